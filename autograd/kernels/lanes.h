@@ -1,0 +1,32 @@
+#pragma once
+// The two layouts in which kernels take and give values.
+//
+// Rows:  the plain row-major array [N, F], F being the product of all axes but the first.
+// Lanes: [ceil(N / L)][F][L] with L = kLanes<T> = 16 float32 or 8 float64 (64 bytes, one AVX-512 register): image n
+//        is lane n % L of block n / L, and the L images of a block ride side by side through the same arithmetic.
+//        When N is no multiple of L, the last block's spare lanes hold unspecified values (NaN and infinity
+//        included): whoever adds up across lanes leaves them out, everyone else computes on them and does not care.
+//
+// Every array of values starts at a 64-byte boundary, in either layout.
+
+#include <cstdint>
+
+namespace adjoint::kernels {
+
+/// Images in a block of the lanes layout.
+template <class T>
+inline constexpr std::int64_t kLanes = 64 / sizeof(T);
+
+/// Blocks that n images take in the lanes layout.
+template <class T>
+constexpr std::int64_t lane_blocks(std::int64_t n) {
+  return (n + kLanes<T> - 1) / kLanes<T>;
+}
+
+/// Images in the last block, 1 to kLanes<T>; n > 0.
+template <class T>
+constexpr std::int64_t last_block_images(std::int64_t n) {
+  return (n - 1) % kLanes<T> + 1;
+}
+
+}  // namespace adjoint::kernels

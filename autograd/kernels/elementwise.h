@@ -1,0 +1,125 @@
+#pragma once
+// Elementwise functions of flat arrays: n elements each, in either layout, since no element looks at its
+// neighbours.
+//
+// T is float or double (add, sub, mul and neg: std::int64_t too). An argument and the result may be the same
+// array. An element's result does not depend on its position, on n or on the number of threads. Special
+// values follow <cmath>: log(0) = -inf, exp(1000) = inf, sqrt(-1) = NaN, and NaN in gives NaN out.
+
+#include <cstdint>
+
+namespace adjoint::kernels {
+
+/// y = e^x.
+template <class T>
+void exp(std::int64_t n, const T* x, T* y);
+/// y = ln x.
+template <class T>
+void log(std::int64_t n, const T* x, T* y);
+template <class T>
+void sqrt(std::int64_t n, const T* x, T* y);
+/// y = x x.
+template <class T>
+void square(std::int64_t n, const T* x, T* y);
+/// y = 1 / x.
+template <class T>
+void reciprocal(std::int64_t n, const T* x, T* y);
+/// y = |x|.
+template <class T>
+void abs(std::int64_t n, const T* x, T* y);
+/// y = -x.
+template <class T>
+void neg(std::int64_t n, const T* x, T* y);
+template <class T>
+void tanh(std::int64_t n, const T* x, T* y);
+/// y = 1 / (1 + e^-x).
+template <class T>
+void sigmoid(std::int64_t n, const T* x, T* y);
+/// y = max(x, 0).
+template <class T>
+void relu(std::int64_t n, const T* x, T* y);
+/// y = x > 0 ? x : slope x.
+template <class T>
+void leaky_relu(std::int64_t n, T slope, const T* x, T* y);
+/// y = ln(1 + e^x).
+template <class T>
+void softplus(std::int64_t n, const T* x, T* y);
+/// y = scale x + shift.
+template <class T>
+void scale_shift(std::int64_t n, T scale, T shift, const T* x, T* y);
+/// y = x^p.
+template <class T>
+void pow_scalar(std::int64_t n, T p, const T* x, T* y);
+
+// Gradients: dx from dy and the function's argument x or result y.
+
+/// dx = dy sign(x), 0 at 0.
+template <class T>
+void abs_grad(std::int64_t n, const T* dy, const T* x, T* dx);
+/// dx = dy (1 - y^2).
+template <class T>
+void tanh_grad(std::int64_t n, const T* dy, const T* y, T* dx);
+/// dx = dy y (1 - y).
+template <class T>
+void sigmoid_grad(std::int64_t n, const T* dy, const T* y, T* dx);
+/// dx = y > 0 ? dy : 0; y may be relu's argument as well as its result.
+template <class T>
+void relu_grad(std::int64_t n, const T* dy, const T* y, T* dx);
+/// dx = x > 0 ? dy : slope dy.
+template <class T>
+void leaky_relu_grad(std::int64_t n, T slope, const T* dy, const T* x, T* dx);
+/// dx = dy sigmoid(x).
+template <class T>
+void softplus_grad(std::int64_t n, const T* dy, const T* x, T* dx);
+
+// Two arguments of the same size; for broadcasting see broadcast.h.
+
+/// y = a + b.
+template <class T>
+void add(std::int64_t n, const T* a, const T* b, T* y);
+/// y = a - b.
+template <class T>
+void sub(std::int64_t n, const T* a, const T* b, T* y);
+/// y = a b.
+template <class T>
+void mul(std::int64_t n, const T* a, const T* b, T* y);
+/// y = a / b.
+template <class T>
+void div(std::int64_t n, const T* a, const T* b, T* y);
+/// y = a^b.
+template <class T>
+void pow(std::int64_t n, const T* a, const T* b, T* y);
+/// y = a == b ? 1 : 0.
+template <class T>
+void equal(std::int64_t n, const T* a, const T* b, T* y);
+/// y += scale x.
+template <class T>
+void add_scaled(std::int64_t n, T scale, const T* x, T* y);
+
+/// What a step of stochastic gradient descent is made with.
+struct SgdStep {
+  double learning_rate;
+  double momentum = 0;
+  double weight_decay = 0;
+};
+
+/// g = grad + weight_decay param;  velocity = momentum velocity + g;  param -= learning_rate velocity.
+/// Without momentum velocity is not looked at (it may be null) and param -= learning_rate g.
+template <class T>
+void sgd_step(std::int64_t n, const SgdStep& step, const T* grad, T* velocity, T* param);
+
+/// What step number t = 1, 2, ... of Adam is made with; bias_correction_i = 1 - beta_i^t.
+struct AdamStep {
+  double learning_rate;
+  double beta1, beta2;
+  double epsilon;
+  double weight_decay = 0;
+  double bias_correction1, bias_correction2;
+};
+
+/// g = grad + weight_decay param;  m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;
+/// param -= learning_rate (m / bias_correction1) / (sqrt(v / bias_correction2) + epsilon).
+template <class T>
+void adam_step(std::int64_t n, const AdamStep& step, const T* grad, T* m, T* v, T* param);
+
+}  // namespace adjoint::kernels

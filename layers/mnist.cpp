@@ -1,0 +1,122 @@
+#include "layers/mnist.h"
+
+#include <algorithm>
+#include <array>
+#include <fmt/format.h>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "autograd/check.h"
+#include "layers/data/embedded.h"
+
+namespace adjoint {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// An IDX file that was read, and what to call it in messages.
+struct NamedFile {
+  std::string name;
+  IdxFile content;
+};
+
+void check_rank(const NamedFile& file, std::size_t rank, const char* what) {
+  const auto& sizes = file.content.sizes;
+  check<FileError>(sizes.size() == rank, "{}: {}, but this file's sizes are [{}]", file.name, what,
+                   fmt::join(sizes, ","));
+}
+
+/// Images [count,height,width] with their labels [count].
+LabelledImages pair_up(NamedFile images, NamedFile labels) {
+  check_rank(images, 3, "images have 3 sizes (count, height, width)");
+  check_rank(labels, 1, "labels have 1 size (count)");
+  const auto& sizes = images.content.sizes;
+  const std::int64_t label_count = labels.content.sizes[0];
+  check<FileError>(sizes[0] == label_count,
+                   "there must be a label for each image, but {} holds {} images and {} holds {} labels",
+                   images.name, sizes[0], labels.name, label_count);
+  check<FileError>(!images.content.values.empty(),
+                   "{}: there must be at least one image of one pixel, but the sizes are [{}]", images.name,
+                   fmt::join(sizes, ","));
+  const auto& values = labels.content.values;
+  const auto wrong =
+      std::find_if(values.begin(), values.end(), [](int label) { return label >= kMnistClasses; });
+  check<FileError>(wrong == values.end(), "{}: labels must be 0 to {}, but label {} is {}", labels.name,
+                   kMnistClasses - 1, wrong - values.begin(), wrong == values.end() ? 0 : *wrong);
+  return {.count = sizes[0],
+          .height = sizes[1],
+          .width = sizes[2],
+          .images = std::move(images.content.values),
+          .labels = std::move(labels.content.values)};
+}
+
+/// Both sets under a line that says where they come from.
+Mnist join(LabelledImages train, LabelledImages test, std::string_view origin) {
+  check<FileError>(train.height == test.height && train.width == test.width,
+                   "{}: training and test images must be of one size, but are {}x{} and {}x{}", origin,
+                   train.height, train.width, test.height, test.width);
+  auto source = fmt::format("{} training and {} test images of {}x{} from {}", train.count, test.count,
+                            train.height, train.width, origin);
+  return {std::move(train), std::move(test), std::move(source)};
+}
+
+/// Where the file lies whose name begins with stem (train-images, ..., t10k-labels), or an empty path.
+fs::path find_file(const fs::path& directory, std::string_view stem) {
+  const int rank = stem.ends_with("images") ? 3 : 1;
+  for (const char* suffix : {"", ".gz"}) {
+    for (const char separator : {'-', '.'}) {
+      auto path = directory / fmt::format("{}{}idx{}-ubyte{}", stem, separator, rank, suffix);
+      std::error_code error;  // a file that cannot be looked at counts as found: reading it says why
+      if (fs::status(path, error).type() != fs::file_type::not_found) return path;
+    }
+  }
+  return {};
+}
+
+constexpr std::array kStems = {"train-images", "train-labels", "t10k-images", "t10k-labels"};
+
+/// The first of the usual places that holds any of the files.
+fs::path find_place(const fs::path& directory) {
+  for (const auto& place : {directory, directory / "raw", directory / "MNIST" / "raw"}) {
+    if (std::ranges::any_of(kStems, [&](auto stem) { return !find_file(place, stem).empty(); })) return place;
+  }
+  throw FileError(fmt::format(
+      "{}: must hold train-images-idx3-ubyte and the other three MNIST files, plain or .gz, itself or in "
+      "raw or MNIST/raw below it, but holds none of them",
+      directory.string()));
+}
+
+}  // namespace
+
+Mnist load_mnist(const fs::path& directory) {
+  std::error_code error;
+  const auto status = fs::status(directory, error);
+  check<FileError>(status.type() != fs::file_type::not_found, "{}: no such directory", directory.string());
+  check<FileError>(status.type() != fs::file_type::none, "{}: cannot be read: {}", directory.string(),
+                   error.message());
+  check<FileError>(is_directory(status), "{}: must be a directory, but is a file", directory.string());
+
+  const auto place = find_place(directory);
+  const auto open = [&place](const char* stem) {
+    const auto path = find_file(place, stem);
+    check<FileError>(!path.empty(), "{}: the file {}-idx{}-ubyte, plain or .gz, is missing", place.string(),
+                     stem, std::string_view(stem).ends_with("images") ? 3 : 1);
+    return NamedFile{path.string(), read_idx(path)};
+  };
+  return join(pair_up(open(kStems[0]), open(kStems[1])), pair_up(open(kStems[2]), open(kStems[3])),
+              place.string());
+}
+
+Mnist embedded_mnist() {
+  const auto files = embedded_files();
+  const auto open = [](std::span<const std::uint8_t> bytes, const char* stem) {
+    const auto name = fmt::format("embedded {}", stem);
+    return NamedFile{name, read_idx(bytes, name)};
+  };
+  return join(pair_up(open(files.train_images, kStems[0]), open(files.train_labels, kStems[1])),
+              pair_up(open(files.test_images, kStems[2]), open(files.test_labels, kStems[3])),
+              "the embedded MNIST subset");
+}
+
+}  // namespace adjoint

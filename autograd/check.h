@@ -2,7 +2,6 @@
 // Errors: what is thrown, and the checks that throw.
 
 #include <fmt/core.h>
-
 #include <stdexcept>
 
 #include "autograd/dtype.h"
@@ -10,7 +9,8 @@
 
 namespace adjoint {
 
-/// A call that cannot be carried out as asked. The message names the op, the argument, the rule and what was given.
+/// A call that cannot be carried out as asked. The message names the op, the argument, the rule and what was
+/// given.
 struct Error : std::invalid_argument {
   using std::invalid_argument::invalid_argument;
 };
@@ -37,12 +37,14 @@ template <class E>
 /// Unless condition holds, throws E (Error by default) with the formatted message.
 template <class E = Error, class... Args>
 void check(bool condition, fmt::format_string<Args...> format, Args&&... args) {
-  if (!condition) [[unlikely]] detail::raise<E>(format, fmt::make_format_args(args...));
+  if (!condition) [[unlikely]]
+    detail::raise<E>(format, fmt::make_format_args(args...));
 }
 
 template <class... Args>
 void check_shape(bool condition, fmt::format_string<Args...> format, Args&&... args) {
-  if (!condition) [[unlikely]] detail::raise<ShapeError>(format, fmt::make_format_args(args...));
+  if (!condition) [[unlikely]]
+    detail::raise<ShapeError>(format, fmt::make_format_args(args...));
 }
 
 }  // namespace adjoint

@@ -16,11 +16,17 @@ inline constexpr DType int64 = DType::int64;
 template <class T>
 struct DTypeOf;
 template <>
-struct DTypeOf<float> { static constexpr DType value = DType::float32; };
+struct DTypeOf<float> {
+  static constexpr DType value = DType::float32;
+};
 template <>
-struct DTypeOf<double> { static constexpr DType value = DType::float64; };
+struct DTypeOf<double> {
+  static constexpr DType value = DType::float64;
+};
 template <>
-struct DTypeOf<std::int64_t> { static constexpr DType value = DType::int64; };
+struct DTypeOf<std::int64_t> {
+  static constexpr DType value = DType::int64;
+};
 template <class T>
 inline constexpr DType dtype_of = DTypeOf<T>::value;
 

@@ -1,20 +1,21 @@
 #include "autograd/shape.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <fmt/format.h>
 
 #include "autograd/check.h"
 
 namespace adjoint {
 
 Shape::Shape(std::span<const std::int64_t> sizes) : rank_(static_cast<int>(sizes.size())) {
-  check_shape(sizes.size() <= kMaxRank, "shape: at most {} axes are supported, got {}", kMaxRank, sizes.size());
+  check_shape(sizes.size() <= kMaxRank, "shape: at most {} axes are supported, got {}", kMaxRank,
+              sizes.size());
   std::int64_t nonzero = 1;  // A 0 among the sizes must not hide that the others overflow.
   for (int axis = 0; axis < rank_; ++axis) {
     const std::int64_t size = sizes[static_cast<std::size_t>(axis)];
     check_shape(size >= 0, "shape: sizes must not be negative, axis {} has {}", axis, size);
-    check_shape(!__builtin_mul_overflow(nonzero, std::max<std::int64_t>(size, 1), &nonzero) && nonzero <= INT64_MAX / 16,
+    check_shape(!__builtin_mul_overflow(nonzero, std::max<std::int64_t>(size, 1), &nonzero) &&
+                    nonzero <= INT64_MAX / 16,
                 "shape: too many elements, the product of [{}] overflows", fmt::join(sizes, ","));
     sizes_[axis] = size;
     numel_ *= size;

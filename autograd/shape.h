@@ -1,9 +1,8 @@
 #pragma once
 // The sizes of a tensor's axes.
 
-#include <fmt/core.h>
-
 #include <cstdint>
+#include <fmt/core.h>
 #include <initializer_list>
 #include <span>
 #include <string>
@@ -25,7 +24,8 @@ class Shape {
   std::int64_t numel() const { return numel_; }
   /// Product of all sizes but the first: the elements of one image of a batch; 1 for a scalar.
   std::int64_t features() const;
-  /// Size of an axis counted from 0, or from the end when negative: [-1] is the last. Throws ShapeError when out of range.
+  /// Size of an axis counted from 0, or from the end when negative: [-1] is the last. Throws ShapeError when
+  /// out of range.
   std::int64_t operator[](int axis) const { return sizes_[checked_axis(axis)]; }
   /// axis as a number in [0, rank). Throws ShapeError when it is not in [-rank, rank).
   int checked_axis(int axis) const;
@@ -51,5 +51,6 @@ std::string to_string(const Shape& shape);
 template <>
 struct fmt::formatter<adjoint::Shape> {
   constexpr auto parse(fmt::format_parse_context& context) { return context.begin(); }
-  auto format(const adjoint::Shape& shape, fmt::format_context& context) const -> fmt::format_context::iterator;
+  auto format(const adjoint::Shape& shape, fmt::format_context& context) const
+      -> fmt::format_context::iterator;
 };

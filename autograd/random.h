@@ -1,0 +1,44 @@
+#pragma once
+// Random numbers by Philox4x32-10 (Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as 1, 2, 3;
+// SC 2011): number i of a seed is a function of the seed and i alone, the same on every machine.
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+namespace adjoint {
+
+/// A seeded stream of random numbers; also a standard UniformRandomBitGenerator, for std::shuffle and the
+/// like.
+class Rng {
+ public:
+  using result_type = std::uint32_t;
+
+  explicit Rng(std::uint64_t seed) : seed_(seed) {}
+
+  static constexpr result_type min() { return 0; }
+  static constexpr result_type max() { return UINT32_MAX; }
+  /// The next 32 random bits.
+  result_type operator()();
+  /// Uniform in [0, 1), with 53 random bits.
+  double uniform();
+  /// Standard normal (Box and Muller, 1958).
+  double normal();
+  /// Uniform in [0, bound). Throws Error unless bound > 0.
+  std::int64_t below(std::int64_t bound);
+  /// Puts items into a random order, each equally likely (Fisher and Yates).
+  void shuffle(std::span<std::int64_t> items);
+
+ private:
+  std::uint64_t seed_;
+  std::uint64_t block_ = 0;  // Blocks of four numbers drawn so far.
+  std::array<std::uint32_t, 4> numbers_{};
+  unsigned left_ = 0;  // Numbers of the current block not yet given out.
+};
+
+/// The generator used where none is given, one per thread; seeded with 0 at the start.
+Rng& default_rng();
+/// Starts default_rng() anew.
+void manual_seed(std::uint64_t seed);
+
+}  // namespace adjoint

@@ -1,0 +1,127 @@
+#include "autograd/tensor.h"
+
+#include <cmath>
+
+#include "autograd/engine.h"
+#include "autograd/node.h"
+
+namespace adjoint {
+
+using detail::TensorBody;
+
+TensorBody::TensorBody(Values v, Ref<Node> n) : values(std::move(v)), node(std::move(n)) {}
+TensorBody::~TensorBody() = default;
+void TensorBody::destroy(TensorBody* body) noexcept { delete body; }
+
+Tensor::Tensor(Values values) : Tensor(std::move(values), {}) {}
+Tensor::Tensor(Values values, Ref<Node> node) : body_(new TensorBody(std::move(values), std::move(node))) {}
+
+double Tensor::item() const {
+  check_shape(numel() == 1, "item: the tensor must have one element, it is {}", shape());
+  return visit(dtype(), [&]<class T>() { return static_cast<double>(*values().rows<T>()); });
+}
+
+Tensor Tensor::to(DType target) const {
+  const Values& from = values();
+  if (from.dtype() == target) return *this;
+  Values result(target, from.shape());
+  visit(from.dtype(), [&]<class From>() {
+    visit(target, [&]<class To>() {
+      const From* source = from.rows<From>();
+      To* values = result.writable<To>();
+      for (std::int64_t i = 0; i < from.numel(); ++i) {
+        if constexpr (std::is_integral_v<To> && std::is_floating_point_v<From>) {
+          check(std::abs(source[i]) < From{0x1p63}, "to: element {} is {}, which int64 cannot hold", i,
+                source[i]);
+        }
+        values[i] = static_cast<To>(source[i]);
+      }
+    });
+  });
+  if (!is_floating(target) || !is_floating(from.dtype())) return Tensor(std::move(result));
+  return record("to", std::move(result), {*this},
+                [dtype = from.dtype()](const Tensor& dy, Needs) -> Grads { return {dy.to(dtype)}; });
+}
+
+bool Tensor::is_leaf() const { return !body().node || body().node->is_leaf(); }
+const char* Tensor::op() const { return body().node ? body().node->op : ""; }
+
+Tensor& Tensor::set_requires_grad(bool wanted) {
+  check<GraphError>(
+      is_leaf(),
+      "set_requires_grad: the tensor was computed by {}; only leaves can be switched, detach() it first",
+      op());
+  check<DTypeError>(is_floating(dtype()) || !wanted,
+                    "set_requires_grad: gradients need a floating dtype, the tensor is {}", dtype());
+  if (wanted == requires_grad()) return *this;
+  body().node = wanted ? Ref<Node>(new LeafNode(shape(), dtype())) : Ref<Node>();
+  return *this;
+}
+
+namespace {
+
+LeafNode* leaf_of(const Tensor& tensor, const char* caller) {
+  check<GraphError>(tensor.is_leaf(),
+                    "{}: the tensor was computed by {} and keeps no gradient; use grad(y, x)", caller,
+                    tensor.op());
+  return static_cast<LeafNode*>(tensor.node().get());
+}
+
+}  // namespace
+
+Tensor Tensor::grad() const {
+  const LeafNode* leaf = leaf_of(*this, "grad");
+  return leaf != nullptr ? leaf->grad : Tensor();
+}
+
+void Tensor::zero_grad() {
+  if (LeafNode* leaf = leaf_of(*this, "zero_grad")) leaf->grad = Tensor();
+}
+
+Tensor Tensor::detach() const { return Tensor(values()); }
+
+const std::string& Tensor::name() const {
+  static const std::string none;
+  return requires_grad() && is_leaf() ? static_cast<const LeafNode&>(*node()).name : none;
+}
+
+void Tensor::set_name(std::string name) {
+  LeafNode* leaf = leaf_of(*this, "set_name");
+  check<GraphError>(leaf != nullptr, "set_name: only leaves that require a gradient have a name");
+  leaf->name = std::move(name);
+}
+
+void Tensor::backward(const BackwardOptions& options) const {
+  check_shape(numel() == 1, "backward: without a gradient the tensor must be a single number, it is {}",
+              shape());
+  Values one(dtype(), shape());
+  visit(dtype(), [&]<class T>() { *one.writable<T>() = 1; });
+  backward(Tensor(std::move(one)), options);
+}
+
+void Tensor::backward(const Tensor& gradient, const BackwardOptions& options) const {
+  engine::accumulate_into_leaves(*this, gradient, options);
+}
+
+void* Tensor::start_update() {
+  check<GraphError>(is_leaf(), "mutable_data: the tensor was computed by {}; only leaves can be changed",
+                    op());
+  TensorBody& target = body();
+  if (!target.values.is_unique() || !target.values.has(Values::Layout::rows))
+    target.values = target.values.copy();
+  ++target.version;
+  return visit(dtype(), [&]<class T>() -> void* { return target.values.writable<T>(); });
+}
+
+void Tensor::assign(const Tensor& source) {
+  check<GraphError>(is_leaf(), "assign: the tensor was computed by {}; only leaves can be changed", op());
+  check_shape(source.shape() == shape(), "assign: the shapes must be equal; the tensor is {}, the source {}",
+              shape(), source.shape());
+  check<DTypeError>(source.dtype() == dtype(),
+                    "assign: the dtypes must be equal; the tensor is {}, the source {}", dtype(),
+                    source.dtype());
+  body().values = source.values();
+  ++body().version;
+}
+
+}  // namespace adjoint

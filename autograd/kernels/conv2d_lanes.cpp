@@ -1,0 +1,231 @@
+// Convolution and its input gradient in the lanes layout: both are correlations, carried out row by row.
+
+#include "autograd/kernels/conv2d_lanes.h"
+
+#include <cstring>
+
+#include "autograd/kernels/parallel.h"
+#include "autograd/kernels/scratch.h"
+
+namespace adjoint::kernels {
+
+Taps Taps::inside(std::int64_t size) const {
+  if (count == 0) return *this;
+  // Of k with 0 <= first + k step < size; both ends by counting steps from the lower and from the upper edge.
+  const std::int64_t pace = step > 0 ? step : -step;
+  const std::int64_t before = step > 0 ? -first : first - (size - 1);  // distance still outside at k = 0
+  const std::int64_t within = step > 0 ? size - 1 - first : first;     // distance to the far edge
+  const std::int64_t begin = before > 0 ? std::min((before + pace - 1) / pace, count) : 0;
+  const std::int64_t end = within < 0 ? 0 : std::min(within / pace + 1, count);
+  return {std::max<std::int64_t>(end - begin, 0), first + begin * step, step, tap + begin * tap_step,
+          tap_step};
+}
+
+Taps Axis::taps(std::int64_t position) const {
+  Taps taps{kernel, position * stride - padding, dilation, 0, 1};
+  if (transposed) {
+    // position + padding = first stride + tap dilation; the taps for which that is possible are `period`
+    // apart.
+    const std::int64_t period = stride / std::gcd(stride, dilation);
+    std::int64_t tap = 0;
+    while (tap < period && (position + padding - tap * dilation) % stride != 0) ++tap;
+    if (tap >= std::min(period, kernel)) return {0, 0, 1, 0, 1};
+    taps = {(kernel - 1 - tap) / period + 1, (position + padding - tap * dilation) / stride,
+            -dilation * period / stride, tap, period};
+  }
+  if (flip) {
+    taps.tap = kernel - 1 - taps.tap;
+    taps.tap_step = -taps.tap_step;
+  }
+  return taps;
+}
+
+namespace {
+
+/// A convolution or its input gradient: out[g,m] = bias + sum over c of the correlation of in[g,c] with
+/// weights[g,m,c].
+struct Correlation {
+  std::int64_t batch, groups, maps, channels;  // maps and channels: per group
+  Axis rows, columns;
+  std::int64_t map_stride, channel_stride;  // of w, in kernels
+};
+
+constexpr std::int64_t kBandValues = std::int64_t{1} << 16;  // of a tile: half an L2 cache's worth
+
+/// w into the order of CorrelationRow::weights.
+template <class T>
+void pack_weights(const Correlation& job, const T* w, T* packed) {
+  const std::int64_t area = job.rows.kernel * job.columns.kernel;
+  const Cut blocks(job.maps, kBlockChannels);
+  for (std::int64_t g = 0; g < job.groups; ++g, w += job.maps * job.channels * area)
+    for (std::int64_t b = 0; b < blocks.parts(); ++b)
+      for (std::int64_t c = 0; c < job.channels; ++c) {
+        const T* from = w + (blocks.first(b) * job.map_stride + c * job.channel_stride) * area;
+        for (std::int64_t tap = 0; tap < area; ++tap)
+          for (std::int64_t m = 0; m < blocks.size(b); ++m) *packed++ = from[m * job.map_stride * area + tap];
+      }
+}
+
+struct Range {
+  std::int64_t begin, end;
+  std::int64_t size() const { return end - begin; }
+};
+
+/// Input indices that output positions [begin, end) read along an axis, inside the input or not; empty when
+/// none.
+Range reads(const Axis& axis, std::int64_t begin, std::int64_t end) {
+  Range range{0, 0};
+  bool any = false;
+  const auto include = [&](std::int64_t position) {
+    const Taps taps = axis.taps(position);
+    if (taps.count == 0) return;
+    range = any ? Range{std::min(range.begin, taps.lowest()), std::max(range.end, taps.highest_end())}
+                : Range{taps.lowest(), taps.highest_end()};
+    any = true;
+  };
+  // Within a phase reads only move forward: its first and last position suffice.
+  for (std::int64_t phase = 0; phase < std::min(axis.phases(), end - begin); ++phase) {
+    include(begin + phase);
+    include(begin + phase + (end - begin - 1 - phase) / axis.phases() * axis.phases());
+  }
+  return range;
+}
+
+/// Input values as CorrelationRow wants them: at(c, row, column) for channels of a group.
+template <class T>
+struct Tile {
+  const T* values;  // of channel 0 at row.begin, column.begin
+  std::int64_t row_begin, column_begin, row_stride, channel_stride;
+  const T* at(std::int64_t row, std::int64_t column) const {
+    return values + (row - row_begin) * row_stride + (column - column_begin) * kLanes<T>;
+  }
+};
+
+/// Rows x columns of every channel of a group, copied into scratch with zeros where columns lie outside the
+/// input.
+template <class T>
+Tile<T> copy_tile(const Correlation& job, const T* in, Range rows, Range columns, T* scratch) {
+  const std::int64_t width = job.columns.in_size, row_size = columns.size() * kLanes<T>;
+  const Range inside{std::clamp<std::int64_t>(columns.begin, 0, width),
+                     std::clamp<std::int64_t>(columns.end, 0, width)};
+  const std::int64_t left = (inside.begin - columns.begin) * kLanes<T>, middle = inside.size() * kLanes<T>;
+  T* to = scratch;
+  for (std::int64_t c = 0; c < job.channels; ++c)
+    for (std::int64_t r = rows.begin; r < rows.end; ++r, to += row_size) {
+      const T* from = in + ((c * job.rows.in_size + r) * width + inside.begin) * kLanes<T>;
+      std::fill(to, to + left, T(0));
+      std::copy(from, from + middle, to + left);
+      std::fill(to + left + middle, to + row_size, T(0));
+    }
+  return {scratch, rows.begin, columns.begin, row_size, rows.size() * row_size};
+}
+
+/// Output rows `band` of one block of images and one group: in, out and bias at the group's first channel.
+template <class T>
+void correlate_band(const Correlation& job, const T* in, const T* weights, const T* bias, Range band,
+                    T* out) {
+  const Range columns = reads(job.columns, 0, job.columns.out_size);
+  Range rows = reads(job.rows, band.begin, band.end);
+  rows = {std::clamp<std::int64_t>(rows.begin, 0, job.rows.in_size),
+          std::clamp<std::int64_t>(rows.end, 0, job.rows.in_size)};
+  const std::int64_t row_size = job.columns.in_size * kLanes<T>;
+  Tile<T> tile{in, 0, 0, row_size, job.rows.in_size * row_size};
+  // Channels of many sizes lie a multiple of 4096 bytes apart and would push each other out of the cache:
+  // copy then, too.
+  const bool apart = columns.begin < 0 || columns.end > job.columns.in_size || job.channels > 8;
+  const bool copy = apart && rows.size() > 0 && columns.size() > 0;
+  const Scratch<T> scratch(copy ? job.channels * rows.size() * columns.size() * kLanes<T> : 0);
+  if (copy) tile = copy_tile(job, in, rows, columns, scratch.get());
+
+  const std::int64_t phases = job.columns.phases(), out_row = job.columns.out_size * kLanes<T>;
+  for (std::int64_t r = band.begin; r < band.end; ++r) {
+    const Taps a = job.rows.taps(r).inside(job.rows.in_size);
+    for (std::int64_t phase = 0; phase < phases; ++phase) {
+      const Taps b = job.columns.taps(phase);
+      correlate_row(CorrelationRow<T>{
+          .in = tile.at(a.first, b.first),
+          .channel_stride = tile.channel_stride,
+          .row_stride = a.step * tile.row_stride,
+          .tap_stride = b.step * kLanes<T>,
+          .column_stride = job.columns.shift() * kLanes<T>,
+          .channels = job.channels,
+          .row_taps = a.count,
+          .column_taps = b.count,
+          .weights = weights,
+          .kernel_area = job.rows.kernel * job.columns.kernel,
+          .first_tap = a.tap * job.columns.kernel + b.tap,
+          .row_tap_step = a.tap_step * job.columns.kernel,
+          .column_tap_step = b.tap_step,
+          .bias = bias,
+          .out = out + r * out_row + phase * kLanes<T>,
+          .map_stride = job.rows.out_size * out_row,
+          .out_stride = phases * kLanes<T>,
+          .maps = job.maps,
+          .columns = (job.columns.out_size - 1 - phase) / phases + 1,
+      });
+    }
+  }
+}
+
+template <class T>
+void correlate(const Correlation& job, const T* in, const T* w, const T* bias, T* out) {
+  const std::int64_t area = job.rows.kernel * job.columns.kernel,
+                     group_weights = job.maps * job.channels * area;
+  const Scratch<T> packed(job.groups * group_weights);
+  pack_weights(job, w, packed.get());
+
+  const std::int64_t blocks = lane_blocks<T>(job.batch);
+  const std::int64_t row_values = job.channels * job.columns.in_size * kLanes<T>;
+  const std::int64_t rows_that_fit = kBandValues * 4 / row_values;
+  const Cut bands(job.rows.out_size, std::max<std::int64_t>(rows_that_fit, 8));
+  const std::int64_t in_group = job.channels * job.rows.in_size * job.columns.in_size * kLanes<T>;
+  const std::int64_t out_group = job.maps * job.rows.out_size * job.columns.out_size * kLanes<T>;
+  const std::int64_t work = blocks * out_group * job.channels * area * job.groups;
+  parallel_for(blocks * job.groups * bands.parts(), work, [&](std::int64_t chunk) {
+    const std::int64_t band = chunk % bands.parts(), part = chunk / bands.parts(), g = part % job.groups;
+    correlate_band(job, in + part * in_group, packed.get() + g * group_weights,
+                   bias ? bias + g * job.maps : nullptr, {bands.first(band), bands.first(band + 1)},
+                   out + part * out_group);
+  });
+}
+
+}  // namespace
+
+template <class T>
+void conv2d_lanes(const Conv2dSizes& s, const T* x, const T* w, const T* bias, T* y) {
+  const std::int64_t channels = s.in_channels / s.groups;
+  correlate({.batch = s.batch,
+             .groups = s.groups,
+             .maps = s.out_channels / s.groups,
+             .channels = channels,
+             .rows = {s.height, s.out_height, s.kernel_height, s.stride_height, s.padding_height,
+                      s.dilation_height, s.flip, false},
+             .columns = {s.width, s.out_width, s.kernel_width, s.stride_width, s.padding_width,
+                         s.dilation_width, s.flip, false},
+             .map_stride = channels,
+             .channel_stride = 1},
+            x, w, bias, y);
+}
+
+template <class T>
+void conv2d_input_grad_lanes(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
+  const std::int64_t maps = s.in_channels / s.groups;
+  correlate({.batch = s.batch,
+             .groups = s.groups,
+             .maps = maps,
+             .channels = s.out_channels / s.groups,
+             .rows = {s.out_height, s.height, s.kernel_height, s.stride_height, s.padding_height,
+                      s.dilation_height, s.flip, true},
+             .columns = {s.out_width, s.width, s.kernel_width, s.stride_width, s.padding_width,
+                         s.dilation_width, s.flip, true},
+             .map_stride = 1,
+             .channel_stride = maps},
+            dy, w, static_cast<const T*>(nullptr), dx);
+}
+
+template void conv2d_lanes(const Conv2dSizes&, const float*, const float*, const float*, float*);
+template void conv2d_lanes(const Conv2dSizes&, const double*, const double*, const double*, double*);
+template void conv2d_input_grad_lanes(const Conv2dSizes&, const float*, const float*, float*);
+template void conv2d_input_grad_lanes(const Conv2dSizes&, const double*, const double*, double*);
+
+}  // namespace adjoint::kernels

@@ -1,0 +1,101 @@
+#pragma once
+// Inside the lanes convolution: how an axis's products are numbered, how work is cut into register blocks,
+// and the inner kernel that the forward pass and the input gradient share.
+
+#include <algorithm>
+#include <cstdint>
+#include <numeric>
+
+#include "autograd/kernels/conv2d.h"
+#include "autograd/kernels/lanes.h"
+
+namespace adjoint::kernels {
+
+/// [0, total) cut into parts that differ by at most 1 in size, none above the given largest.
+class Cut {
+ public:
+  Cut(std::int64_t total, std::int64_t largest) : total_(total), parts_((total + largest - 1) / largest) {}
+  std::int64_t parts() const { return parts_; }
+  std::int64_t first(std::int64_t part) const { return total_ * part / parts_; }
+  std::int64_t size(std::int64_t part) const { return first(part + 1) - first(part); }
+
+ private:
+  std::int64_t total_, parts_;
+};
+
+/// Channels that one register block writes at once: the most, on any instruction set.
+inline constexpr std::int64_t kBlockChannels = 4;
+
+/// The products that one position adds up along one axis: product k reads input first + k step through kernel
+/// index tap + k tap_step.
+struct Taps {
+  std::int64_t count, first, step, tap, tap_step;
+
+  /// Those that read inside [0, size).
+  Taps inside(std::int64_t size) const;
+  /// Smallest and one past the largest input index read; count > 0.
+  std::int64_t lowest() const { return std::min(first, first + (count - 1) * step); }
+  std::int64_t highest_end() const { return std::max(first, first + (count - 1) * step) + 1; }
+};
+
+/// One axis of a convolution or of its input gradient, which is a correlation too: of dy, with the taps in
+/// reverse.
+struct Axis {
+  std::int64_t in_size, out_size, kernel, stride, padding, dilation;
+  bool flip, transposed;
+
+  /// Positions whose taps differ in more than a shift: position p + phases() has the taps of p, moved by
+  /// shift().
+  std::int64_t phases() const { return transposed ? std::min(stride, out_size) : 1; }
+  std::int64_t shift() const { return transposed ? 1 : stride; }
+  /// All products of an output position, inside the input or not.
+  Taps taps(std::int64_t position) const;
+};
+
+/// One row of the result, for one block of images and one group of channels, and of that every phases-th
+/// column:
+///   out[m,j] = bias[m] + sum_{c,a,b} in[c,a,b+j] weights[m,c,a,b]
+/// with each index's stride below; strides of in and out count values, those of the taps count taps.
+template <class T>
+struct CorrelationRow {
+  const T* in;  // the value that the first product of column 0 reads
+  std::int64_t channel_stride, row_stride, tap_stride, column_stride;
+  std::int64_t channels, row_taps, column_taps;
+  const T* weights;  // [m block][c][kernel_area][m in block], cut by Cut(maps, kBlockChannels)
+  std::int64_t kernel_area, first_tap, row_tap_step, column_tap_step;
+  const T* bias;  // or null
+  T* out;
+  std::int64_t map_stride, out_stride;
+  std::int64_t maps, columns;
+};
+
+template <class T>
+void correlate_row(const CorrelationRow<T>& row);
+
+/// One kernel position of one input channel: where x is read, relative to the output column, and which sum it
+/// is for.
+struct KernelTap {
+  std::int64_t channel, column, weight;
+};
+
+/// Products of some output rows, for one block of images, up to kBlockChannels maps and one kernel row:
+///   sums[m, taps[k].weight] += sum_{i,j} dy[m,i,j] x[taps[k].channel, i, j column_step + taps[k].column]
+/// lane by lane, reads outside x's columns being 0. Strides count values.
+template <class T>
+struct WeightGradBand {
+  const T* dy;  // first row, column 0
+  std::int64_t map_stride, dy_row_stride, rows, columns, maps;
+  const T* x;  // channel 0, the row that the first row reads, column 0
+  std::int64_t channel_stride, x_row_stride, width, column_step;
+  std::int64_t interior_begin,
+      interior_end;  // output columns for which every tap reads inside x; may be empty
+  const KernelTap* taps;
+  std::int64_t tap_count;
+  T* sums;
+  std::int64_t sums_stride;  // between maps
+};
+
+template <class T>
+void accumulate_band(const WeightGradBand<T>& band);
+
+}  // namespace adjoint::kernels

@@ -1,0 +1,162 @@
+// Sums across lanes. Registers are added up several at a time, by interleaving them until each lane holds
+// another sum.
+
+#include "autograd/kernels/lane_sums.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "autograd/kernels/lane_sums.cpp"
+#include <algorithm>
+#include <hwy/foreach_target.h>  // must come before highway.h
+#include <hwy/highway.h>
+
+#include "autograd/kernels/lanes.h"
+#include "autograd/kernels/parallel.h"
+#include "autograd/kernels/scratch.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace adjoint::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+template <class T>
+using Lanes = hn::CappedTag<T, kLanes<T>>;
+
+/// One block of lanes added into one register.
+template <class T>
+HWY_INLINE hn::Vec<Lanes<T>> folded(const T* values) {
+  const Lanes<T> d;
+  auto sum = hn::Load(d, values);
+  for (std::size_t lane = hn::Lanes(d); lane < kLanes<T>; lane += hn::Lanes(d))
+    sum = hn::Add(sum, hn::Load(d, values + lane));
+  return sum;
+}
+
+#if HWY_TARGET != HWY_SCALAR
+/// Adds a register's 16-byte parts into one.
+template <class D, class V>
+HWY_INLINE auto added_parts(D d, V v) {
+  if constexpr (sizeof(V) <= 16) {
+    return v;
+  } else {
+    const hn::Half<D> half;
+    return added_parts(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
+  }
+}
+
+HWY_INLINE void add_up_four(const float* v, float* sums) {
+  const Lanes<float> d;
+  const hn::Repartition<double, Lanes<float>> pairs;
+  const auto a = folded(v), b = folded(v + 16), c = folded(v + 32), e = folded(v + 48);
+  const auto ab = hn::Add(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b));
+  const auto ce = hn::Add(hn::InterleaveLower(d, c, e), hn::InterleaveUpper(d, c, e));
+  const auto ab2 = hn::BitCast(pairs, ab), ce2 = hn::BitCast(pairs, ce);
+  const auto abce = hn::Add(hn::BitCast(d, hn::InterleaveLower(pairs, ab2, ce2)),
+                            hn::BitCast(d, hn::InterleaveUpper(pairs, ab2, ce2)));
+  hn::StoreU(added_parts(d, abce), hn::CappedTag<float, 4>(), sums);
+}
+
+HWY_INLINE void add_up_four(const double* v, double* sums) {
+  const Lanes<double> d;
+  for (int i = 0; i < 4; i += 2) {
+    const auto a = folded(v + i * 8), b = folded(v + i * 8 + 8);
+    const auto ab = hn::Add(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b));
+    hn::StoreU(added_parts(d, ab), hn::CappedTag<double, 2>(), sums + i);
+  }
+}
+#endif
+
+template <class T>
+void add_up(std::int64_t count, const T* values, T* sums) {
+  std::int64_t i = 0;
+#if HWY_TARGET != HWY_SCALAR
+  for (; i + 4 <= count; i += 4) add_up_four(values + i * kLanes<T>, sums + i);
+#endif
+  for (; i < count; ++i) sums[i] = hn::GetLane(hn::SumOfLanes(Lanes<T>(), folded(values + i * kLanes<T>)));
+}
+
+/// sum[l] += sum over area of values[area,l]
+template <class T>
+void accumulate(std::int64_t area, const T* values, T* sum) {
+  const Lanes<T> d;
+  constexpr std::int64_t kStep = kLanes<T>;
+  for (std::int64_t lane = 0; lane < kLanes<T>;
+       lane += hn::Lanes(d), values += hn::Lanes(d), sum += hn::Lanes(d)) {
+    auto a = hn::Load(d, sum), b = hn::Zero(d), c = b, e = b;  // four chains: an addition takes four cycles
+    std::int64_t p = 0;
+    for (; p + 4 <= area; p += 4) {
+      a = hn::Add(a, hn::Load(d, values + p * kStep));
+      b = hn::Add(b, hn::Load(d, values + (p + 1) * kStep));
+      c = hn::Add(c, hn::Load(d, values + (p + 2) * kStep));
+      e = hn::Add(e, hn::Load(d, values + (p + 3) * kStep));
+    }
+    for (; p < area; ++p) a = hn::Add(a, hn::Load(d, values + p * kStep));
+    hn::Store(hn::Add(hn::Add(a, b), hn::Add(c, e)), d, sum);
+  }
+}
+
+void add_up_float(std::int64_t count, const float* values, float* sums) { add_up(count, values, sums); }
+void add_up_double(std::int64_t count, const double* values, double* sums) { add_up(count, values, sums); }
+void accumulate_float(std::int64_t area, const float* values, float* sum) { accumulate(area, values, sum); }
+void accumulate_double(std::int64_t area, const double* values, double* sum) {
+  accumulate(area, values, sum);
+}
+
+}  // namespace adjoint::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace adjoint::kernels {
+
+HWY_EXPORT(add_up_float);
+HWY_EXPORT(add_up_double);
+HWY_EXPORT(accumulate_float);
+HWY_EXPORT(accumulate_double);
+
+template <>
+void add_up_lanes(std::int64_t count, const float* values, float* sums) {
+  HWY_DYNAMIC_DISPATCH(add_up_float)(count, values, sums);
+}
+template <>
+void add_up_lanes(std::int64_t count, const double* values, double* sums) {
+  HWY_DYNAMIC_DISPATCH(add_up_double)(count, values, sums);
+}
+
+template <class T>
+void clear_spare_lanes(std::int64_t count, std::int64_t used, T* values) {
+  for (std::int64_t i = 0; i < count; ++i, values += kLanes<T>)
+    std::fill(values + used, values + kLanes<T>, T(0));
+}
+
+namespace {
+
+void accumulate(std::int64_t area, const float* values, float* sum) {
+  HWY_DYNAMIC_DISPATCH(accumulate_float)(area, values, sum);
+}
+void accumulate(std::int64_t area, const double* values, double* sum) {
+  HWY_DYNAMIC_DISPATCH(accumulate_double)(area, values, sum);
+}
+
+}  // namespace
+
+template <class T>
+void sum_over_batch_and_space_lanes(std::int64_t batch, std::int64_t channels, std::int64_t area, const T* dy,
+                                    T* db) {
+  const std::int64_t blocks = lane_blocks<T>(batch), plane = area * kLanes<T>;
+  parallel_for(channels, batch * channels * area, [&](std::int64_t c) {
+    alignas(64) T sums[kLanes<T>] = {};
+    for (std::int64_t block = blocks - 1; block >= 0;
+         --block) {  // the last one first: its spare lanes are cleared
+      accumulate(area, dy + (block * channels + c) * plane, sums);
+      if (block == blocks - 1) clear_spare_lanes(1, last_block_images<T>(batch), sums);
+    }
+    add_up_lanes(1, sums, db + c);
+  });
+}
+
+template void clear_spare_lanes(std::int64_t, std::int64_t, float*);
+template void clear_spare_lanes(std::int64_t, std::int64_t, double*);
+template void sum_over_batch_and_space_lanes(std::int64_t, std::int64_t, std::int64_t, const float*, float*);
+template void sum_over_batch_and_space_lanes(std::int64_t, std::int64_t, std::int64_t, const double*,
+                                             double*);
+
+}  // namespace adjoint::kernels
+#endif

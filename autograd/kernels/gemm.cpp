@@ -1,0 +1,247 @@
+// Two ways to a product. Few rows times a transposed B: dot products along contiguous rows, nothing is
+// copied. Everything else: tiles held in registers. B's columns are cut into panels of a few vectors; a panel
+// is copied to be contiguous where it is read often enough to pay, and where B is transposed. A is read in
+// place.
+#include "autograd/kernels/gemm.h"
+
+#include <algorithm>
+
+#include "autograd/kernels/parallel.h"
+#include "autograd/kernels/scratch.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "autograd/kernels/gemm.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "autograd/kernels/gemm-inl.h"
+
+#ifndef ADJOINT_KERNELS_GEMM_CPP
+#define ADJOINT_KERNELS_GEMM_CPP
+namespace adjoint::kernels {
+
+/// A product with everything that the chunks of work share.
+template <class T>
+struct GemmJob {
+  GemmSizes sizes;
+  const T *a, *b, *start;  // C's beginning is start[r * start_row + j], or 0 when start is null
+  std::int64_t start_row;
+  T* c;
+};
+
+/// How a product is cut into chunks that different threads may take: blocks of rows times panels of columns.
+struct GemmPlan {
+  bool dot_products;
+  std::int64_t row_blocks, panels;
+};
+
+}  // namespace adjoint::kernels
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace adjoint::kernels::HWY_NAMESPACE {
+namespace {
+
+constexpr std::int64_t kDepthBlock = 256;  // A packed panel of this depth stays in the first-level cache.
+constexpr std::int64_t kRowBlock = 512;    // So many rows of A of that depth stay in the second-level cache.
+constexpr std::int64_t kDotColumns = 64;   // Columns per chunk of dot products.
+constexpr int kDotRows = 4;
+
+template <class T>
+GemmPlan plan(const GemmSizes& sizes) {
+  if (sizes.transpose_b && !sizes.transpose_a && sizes.rows <= kDotRows)
+    return {true, 1, divide_up(sizes.columns, kDotColumns)};
+  return {false, divide_up(sizes.rows, kRowBlock),
+          divide_up(divide_up(sizes.columns, kVectorSize<T>), kTileVectors)};
+}
+
+/// All rows times kColumns columns from `column` on, the last of them repeated where there are fewer:
+/// sums[r * kColumns + j].
+template <int kRows, int kColumns, class T>
+void dot_products(const GemmJob<T>& job, std::int64_t column, T* sums) {
+  using V = hn::Vec<Tag<T>>;
+  const Tag<T> d;
+  const std::int64_t depth = job.sizes.depth;
+  const T* b[kColumns];
+  for (int j = 0; j < kColumns; ++j) b[j] = job.b + std::min(column + j, job.sizes.columns - 1) * depth;
+  V sum[kRows][kColumns];
+  HWY_UNROLL(4)
+  for (int r = 0; r < kRows; ++r) HWY_UNROLL(8)
+  for (int j = 0; j < kColumns; ++j) sum[r][j] = hn::Zero(d);
+  const auto add_products = [&](std::int64_t k, auto load) HWY_ATTR {
+    V a_values[kRows];
+    HWY_UNROLL(4)
+    for (int r = 0; r < kRows; ++r) a_values[r] = load(job.a + r * depth + k);
+    HWY_UNROLL(8)
+    for (int j = 0; j < kColumns; ++j) {
+      const V b_values = load(b[j] + k);
+      HWY_UNROLL(4)
+      for (int r = 0; r < kRows; ++r) sum[r][j] = hn::MulAdd(a_values[r], b_values, sum[r][j]);
+    }
+  };
+  std::int64_t k = 0;
+  for (; k + kVectorSize<T> <= depth; k += kVectorSize<T>)
+    add_products(k, [&](const T* p) HWY_ATTR { return hn::LoadU(d, p); });
+  if (k < depth) add_products(k, [&](const T* p) HWY_ATTR { return load_first(d, p, depth - k); });
+  HWY_UNROLL(4)
+  for (int r = 0; r < kRows; ++r) HWY_UNROLL(2)
+  for (int j = 0; j < kColumns; j += 4)
+    store_sums(d, sum[r][j], sum[r][j + 1], sum[r][j + 2], sum[r][j + 3], sums + r * kColumns + j);
+}
+
+/// All rows of one piece of columns.
+template <int kRows, int kColumns, class T>
+void run_dot_products(const GemmJob<T>& job, Piece columns) {
+  for (std::int64_t column = columns.begin; column < columns.end; column += kColumns) {
+    HWY_ALIGN T sums[kRows * kColumns];
+    dot_products<kRows, kColumns>(job, column, sums);
+    const std::int64_t count = std::min<std::int64_t>(columns.end - column, kColumns);
+    for (std::int64_t r = 0; r < kRows; ++r) {
+      const T* start = job.start + r * job.start_row + column;
+      T* c = job.c + r * job.sizes.columns + column;
+      for (std::int64_t j = 0; j < count; ++j)
+        c[j] = job.start == nullptr ? sums[r * kColumns + j] : sums[r * kColumns + j] + start[j];
+    }
+  }
+}
+
+template <class T>
+void run_dot_products(const GemmJob<T>& job, const GemmPlan& plan, std::int64_t chunk) {
+  const Piece columns = piece(job.sizes.columns, plan.panels, chunk);
+  switch (job.sizes.rows) {
+    case 1:
+      return run_dot_products<1, 8>(job, columns);
+    case 2:
+      return run_dot_products<2, 8>(job, columns);
+    case 3:
+      return run_dot_products<3, 8>(job, columns);
+    default:
+      return run_dot_products<4, 4>(job, columns);
+  }
+}
+
+/// packed[k, :] = op(B)[depth_begin + k, columns], rows of `width` values of which those past the end are
+/// unspecified.
+template <class T>
+void pack_panel(const GemmJob<T>& job, Piece depth, Piece columns, T* packed, std::int64_t width) {
+  if (job.sizes.transpose_b)
+    return transpose_padded(job.b + columns.begin * job.sizes.depth + depth.begin, job.sizes.depth,
+                            columns.end - columns.begin, depth.end - depth.begin, packed, width);
+  const Tag<T> d;
+  for (std::int64_t k = depth.begin; k < depth.end; ++k, packed += width) {
+    const T* b = job.b + k * job.sizes.columns;
+    std::int64_t j = columns.begin;
+    for (; j + kVectorSize<T> <= columns.end; j += kVectorSize<T>)
+      hn::StoreU(hn::LoadU(d, b + j), d, packed + j - columns.begin);
+    if (j < columns.end) hn::StoreU(load_first(d, b + j, columns.end - j), d, packed + j - columns.begin);
+  }
+}
+
+/// One block of rows times one panel of columns.
+template <class T>
+void run_tiles(const GemmJob<T>& job, const GemmPlan& plan, std::int64_t chunk) {
+  const auto& sizes = job.sizes;
+  const Piece rows = piece(sizes.rows, plan.row_blocks, chunk / plan.panels);
+  const Piece vectors = piece(divide_up(sizes.columns, kVectorSize<T>), plan.panels, chunk % plan.panels);
+  const Piece columns{vectors.begin * kVectorSize<T>, std::min(vectors.end * kVectorSize<T>, sizes.columns)};
+  const std::int64_t panel_vectors = vectors.end - vectors.begin;
+  const std::int64_t tiles = divide_up(rows.end - rows.begin, kTileRows<T>);
+  const bool ragged = (columns.end - columns.begin) % kVectorSize<T> != 0;
+  const bool pack =
+      sizes.transpose_b || (ragged && !kMaskedLoadsAreSafe) || (tiles >= 8 && sizes.depth >= 64);
+
+  HWY_ALIGN T packed[kDepthBlock * kTileVectors * kVectorSize<T>];
+  const std::int64_t a_row = sizes.transpose_a ? 1 : sizes.depth, a_step = sizes.transpose_a ? sizes.rows : 1;
+  const std::int64_t packed_width = panel_vectors * kVectorSize<T>;
+  const std::int64_t depth_blocks = std::max<std::int64_t>(1, divide_up(sizes.depth, kDepthBlock));
+  for (std::int64_t block = 0; block < depth_blocks; ++block) {
+    const Piece depth = piece(sizes.depth, depth_blocks, block);
+    if (pack) pack_panel(job, depth, columns, packed, packed_width);
+    Tile<T> tile;
+    tile.b = pack ? packed : job.b + depth.begin * sizes.columns + columns.begin;
+    tile.a_row = a_row;
+    tile.b_vector = tile.c_vector = kVectorSize<T>;
+    tile.c_row = sizes.columns;
+    tile.last_count = columns.end - columns.begin - (panel_vectors - 1) * kVectorSize<T>;
+    tile.start = block > 0 || job.start != nullptr ? Start::array : Start::zero;
+    const T* start = block > 0 ? job.c : job.start;
+    tile.start_row = block > 0 ? sizes.columns : job.start_row;
+    for (std::int64_t t = 0; t < tiles; ++t) {
+      Piece r = piece(rows.end - rows.begin, tiles, t);
+      r = {rows.begin + r.begin, rows.begin + r.end};
+      tile.a = job.a + r.begin * a_row + depth.begin * a_step;
+      tile.c = job.c + r.begin * sizes.columns + columns.begin;
+      tile.start_values = start + r.begin * tile.start_row + columns.begin;
+      run_tile(static_cast<int>(r.end - r.begin), static_cast<int>(panel_vectors), tile,
+               depth.end - depth.begin, EvenSteps<T>{a_step, pack ? packed_width : sizes.columns});
+    }
+  }
+}
+
+template <class T>
+void run_chunk(const GemmJob<T>& job, const GemmPlan& plan, std::int64_t chunk) {
+  plan.dot_products ? run_dot_products(job, plan, chunk) : run_tiles(job, plan, chunk);
+}
+
+GemmPlan plan_float(const GemmSizes& sizes) { return plan<float>(sizes); }
+GemmPlan plan_double(const GemmSizes& sizes) { return plan<double>(sizes); }
+void run_float(const GemmJob<float>& job, const GemmPlan& plan, std::int64_t chunk) {
+  run_chunk(job, plan, chunk);
+}
+void run_double(const GemmJob<double>& job, const GemmPlan& plan, std::int64_t chunk) {
+  run_chunk(job, plan, chunk);
+}
+
+}  // namespace
+}  // namespace adjoint::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace adjoint::kernels {
+namespace {
+
+HWY_EXPORT(plan_float);
+HWY_EXPORT(plan_double);
+HWY_EXPORT(run_float);
+HWY_EXPORT(run_double);
+
+GemmPlan make_plan(const GemmJob<float>& job) { return HWY_DYNAMIC_DISPATCH(plan_float)(job.sizes); }
+GemmPlan make_plan(const GemmJob<double>& job) { return HWY_DYNAMIC_DISPATCH(plan_double)(job.sizes); }
+auto chunk_function(const GemmJob<float>&) { return HWY_DYNAMIC_DISPATCH(run_float); }
+auto chunk_function(const GemmJob<double>&) { return HWY_DYNAMIC_DISPATCH(run_double); }
+
+template <class T>
+void run(GemmJob<T> job) {
+  auto& sizes = job.sizes;
+  if (sizes.rows == 0 || sizes.columns == 0) return;
+  // A single row or column is stored alike either way round.
+  if (sizes.rows == 1) sizes.transpose_a = false;
+  if (sizes.columns == 1 && sizes.rows > 1 && job.start_row != 0) {
+    std::swap(job.a, job.b);
+    sizes = {1, sizes.rows, sizes.depth, false, !sizes.transpose_a};
+  }
+  const GemmPlan plan = make_plan(job);
+  const auto run_chunk = chunk_function(job);
+  parallel_for(plan.row_blocks * plan.panels, sizes.rows * sizes.columns * sizes.depth,
+               [&](std::int64_t chunk) { run_chunk(job, plan, chunk); });
+}
+
+}  // namespace
+
+template <class T>
+void gemm(const GemmSizes& sizes, const T* a, const T* b, T* c, bool accumulate) {
+  run(GemmJob<T>{sizes, a, b, accumulate ? c : nullptr, sizes.columns, c});
+}
+
+template <class T>
+void gemm_plus_row(const GemmSizes& sizes, const T* a, const T* b, const T* addend, T* c) {
+  run(GemmJob<T>{sizes, a, b, addend, 0, c});
+}
+
+template void gemm<float>(const GemmSizes&, const float*, const float*, float*, bool);
+template void gemm<double>(const GemmSizes&, const double*, const double*, double*, bool);
+template void gemm_plus_row<float>(const GemmSizes&, const float*, const float*, const float*, float*);
+template void gemm_plus_row<double>(const GemmSizes&, const double*, const double*, const double*, double*);
+
+}  // namespace adjoint::kernels
+#endif

@@ -1,0 +1,108 @@
+#pragma once
+// Module: a part of a network, with the parameters it learns. Parts nest: a network is a module whose
+// children are modules.
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "autograd/tensor.h"
+
+namespace adjoint {
+
+struct NamedTensor {
+  std::string name;
+  Tensor tensor;
+};
+
+/// The values of a network's parameters under their full names, such as "conv1.weight", in the order of
+/// registration.
+using StateDict = std::vector<NamedTensor>;
+
+/// Base of every layer and network. A derived class keeps its parts as members and registers them at the end
+/// of its constructor:
+///
+///     class Mlp : public Module {
+///      public:
+///       explicit Mlp(Rng& rng) : hidden(2, 16, {}, rng), output(16, 1, {}, rng) {
+///         register_child("hidden", hidden);
+///         register_child("output", output);
+///       }
+///       Tensor forward(const Tensor& x) override { return output(tanh(hidden(x))); }
+///
+///      private:
+///       Dense hidden, output;
+///     };
+///
+/// It stays where it was made, since it knows its children by address: a module with children can be neither
+/// copied nor moved. See Layer for those without.
+class Module {
+ public:
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+  virtual ~Module() = default;
+
+  /// The module's result for x.
+  virtual Tensor forward(const Tensor& x) = 0;
+  Tensor operator()(const Tensor& x) { return forward(x); }
+
+  /// Every parameter, the children's included: handles, so that an optimiser updates the module itself.
+  std::vector<Tensor> parameters() const;
+  /// The same with their full names.
+  std::vector<NamedTensor> named_parameters() const;
+
+  /// The parameters' values as they are now; later updates do not reach them.
+  StateDict state_dict() const;
+  /// Gives every parameter the value of its name in state. Throws Error, changing nothing, unless the names
+  /// are the same on both sides, once each, and shapes and dtypes equal; the message lists all that differs.
+  void load_state_dict(const StateDict& state);
+
+  /// Switches between training and evaluation, for layers that behave differently in the two; so for all
+  /// children.
+  void train(bool training = true);
+  void eval() { train(false); }
+  /// True at the start.
+  bool is_training() const { return training_; }
+
+ protected:
+  Module() = default;
+
+  /// Makes tensor a parameter, one that requires a gradient, and returns it. Throws Error when the name is
+  /// empty, contains a dot or is taken, when the tensor is no floating leaf or already a parameter of this
+  /// module, and when this module is already another's child.
+  Tensor register_parameter(std::string name, Tensor tensor);
+  /// Makes child, a member that lives as long as this module, a part of it; its parameters' names get
+  /// "name." in front. Throws Error when the name is empty, contains a dot or is taken, when the child
+  /// belongs to a module already or is this module itself, when a parameter would appear twice, and when this
+  /// module is already another's child.
+  void register_child(std::string name, Module& child);
+
+ private:
+  friend class Layer;
+  Module(Module&& other);
+
+  void check_registration(const char* caller, const std::string& name) const;
+  void collect(const std::string& prefix, std::vector<NamedTensor>& found) const;
+
+  struct Child {
+    std::string name;
+    Module* module;
+  };
+  std::vector<NamedTensor> parameters_;
+  std::vector<Child> children_;
+  bool is_child_ = false;
+  bool training_ = true;
+};
+
+/// A module without children. Its parameters are handles, so it can be moved until it is registered as a
+/// child: Sequential net(Dense(2, 16), Tanh()). Moving one that is a child throws Error.
+class Layer : public Module {
+ protected:
+  Layer() = default;
+  Layer(Layer&& other) : Module(std::move(other)) {}
+
+ private:
+  using Module::register_child;
+};
+
+}  // namespace adjoint

@@ -1,0 +1,42 @@
+#pragma once
+// Sequential: modules one after the other.
+
+#include <concepts>
+#include <memory>
+
+#include "layers/module.h"
+
+namespace adjoint {
+
+/// y = m_k( ... m_1(m_0(x))): owns its modules, whose names are "0", "1", ...
+///
+///     Sequential net(Conv2d(1, 8, 5), Relu(), MaxPool2d({.window = 2}), Flatten(), Dense(8 * 12 * 12, 10));
+///
+/// Layers are moved in; modules with children, another Sequential for one, come as std::unique_ptr.
+class Sequential : public Module {
+ public:
+  template <class... Modules>
+  explicit Sequential(Modules&&... modules) {
+    (add(std::forward<Modules>(modules)), ...);
+  }
+
+  /// Appends a module and returns *this. Throws Error when it is null or this Sequential is already part of
+  /// another module.
+  Sequential& add(std::unique_ptr<Module> module);
+  template <std::derived_from<Layer> L>
+  Sequential& add(L layer) {
+    return add(std::make_unique<L>(std::move(layer)));
+  }
+
+  /// x itself when there is no module.
+  Tensor forward(const Tensor& x) override;
+
+  std::size_t size() const { return modules_.size(); }
+  /// Throws Error when there is no module of this number.
+  Module& operator[](std::size_t number) const;
+
+ private:
+  std::vector<std::unique_ptr<Module>> modules_;
+};
+
+}  // namespace adjoint

@@ -33,7 +33,7 @@ HWY_INLINE hn::Vec<Lanes<T>> folded(const T* values) {
 #if HWY_TARGET != HWY_SCALAR
 /// Adds a register's 16-byte parts into one.
 template <class D, class V>
-HWY_INLINE auto added_parts(D d, V v) {
+HWY_INLINE auto added_parts([[maybe_unused]] D d, V v) {
   if constexpr (sizeof(V) <= 16) {
     return v;
   } else {

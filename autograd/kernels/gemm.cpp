@@ -7,14 +7,14 @@
 #include <algorithm>
 
 #include "autograd/kernels/parallel.h"
-#include "autograd/kernels/scratch.h"
+#include "autograd/kernels/tile.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "autograd/kernels/gemm.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "autograd/kernels/gemm-inl.h"
+#include "autograd/kernels/tile-inl.h"
 
 #ifndef ADJOINT_KERNELS_GEMM_CPP
 #define ADJOINT_KERNELS_GEMM_CPP
@@ -126,7 +126,7 @@ template <class T>
 void pack_panel(const GemmJob<T>& job, Piece depth, Piece columns, T* packed, std::int64_t width) {
   if (job.sizes.transpose_b)
     return transpose_padded(job.b + columns.begin * job.sizes.depth + depth.begin, job.sizes.depth,
-                            columns.end - columns.begin, depth.end - depth.begin, packed, width);
+                            columns.size(), depth.size(), packed, width);
   const Tag<T> d;
   for (std::int64_t k = depth.begin; k < depth.end; ++k, packed += width) {
     const T* b = job.b + k * job.sizes.columns;
@@ -144,36 +144,39 @@ void run_tiles(const GemmJob<T>& job, const GemmPlan& plan, std::int64_t chunk) 
   const Piece rows = piece(sizes.rows, plan.row_blocks, chunk / plan.panels);
   const Piece vectors = piece(divide_up(sizes.columns, kVectorSize<T>), plan.panels, chunk % plan.panels);
   const Piece columns{vectors.begin * kVectorSize<T>, std::min(vectors.end * kVectorSize<T>, sizes.columns)};
-  const std::int64_t panel_vectors = vectors.end - vectors.begin;
-  const std::int64_t tiles = divide_up(rows.end - rows.begin, kTileRows<T>);
-  const bool ragged = (columns.end - columns.begin) % kVectorSize<T> != 0;
+  const std::int64_t tiles = divide_up(rows.size(), kTileRows<T>);
+  const bool ragged = columns.size() % kVectorSize<T> != 0;
   const bool pack =
       sizes.transpose_b || (ragged && !kMaskedLoadsAreSafe) || (tiles >= 8 && sizes.depth >= 64);
 
   HWY_ALIGN T packed[kDepthBlock * kTileVectors * kVectorSize<T>];
   const std::int64_t a_row = sizes.transpose_a ? 1 : sizes.depth, a_step = sizes.transpose_a ? sizes.rows : 1;
-  const std::int64_t packed_width = panel_vectors * kVectorSize<T>;
+  const std::int64_t packed_width = vectors.size() * kVectorSize<T>;
   const std::int64_t depth_blocks = std::max<std::int64_t>(1, divide_up(sizes.depth, kDepthBlock));
   for (std::int64_t block = 0; block < depth_blocks; ++block) {
     const Piece depth = piece(sizes.depth, depth_blocks, block);
     if (pack) pack_panel(job, depth, columns, packed, packed_width);
-    Tile<T> tile;
-    tile.b = pack ? packed : job.b + depth.begin * sizes.columns + columns.begin;
+    Tile<T> tile{};
     tile.a_row = a_row;
+    tile.a_step = a_step;
+    tile.b = pack ? packed : job.b + depth.begin * sizes.columns + columns.begin;
+    tile.b_step = pack ? packed_width : sizes.columns;
     tile.b_vector = tile.c_vector = kVectorSize<T>;
+    tile.segments = &kOneSegment;
+    tile.segment_count = 1;
+    tile.depth = depth.size();
     tile.c_row = sizes.columns;
-    tile.last_count = columns.end - columns.begin - (panel_vectors - 1) * kVectorSize<T>;
+    tile.last_count = columns.size() - (vectors.size() - 1) * kVectorSize<T>;
     tile.start = block > 0 || job.start != nullptr ? Start::array : Start::zero;
     const T* start = block > 0 ? job.c : job.start;
     tile.start_row = block > 0 ? sizes.columns : job.start_row;
     for (std::int64_t t = 0; t < tiles; ++t) {
-      Piece r = piece(rows.end - rows.begin, tiles, t);
-      r = {rows.begin + r.begin, rows.begin + r.end};
-      tile.a = job.a + r.begin * a_row + depth.begin * a_step;
-      tile.c = job.c + r.begin * sizes.columns + columns.begin;
-      tile.start_values = start + r.begin * tile.start_row + columns.begin;
-      run_tile(static_cast<int>(r.end - r.begin), static_cast<int>(panel_vectors), tile,
-               depth.end - depth.begin, EvenSteps<T>{a_step, pack ? packed_width : sizes.columns});
+      const Piece tile_rows = piece(rows.size(), tiles, t);
+      const std::int64_t row = rows.begin + tile_rows.begin;
+      tile.a = job.a + row * a_row + depth.begin * a_step;
+      tile.c = job.c + row * sizes.columns + columns.begin;
+      tile.start_values = start + row * tile.start_row + columns.begin;
+      run_tile(static_cast<int>(tile_rows.size()), static_cast<int>(vectors.size()), tile);
     }
   }
 }

@@ -1,10 +1,10 @@
 // The pieces that matrix products and row-layout convolutions share, compiled once per instruction set: a
 // tile of the result held in registers, and copies that transpose. Included inside Highway's foreach_target.
-#if defined(ADJOINT_KERNELS_GEMM_INL_H) == defined(HWY_TARGET_TOGGLE)
-#ifdef ADJOINT_KERNELS_GEMM_INL_H
-#undef ADJOINT_KERNELS_GEMM_INL_H
+#if defined(ADJOINT_KERNELS_TILE_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef ADJOINT_KERNELS_TILE_INL_H
+#undef ADJOINT_KERNELS_TILE_INL_H
 #else
-#define ADJOINT_KERNELS_GEMM_INL_H
+#define ADJOINT_KERNELS_TILE_INL_H
 #endif
 
 #include <algorithm>
@@ -67,124 +67,9 @@ HWY_INLINE void store_first(hn::Vec<D> v, D d, T* p, std::int64_t count) {
   }
 }
 
-/// What a product is added to: nothing, an array of C's kind, or one value per row.
-enum class Start { zero, array, row_values };
-
-/// One tile of C[r, :] = start[r, :] + sum_k a[r, k] b[k, :], its columns cut into vectors. Steps are in
-/// elements.
-template <class T>
-struct Tile {
-  const T* a;
-  std::int64_t a_row;  // from a[r, k] to a[r + 1, k]
-  const T* b;
-  std::int64_t b_vector;  // from one vector of b[k, :] to the next
-  T* c;
-  std::int64_t c_row, c_vector;
-  std::int64_t last_count;  // values in the last vector
-  Start start = Start::zero;
-  const T* start_values = nullptr;
-  std::int64_t start_row = 0;  // from start[r, :] to start[r + 1, :]; vectors are c_vector apart
-};
-
-/// Where a[r, k] and b[k, :] lie: evenly spaced, a_step and b_step apart.
-template <class T>
-struct EvenSteps {
-  std::int64_t a_step, b_step;
-  void advance(const T*& a, const T*& b) {
-    a += a_step;
-    b += b_step;
-  }
-};
-
-template <int kRows, int kVectors, class T, class Steps>
-void run_tile(const Tile<T>& tile, std::int64_t depth, Steps steps) {
-  using V = hn::Vec<Tag<T>>;
-  const Tag<T> d;
-  // Multiply-adds take 4 cycles, two at a time: fewer than 8 accumulators would wait for each other.
-  constexpr int kUnroll = kRows * kVectors >= 8 ? 1 : kRows * kVectors >= 4 ? 2 : 4;
-  V sum[kUnroll][kRows][kVectors];
-  HWY_UNROLL(4)
-  for (int s = 0; s < kUnroll; ++s) HWY_UNROLL(8)
-  for (int r = 0; r < kRows; ++r) HWY_UNROLL(3)
-  for (int v = 0; v < kVectors; ++v) sum[s][r][v] = hn::Zero(d);
-
-  const std::int64_t last_count = tile.last_count;
-  const auto last_mask = hn::FirstN(d, static_cast<std::size_t>(last_count));
-  if (tile.start == Start::array) {
-    const T* start = tile.start_values;
-    HWY_UNROLL(8)
-    for (int r = 0; r < kRows; ++r, start += tile.start_row) HWY_UNROLL(3)
-    for (int v = 0; v < kVectors; ++v)
-      sum[0][r][v] = v < kVectors - 1 ? hn::LoadU(d, start + v * tile.c_vector)
-                                      : load_first(d, start + v * tile.c_vector, last_count);
-  } else if (tile.start == Start::row_values) {
-    HWY_UNROLL(8)
-    for (int r = 0; r < kRows; ++r) HWY_UNROLL(3)
-    for (int v = 0; v < kVectors; ++v) sum[0][r][v] = hn::Set(d, tile.start_values[r * tile.start_row]);
-  }
-
-  const T* a = tile.a;
-  const T* b = tile.b;
-  const std::int64_t a_row = tile.a_row, b_vector = tile.b_vector;
-  const auto add_products = [&](V(&into)[kRows][kVectors]) HWY_ATTR {
-    V b_values[kVectors];
-    HWY_UNROLL(3)
-    for (int v = 0; v < kVectors; ++v)
-      b_values[v] = kMaskedLoadsAreSafe && v == kVectors - 1 ? hn::MaskedLoad(last_mask, d, b + v * b_vector)
-                                                             : hn::LoadU(d, b + v * b_vector);
-    HWY_UNROLL(8)
-    for (int r = 0; r < kRows; ++r) {
-      const V a_value = hn::Set(d, a[r * a_row]);
-      HWY_UNROLL(3)
-      for (int v = 0; v < kVectors; ++v) into[r][v] = hn::MulAdd(a_value, b_values[v], into[r][v]);
-    }
-    steps.advance(a, b);
-  };
-  std::int64_t k = depth;
-  for (; k >= kUnroll; k -= kUnroll) HWY_UNROLL(4)
-  for (int s = 0; s < kUnroll; ++s) add_products(sum[s]);
-  for (; k > 0; --k) add_products(sum[0]);
-
-  T* c = tile.c;
-  const std::int64_t c_row = tile.c_row, c_vector = tile.c_vector;
-  HWY_UNROLL(8)
-  for (int r = 0; r < kRows; ++r, c += c_row) HWY_UNROLL(3)
-  for (int v = 0; v < kVectors; ++v) {
-    V total = sum[0][r][v];
-    HWY_UNROLL(4)
-    for (int s = 1; s < kUnroll; ++s) total = hn::Add(total, sum[s][r][v]);
-    if (v < kVectors - 1)
-      hn::StoreU(total, d, c + v * c_vector);
-    else
-      store_first(total, d, c + v * c_vector, last_count);
-  }
-}
-
-template <class T, class Steps>
-using TileFunction = void (*)(const Tile<T>&, std::int64_t, Steps);
-
-template <class T, class Steps, std::size_t... kIndex>
-constexpr auto tile_functions(std::index_sequence<kIndex...>) {
-  return std::array<TileFunction<T, Steps>, sizeof...(kIndex)>{
-      run_tile<kIndex / kTileVectors + 1, kIndex % kTileVectors + 1, T, Steps>...};
-}
-
-/// run_tile for rows in [1, kTileRows<T>] and vectors in [1, kTileVectors].
-template <class T, class Steps>
-HWY_INLINE void run_tile(int rows, int vectors, const Tile<T>& tile, std::int64_t depth, Steps steps) {
-  static constexpr auto kFunctions =
-      tile_functions<T, Steps>(std::make_index_sequence<kTileRows<T> * kTileVectors>());
-  kFunctions[static_cast<std::size_t>((rows - 1) * kTileVectors + vectors - 1)](tile, depth, steps);
-}
-
-/// [begin, end) of piece `index` when `total` is cut into `pieces` as equal as can be.
-struct Piece {
-  std::int64_t begin, end;
-};
-HWY_INLINE Piece piece(std::int64_t total, std::int64_t pieces, std::int64_t index) {
-  return {total * index / pieces, total * (index + 1) / pieces};
-}
-HWY_INLINE std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+/// Computes a tile of rows in [1, kTileRows<T>] and vectors in [1, kTileVectors]. Compiled in tile.cpp.
+void run_tile(int rows, int vectors, const Tile<float>& tile);
+void run_tile(int rows, int vectors, const Tile<double>& tile);
 
 #if HWY_TARGET == HWY_SCALAR
 

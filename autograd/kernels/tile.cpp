@@ -1,0 +1,109 @@
+// The tile kernel: kRows x kVectors accumulators, one for every number of rows and vectors that fit.
+#include "autograd/kernels/tile.h"
+
+#include <array>
+#include <utility>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "autograd/kernels/tile.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "autograd/kernels/tile-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace adjoint::kernels::HWY_NAMESPACE {
+namespace {
+
+template <int kRows, int kVectors, class T>
+void run(const Tile<T>& tile) {
+  using V = hn::Vec<Tag<T>>;
+  const Tag<T> d;
+  // Multiply-adds take 4 cycles, two at a time: fewer than 8 accumulators would wait for each other.
+  constexpr int kUnroll = kRows * kVectors >= 8 ? 1 : kRows * kVectors >= 4 ? 2 : 4;
+  V sum[kUnroll][kRows][kVectors];
+  HWY_UNROLL(4)
+  for (int s = 0; s < kUnroll; ++s) HWY_UNROLL(8)
+  for (int r = 0; r < kRows; ++r) HWY_UNROLL(3)
+  for (int v = 0; v < kVectors; ++v) sum[s][r][v] = hn::Zero(d);
+
+  const std::int64_t last_count = tile.last_count;
+  const auto last_mask = hn::FirstN(d, static_cast<std::size_t>(last_count));
+  if (tile.start == Start::array) {
+    const T* start = tile.start_values;
+    HWY_UNROLL(8)
+    for (int r = 0; r < kRows; ++r, start += tile.start_row) HWY_UNROLL(3)
+    for (int v = 0; v < kVectors; ++v)
+      sum[0][r][v] = v < kVectors - 1 ? hn::LoadU(d, start + v * tile.c_vector)
+                                      : load_first(d, start + v * tile.c_vector, last_count);
+  } else if (tile.start == Start::row_values) {
+    HWY_UNROLL(8)
+    for (int r = 0; r < kRows; ++r) HWY_UNROLL(3)
+    for (int v = 0; v < kVectors; ++v) sum[0][r][v] = hn::Set(d, tile.start_values[r * tile.start_row]);
+  }
+
+  const std::int64_t a_row = tile.a_row, a_step = tile.a_step, b_step = tile.b_step, b_vector = tile.b_vector;
+  for (const Segment *segment = tile.segments, *end = segment + tile.segment_count; segment != end;
+       ++segment) {
+    const T* a = tile.a + segment->a;
+    const T* b = tile.b + segment->b;
+    const auto add_products = [&](V(&into)[kRows][kVectors]) HWY_ATTR {
+      V b_values[kVectors];
+      HWY_UNROLL(3)
+      for (int v = 0; v < kVectors; ++v)
+        b_values[v] = kMaskedLoadsAreSafe && v == kVectors - 1
+                          ? hn::MaskedLoad(last_mask, d, b + v * b_vector)
+                          : hn::LoadU(d, b + v * b_vector);
+      HWY_UNROLL(8)
+      for (int r = 0; r < kRows; ++r) {
+        const V a_value = hn::Set(d, a[r * a_row]);
+        HWY_UNROLL(3)
+        for (int v = 0; v < kVectors; ++v) into[r][v] = hn::MulAdd(a_value, b_values[v], into[r][v]);
+      }
+      a += a_step;
+      b += b_step;
+    };
+    std::int64_t k = tile.depth;
+    for (; k >= kUnroll; k -= kUnroll) HWY_UNROLL(4)
+    for (int s = 0; s < kUnroll; ++s) add_products(sum[s]);
+    for (; k > 0; --k) add_products(sum[0]);
+  }
+
+  T* c = tile.c;
+  const std::int64_t c_row = tile.c_row, c_vector = tile.c_vector;
+  HWY_UNROLL(8)
+  for (int r = 0; r < kRows; ++r, c += c_row) HWY_UNROLL(3)
+  for (int v = 0; v < kVectors; ++v) {
+    V total = sum[0][r][v];
+    HWY_UNROLL(4)
+    for (int s = 1; s < kUnroll; ++s) total = hn::Add(total, sum[s][r][v]);
+    if (v < kVectors - 1)
+      hn::StoreU(total, d, c + v * c_vector);
+    else
+      store_first(total, d, c + v * c_vector, last_count);
+  }
+}
+
+template <class T, std::size_t... kIndex>
+constexpr auto functions(std::index_sequence<kIndex...>) {
+  return std::array{run<kIndex / kTileVectors + 1, kIndex % kTileVectors + 1, T>...};
+}
+
+template <class T>
+constexpr auto kFunctions = functions<T>(std::make_index_sequence<kTileRows<T> * kTileVectors>());
+
+std::size_t index(int rows, int vectors) {
+  return static_cast<std::size_t>((rows - 1) * kTileVectors + vectors - 1);
+}
+
+}  // namespace
+
+void run_tile(int rows, int vectors, const Tile<float>& tile) {
+  kFunctions<float>[index(rows, vectors)](tile);
+}
+void run_tile(int rows, int vectors, const Tile<double>& tile) {
+  kFunctions<double>[index(rows, vectors)](tile);
+}
+
+}  // namespace adjoint::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();

@@ -27,9 +27,12 @@ struct Operand {
   std::int64_t step, row_step;
 };
 
-/// y [rows,n] from a and b.
+/// An operation on arrays of n elements, and on rows of n: y [rows,n] from a and b.
 template <class T>
-using Zip = void (*)(std::int64_t rows, std::int64_t n, Operand<T> a, Operand<T> b, T* y);
+struct Zip {
+  void (*flat)(std::int64_t n, const T* a, const T* b, T* y);
+  void (*rows)(std::int64_t rows, std::int64_t n, Operand<T> a, Operand<T> b, T* y);
+};
 
 /// The operations as compiled for one instruction set.
 template <class T>
@@ -89,15 +92,19 @@ struct Pow {
 };
 
 template <class F, class T>
-void zip(std::int64_t rows, std::int64_t n, Operand<T> a, Operand<T> b, T* y) {
+void zip(std::int64_t n, const T* a, const T* b, T* y) {
+  for_vectors<T>(n, [&](std::int64_t i, auto part)
+                        HWY_ATTR { part.store(F()(Tag<T>(), part.load(a + i), part.load(b + i)), y + i); });
+}
+
+template <class F, class T>
+void zip_rows(std::int64_t rows, std::int64_t n, Operand<T> a, Operand<T> b, T* y) {
   for (std::int64_t row = 0; row < rows; ++row) {
     const T* p = a.values + row * a.row_step;
     const T* q = b.values + row * b.row_step;
     T* out = y + row * n;
     if (a.step == 1 && b.step == 1) {
-      for_vectors<T>(n, [&](std::int64_t i, auto part) HWY_ATTR {
-        part.store(F()(Tag<T>(), part.load(p + i), part.load(q + i)), out + i);
-      });
+      zip<F>(n, p, q, out);
     } else if (a.step == 1) {
       const auto same = hn::Set(Tag<T>(), *q);
       for_vectors<T>(n, [&](std::int64_t i, auto part)
@@ -111,12 +118,12 @@ void zip(std::int64_t rows, std::int64_t n, Operand<T> a, Operand<T> b, T* y) {
 }
 
 template <class T>
-constexpr Table<T> kTable = {.add = zip<Add, T>,
-                             .sub = zip<Sub, T>,
-                             .mul = zip<Mul, T>,
-                             .div = zip<Div, T>,
-                             .pow = zip<Pow, T>,
-                             .equal = zip<Equal, T>};
+constexpr Table<T> kTable = {.add = {zip<Add, T>, zip_rows<Add, T>},
+                             .sub = {zip<Sub, T>, zip_rows<Sub, T>},
+                             .mul = {zip<Mul, T>, zip_rows<Mul, T>},
+                             .div = {zip<Div, T>, zip_rows<Div, T>},
+                             .pow = {zip<Pow, T>, zip_rows<Pow, T>},
+                             .equal = {zip<Equal, T>, zip_rows<Equal, T>}};
 
 const Table<float>& table_float32() { return kTable<float>; }
 const Table<double>& table_float64() { return kTable<double>; }
@@ -134,22 +141,26 @@ HWY_EXPORT(table_float64);
 
 /// For integers, which Highway cannot multiply everywhere.
 template <auto F>
-void zip_integers(std::int64_t rows, std::int64_t n, Operand<std::int64_t> a, Operand<std::int64_t> b,
-                  std::int64_t* y) {
-  for (std::int64_t row = 0; row < rows; ++row) {
-    for (std::int64_t i = 0; i < n; ++i) {
-      y[row * n + i] = F(a.values[row * a.row_step + i * a.step], b.values[row * b.row_step + i * b.step]);
-    }
-  }
-}
+constexpr Zip<std::int64_t> kIntegerZip = {
+    [](std::int64_t n, const std::int64_t* a, const std::int64_t* b, std::int64_t* y) {
+      for (std::int64_t i = 0; i < n; ++i) y[i] = F(a[i], b[i]);
+    },
+    [](std::int64_t rows, std::int64_t n, Operand<std::int64_t> a, Operand<std::int64_t> b, std::int64_t* y) {
+      for (std::int64_t row = 0; row < rows; ++row) {
+        for (std::int64_t i = 0; i < n; ++i) {
+          y[row * n + i] =
+              F(a.values[row * a.row_step + i * a.step], b.values[row * b.row_step + i * b.step]);
+        }
+      }
+    }};
 
 constexpr Table<std::int64_t> kIntegers = {
-    .add = zip_integers<[](std::int64_t a, std::int64_t b) { return a + b; }>,
-    .sub = zip_integers<[](std::int64_t a, std::int64_t b) { return a - b; }>,
-    .mul = zip_integers<[](std::int64_t a, std::int64_t b) { return a * b; }>,
-    .div = nullptr,
-    .pow = nullptr,
-    .equal = zip_integers<[](std::int64_t a, std::int64_t b) -> std::int64_t { return a == b; }>};
+    .add = kIntegerZip<[](std::int64_t a, std::int64_t b) { return a + b; }>,
+    .sub = kIntegerZip<[](std::int64_t a, std::int64_t b) { return a - b; }>,
+    .mul = kIntegerZip<[](std::int64_t a, std::int64_t b) { return a * b; }>,
+    .div = {},
+    .pow = {},
+    .equal = kIntegerZip<[](std::int64_t a, std::int64_t b) -> std::int64_t { return a == b; }>};
 
 template <class T>
 const Table<T>& table() {
@@ -163,10 +174,8 @@ const Table<T>& table() {
 }
 
 template <class T>
-void run(Zip<T> f, std::int64_t n, const T* a, const T* b, T* y, std::int64_t cost = 1) {
-  for_chunks(n, cost, [&](std::int64_t i, std::int64_t count) {
-    f(1, count, {a + i, 1, 0}, {b + i, 1, 0}, y + i);
-  });
+void run(const Zip<T>& f, std::int64_t n, const T* a, const T* b, T* y, std::int64_t cost = 1) {
+  for_chunks(n, cost, [&](std::int64_t i, std::int64_t count) { f.flat(count, a + i, b + i, y + i); });
 }
 
 /// Calls body(offsets, y offset, rows, n) for blocks of rows that make up the whole of the array that axes
@@ -178,6 +187,7 @@ void for_rows(const BroadcastAxes<Count>& axes, std::int64_t cost, const Body& b
   const std::int64_t rows = axes.rank > 1 ? axes.sizes[1] : 1;
   const std::int64_t blocks = axes.count_from(2);
   if (n * rows * blocks == 0) return;
+  if (blocks == 1 && n * rows <= kChunk) return body({}, 0, rows, n);
   const std::int64_t chunk_columns = std::min(n, kChunk),
                      chunk_rows = std::clamp<std::int64_t>(kChunk / n, 1, rows);
   const std::int64_t across = (n + chunk_columns - 1) / chunk_columns,
@@ -194,13 +204,14 @@ void for_rows(const BroadcastAxes<Count>& axes, std::int64_t cost, const Body& b
 }
 
 template <class T>
-void run(Zip<T> f, const Shape& a_shape, const T* a, const Shape& b_shape, const T* b, const Shape& y_shape,
-         T* y, std::int64_t cost = 1) {
+void run(const Zip<T>& f, const Shape& a_shape, const T* a, const Shape& b_shape, const T* b,
+         const Shape& y_shape, T* y, std::int64_t cost = 1) {
+  if (a_shape == y_shape && b_shape == y_shape) return run(f, y_shape.numel(), a, b, y, cost);
   const BroadcastAxes<2> axes(y_shape, {&a_shape, &b_shape});
   for_rows(axes, cost,
            [&](const std::array<std::int64_t, 2>& at, std::int64_t out, std::int64_t rows, std::int64_t n) {
-             f(rows, n, {a + at[0], axes.strides[0][0], axes.strides[1][0]},
-               {b + at[1], axes.strides[0][1], axes.strides[1][1]}, y + out);
+             f.rows(rows, n, {a + at[0], axes.strides[0][0], axes.strides[1][0]},
+                    {b + at[1], axes.strides[0][1], axes.strides[1][1]}, y + out);
            });
 }
 

@@ -1,0 +1,288 @@
+// Rows: matrix products. Lanes: the tile kernel with a block's lanes as columns and broadcast weights; only
+// the weight gradient, which sums over lanes, first turns x into rows, so that the images become the depth of
+// a product and the spare lanes are never read.
+#include "autograd/kernels/dense.h"
+
+#include <algorithm>
+
+#include "autograd/kernels/gemm.h"
+#include "autograd/kernels/lane_sums.h"
+#include "autograd/kernels/lanes.h"
+#include "autograd/kernels/parallel.h"
+#include "autograd/kernels/scratch.h"
+#include "autograd/kernels/tile.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "autograd/kernels/dense.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "autograd/kernels/tile-inl.h"
+
+#ifndef ADJOINT_KERNELS_DENSE_CPP
+#define ADJOINT_KERNELS_DENSE_CPP
+namespace adjoint::kernels {
+
+/// to[b][r] = start[r] + sum_k w(r, k) from[b][k] for blocks b of lanes: the layer and its input gradient.
+template <class T>
+struct BlockProduct {
+  std::int64_t rows, depth;
+  const T* w;
+  std::int64_t w_row, w_step;  // w(r, k) = w[r * w_row + k * w_step]
+  const T *from, *start;       // start may be null
+  T* to;
+};
+
+/// dw (+)= sum over some images of dy x, with x turned into rows of x_step values.
+template <class T>
+struct ImageProduct {
+  std::int64_t inputs, outputs, images;
+  const T *dy, *x_rows;
+  std::int64_t x_step;
+  bool accumulate;
+  T* dw;
+};
+
+}  // namespace adjoint::kernels
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace adjoint::kernels::HWY_NAMESPACE {
+namespace {
+
+/// One piece of rows of a few blocks that lie side by side.
+template <class T>
+void run_blocks(const BlockProduct<T>& product, Piece blocks, Piece rows) {
+  constexpr std::int64_t kBlockVectors = kLanes<T> / kVectorSize<T>;
+  Tile<T> tile{};
+  tile.a_row = product.w_row;
+  tile.a_step = product.w_step;
+  tile.b_step = tile.c_row = kLanes<T>;
+  // Vectors of a tile are the blocks where a register holds a block, else the parts of one block.
+  tile.b_vector = kBlockVectors == 1 ? product.depth * kLanes<T> : kVectorSize<T>;
+  tile.c_vector = kBlockVectors == 1 ? product.rows * kLanes<T> : kVectorSize<T>;
+  tile.segments = &kOneSegment;
+  tile.segment_count = 1;
+  tile.depth = product.depth;
+  tile.last_count = kVectorSize<T>;
+  tile.start = product.start == nullptr ? Start::zero : Start::row_values;
+  tile.start_row = 1;
+  const std::int64_t tiles = divide_up(rows.size(), kTileRows<T>);
+  const auto run_rows = [&](std::int64_t block, std::int64_t offset, std::int64_t vectors) {
+    tile.b = product.from + block * product.depth * kLanes<T> + offset;
+    for (std::int64_t t = 0; t < tiles; ++t) {
+      const Piece tile_rows = piece(rows.size(), tiles, t);
+      const std::int64_t row = rows.begin + tile_rows.begin;
+      tile.a = product.w + row * product.w_row;
+      tile.c = product.to + (block * product.rows + row) * kLanes<T> + offset;
+      tile.start_values = product.start == nullptr ? nullptr : product.start + row;
+      run_tile(static_cast<int>(tile_rows.size()), static_cast<int>(vectors), tile);
+    }
+  };
+  if (kBlockVectors == 1) return run_rows(blocks.begin, 0, blocks.size());
+  for (std::int64_t block = blocks.begin; block < blocks.end; ++block)
+    for (std::int64_t v = 0; v < kBlockVectors; v += kTileVectors)
+      run_rows(block, v * kVectorSize<T>, std::min<std::int64_t>(kBlockVectors - v, kTileVectors));
+}
+
+/// rows[l * rows_step + i] = block[i][l] for the first `images` lanes l.
+template <class T>
+void block_to_rows(const T* block, std::int64_t inputs, std::int64_t images, T* rows,
+                   std::int64_t rows_step) {
+  transpose_padded(block, kLanes<T>, inputs, images, rows, rows_step);
+}
+
+/// A panel of dw's columns, at most a tile wide.
+template <class T>
+void run_panel(const ImageProduct<T>& product, Piece columns) {
+  constexpr std::int64_t kMaxSegments = 16;
+  Tile<T> tile{};
+  tile.a_row = kLanes<T>;
+  tile.a_step = 1;
+  tile.b = product.x_rows + columns.begin;
+  tile.b_step = product.x_step;
+  tile.b_vector = tile.c_vector = kVectorSize<T>;
+  tile.c_row = tile.start_row = product.inputs;
+  const std::int64_t vectors = divide_up(columns.size(), kVectorSize<T>);
+  tile.last_count = columns.size() - (vectors - 1) * kVectorSize<T>;
+
+  Segment segments[kMaxSegments];
+  const std::int64_t full_blocks = product.images / kLanes<T>;
+  for (std::int64_t block = 0; block < full_blocks; ++block)
+    segments[block] = {block * product.outputs * kLanes<T>, block * kLanes<T> * product.x_step};
+  const Segment partial{full_blocks * product.outputs * kLanes<T>, full_blocks * kLanes<T> * product.x_step};
+
+  const std::int64_t tiles = divide_up(product.outputs, kTileRows<T>);
+  for (std::int64_t t = 0; t < tiles; ++t) {
+    const Piece rows = piece(product.outputs, tiles, t);
+    tile.a = product.dy + rows.begin * kLanes<T>;
+    tile.c = product.dw + rows.begin * product.inputs + columns.begin;
+    tile.start_values = tile.c;
+    tile.start = product.accumulate ? Start::array : Start::zero;
+    const auto run_segments = [&](const Segment* first, std::int64_t count, std::int64_t depth) {
+      if (count == 0 || depth == 0) return;
+      tile.segments = first;
+      tile.segment_count = count;
+      tile.depth = depth;
+      run_tile(static_cast<int>(rows.size()), static_cast<int>(vectors), tile);
+      tile.start = Start::array;
+    };
+    run_segments(segments, full_blocks, kLanes<T>);
+    run_segments(&partial, 1, product.images % kLanes<T>);
+  }
+}
+
+template <class T>
+void run_panels(const ImageProduct<T>& product, Piece columns) {
+  constexpr std::int64_t kPanel = kTileVectors * kVectorSize<T>;
+  for (std::int64_t column = columns.begin; column < columns.end; column += kPanel)
+    run_panel(product, {column, std::min(column + kPanel, columns.end)});
+}
+
+void run_blocks_float(const BlockProduct<float>& product, Piece blocks, Piece rows) {
+  run_blocks(product, blocks, rows);
+}
+void run_blocks_double(const BlockProduct<double>& product, Piece blocks, Piece rows) {
+  run_blocks(product, blocks, rows);
+}
+void block_to_rows_float(const float* block, std::int64_t inputs, std::int64_t images, float* rows,
+                         std::int64_t step) {
+  block_to_rows(block, inputs, images, rows, step);
+}
+void block_to_rows_double(const double* block, std::int64_t inputs, std::int64_t images, double* rows,
+                          std::int64_t step) {
+  block_to_rows(block, inputs, images, rows, step);
+}
+void run_panels_float(const ImageProduct<float>& product, Piece columns) { run_panels(product, columns); }
+void run_panels_double(const ImageProduct<double>& product, Piece columns) { run_panels(product, columns); }
+
+}  // namespace
+}  // namespace adjoint::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace adjoint::kernels {
+namespace {
+
+HWY_EXPORT(run_blocks_float);
+HWY_EXPORT(run_blocks_double);
+HWY_EXPORT(block_to_rows_float);
+HWY_EXPORT(block_to_rows_double);
+HWY_EXPORT(run_panels_float);
+HWY_EXPORT(run_panels_double);
+
+/// The functions above for T on this processor.
+template <class T>
+struct Dispatched;
+template <>
+struct Dispatched<float> {
+  static auto run_blocks() { return HWY_DYNAMIC_DISPATCH(run_blocks_float); }
+  static auto block_to_rows() { return HWY_DYNAMIC_DISPATCH(block_to_rows_float); }
+  static auto run_panels() { return HWY_DYNAMIC_DISPATCH(run_panels_float); }
+};
+template <>
+struct Dispatched<double> {
+  static auto run_blocks() { return HWY_DYNAMIC_DISPATCH(run_blocks_double); }
+  static auto block_to_rows() { return HWY_DYNAMIC_DISPATCH(block_to_rows_double); }
+  static auto run_panels() { return HWY_DYNAMIC_DISPATCH(run_panels_double); }
+};
+
+constexpr std::int64_t kChunkBlocks = 3, kChunkRows = 64;
+
+template <class T>
+void run(std::int64_t batch, const BlockProduct<T>& product) {
+  const std::int64_t blocks = lane_blocks<T>(batch);
+  const std::int64_t block_pieces = divide_up(blocks, kChunkBlocks),
+                     row_pieces = divide_up(product.rows, kChunkRows);
+  const auto run_blocks = Dispatched<T>::run_blocks();
+  parallel_for(block_pieces * row_pieces, blocks * kLanes<T> * product.rows * product.depth,
+               [&](std::int64_t chunk) {
+                 run_blocks(product, piece(blocks, block_pieces, chunk / row_pieces),
+                            piece(product.rows, row_pieces, chunk % row_pieces));
+               });
+}
+
+}  // namespace
+
+template <class T>
+void dense_rows(const DenseSizes& s, const T* x, const T* w, const T* bias, T* y) {
+  const GemmSizes product{s.batch, s.outputs, s.inputs, false, true};
+  bias == nullptr ? gemm(product, x, w, y) : gemm_plus_row(product, x, w, bias, y);
+}
+
+template <class T>
+void dense_lanes(const DenseSizes& s, const T* x, const T* w, const T* bias, T* y) {
+  run(s.batch, BlockProduct<T>{s.outputs, s.inputs, w, s.inputs, 1, x, bias, y});
+}
+
+template <class T>
+void dense_input_grad_rows(const DenseSizes& s, const T* dy, const T* w, T* dx) {
+  gemm({s.batch, s.inputs, s.outputs}, dy, w, dx);
+}
+
+template <class T>
+void dense_input_grad_lanes(const DenseSizes& s, const T* dy, const T* w, T* dx) {
+  run(s.batch, BlockProduct<T>{s.inputs, s.outputs, w, 1, s.inputs, dy, nullptr, dx});
+}
+
+template <class T>
+void dense_weight_grad_rows(const DenseSizes& s, const T* dy, const T* x, T* dw) {
+  gemm({s.outputs, s.inputs, s.batch, true, false}, dy, x, dw);
+}
+
+template <class T>
+void dense_weight_grad_lanes(const DenseSizes& s, const T* dy, const T* x, T* dw) {
+  constexpr std::int64_t kChunkImages = 16 * kLanes<T>, kPanelColumns = 3 * kLanes<T>;
+  if (s.batch == 0) std::fill_n(dw, s.outputs * s.inputs, T(0));
+  const auto block_to_rows = Dispatched<T>::block_to_rows();
+  const auto run_panels = Dispatched<T>::run_panels();
+  const std::int64_t x_step = divide_up(s.inputs, kLanes<T>) * kLanes<T>;
+  const Scratch<T> x_rows(std::min(s.batch, kChunkImages) * x_step);
+  for (std::int64_t first = 0; first < s.batch; first += kChunkImages) {
+    const std::int64_t images = std::min(s.batch - first, kChunkImages);
+    const T* chunk_x = x + first * s.inputs;
+    parallel_for(lane_blocks<T>(images), images * s.inputs, [&](std::int64_t block) {
+      block_to_rows(chunk_x + block * s.inputs * kLanes<T>, s.inputs,
+                    std::min(images - block * kLanes<T>, kLanes<T>),
+                    x_rows.get() + block * kLanes<T> * x_step, x_step);
+    });
+    const ImageProduct<T> product{s.inputs,     s.outputs, images,    dy + first * s.outputs,
+                                  x_rows.get(), x_step,    first > 0, dw};
+    const std::int64_t panels = divide_up(s.inputs, kPanelColumns);
+    parallel_for(panels, images * s.inputs * s.outputs, [&](std::int64_t panel) {
+      run_panels(product, {panel * kPanelColumns, std::min((panel + 1) * kPanelColumns, s.inputs)});
+    });
+  }
+}
+
+template <class T>
+void dense_bias_grad_rows(const DenseSizes& s, const T* dy, T* db) {
+  std::fill_n(db, s.outputs, T(0));
+  for (std::int64_t n = 0; n < s.batch; ++n)
+    for (std::int64_t o = 0; o < s.outputs; ++o) db[o] += dy[n * s.outputs + o];
+}
+
+template <class T>
+void dense_bias_grad_lanes(const DenseSizes& s, const T* dy, T* db) {
+  sum_over_batch_and_space_lanes(s.batch, s.outputs, 1, dy, db);
+}
+
+template void dense_rows<float>(const DenseSizes&, const float*, const float*, const float*, float*);
+template void dense_rows<double>(const DenseSizes&, const double*, const double*, const double*, double*);
+template void dense_lanes<float>(const DenseSizes&, const float*, const float*, const float*, float*);
+template void dense_lanes<double>(const DenseSizes&, const double*, const double*, const double*, double*);
+template void dense_input_grad_rows<float>(const DenseSizes&, const float*, const float*, float*);
+template void dense_input_grad_rows<double>(const DenseSizes&, const double*, const double*, double*);
+template void dense_input_grad_lanes<float>(const DenseSizes&, const float*, const float*, float*);
+template void dense_input_grad_lanes<double>(const DenseSizes&, const double*, const double*, double*);
+template void dense_weight_grad_rows<float>(const DenseSizes&, const float*, const float*, float*);
+template void dense_weight_grad_rows<double>(const DenseSizes&, const double*, const double*, double*);
+template void dense_weight_grad_lanes<float>(const DenseSizes&, const float*, const float*, float*);
+template void dense_weight_grad_lanes<double>(const DenseSizes&, const double*, const double*, double*);
+template void dense_bias_grad_rows<float>(const DenseSizes&, const float*, float*);
+template void dense_bias_grad_rows<double>(const DenseSizes&, const double*, double*);
+template void dense_bias_grad_lanes<float>(const DenseSizes&, const float*, float*);
+template void dense_bias_grad_lanes<double>(const DenseSizes&, const double*, double*);
+
+}  // namespace adjoint::kernels
+#endif

@@ -1,0 +1,167 @@
+// How pooling walks over windows. Included once per instruction set (see hwy/foreach_target.h), hence no
+// #pragma once.
+#if defined(ADJOINT_POOL2D_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef ADJOINT_POOL2D_INL_H
+#undef ADJOINT_POOL2D_INL_H
+#else
+#define ADJOINT_POOL2D_INL_H
+#endif
+
+#include <algorithm>
+
+#include "autograd/kernels/elementwise-inl.h"
+#include "autograd/kernels/lanes.h"
+#include "autograd/kernels/pool2d.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace adjoint::kernels::HWY_NAMESPACE {
+
+// A group is some neighbouring outputs of one row, worked on together in kVectors vectors. gather reads, for
+// each of them, the input element at the same place of its window, from being the first one's; load and store
+// touch outputs.
+
+/// Neighbouring columns side by side in one vector; access is a Whole or a Part.
+template <class T, class Access>
+struct RowsGroup {
+  static constexpr int kVectors = 1;
+  Access access;
+  std::int64_t count, stride;
+
+  HWY_INLINE Vector<T> load(const T* from, int) const { return access.load(from); }
+  HWY_INLINE void store(Vector<T> value, T* to, int) const { access.store(value, to); }
+
+  HWY_INLINE Vector<T> gather(const T* from, int) const {
+    const Tag<T> d;
+    if (stride == 1) return access.load(from);
+#if HWY_TARGET != HWY_SCALAR
+    if (stride == 2) {  // Of the 2 count elements the last may lie outside the array.
+      const Part<T> low(std::min(2 * count - 1, kVector<T>)),
+          high(std::max<std::int64_t>(2 * count - 1 - kVector<T>, 0));
+      return hn::ConcatEven(d, high.load(from + kVector<T>), low.load(from));
+    }
+#endif
+    HWY_ALIGN T values[kVector<T>] = {};
+    for (std::int64_t k = 0; k < count; ++k) values[k] = from[k * stride];
+    return hn::Load(d, values);
+  }
+
+  /// Writes or adds each output's value to its input element.
+  template <bool kAdd>
+  HWY_INLINE void scatter(Vector<T> value, T* to, int) const {
+    HWY_ALIGN T values[kVector<T>];
+    hn::Store(value, Tag<T>(), values);
+    for (std::int64_t k = 0; k < count; ++k) to[k * stride] = kAdd ? to[k * stride] + values[k] : values[k];
+  }
+};
+
+/// Columns that each are a vector of images, or several.
+template <class T, int kColumns>
+struct LanesGroup {
+  static constexpr int kParts = static_cast<int>(kLanes<T> / kVector<T>);
+  static constexpr int kVectors = kColumns * kParts;
+  std::int64_t stride;
+
+  HWY_INLINE std::int64_t place(int k) const {
+    return k / kParts * stride * kLanes<T> + k % kParts * kVector<T>;
+  }
+
+  HWY_INLINE Vector<T> load(const T* from, int k) const { return hn::LoadU(Tag<T>(), from + k * kVector<T>); }
+  HWY_INLINE void store(Vector<T> value, T* to, int k) const {
+    hn::StoreU(value, Tag<T>(), to + k * kVector<T>);
+  }
+  HWY_INLINE Vector<T> gather(const T* from, int k) const { return hn::LoadU(Tag<T>(), from + place(k)); }
+
+  template <bool kAdd>
+  HWY_INLINE void scatter(Vector<T> value, T* to, int k) const {
+    if constexpr (kAdd) value = hn::Add(value, gather(to, k));
+    hn::StoreU(value, Tag<T>(), to + place(k));
+  }
+};
+
+/// The layouts: T's per element of a plane, and with_group, which calls body with a group of up to `count`
+/// columns and returns how many it has.
+template <class T>
+struct RowsLayout {
+  static constexpr std::int64_t kElement = 1;
+  template <class Body>
+  static HWY_INLINE std::int64_t with_group(std::int64_t count, std::int64_t stride, const Body& body) {
+    if (count < kVector<T>) {
+      body(RowsGroup<T, Part<T>>{Part<T>(count), count, stride});
+      return count;
+    }
+    body(RowsGroup<T, Whole<T>>{{}, kVector<T>, stride});
+    return kVector<T>;
+  }
+};
+
+template <class T>
+struct LanesLayout {
+  static constexpr std::int64_t kElement = kLanes<T>;
+  template <class Body>
+  static HWY_INLINE std::int64_t with_group(std::int64_t count, std::int64_t stride, const Body& body) {
+    // Four vectors hide the latency of an addition.
+    constexpr int kColumns = std::max<int>(1, 4 * static_cast<int>(kVector<T> / kLanes<T>));
+    if (count < kColumns) {
+      body(LanesGroup<T, 1>{stride});
+      return 1;
+    }
+    body(LanesGroup<T, kColumns>{stride});
+    return kColumns;
+  }
+};
+
+/// The rows or columns of a window that lie in the image, when the window begins at `start`.
+struct Range {
+  std::int64_t first, last;
+  Range(std::int64_t start, std::int64_t window, std::int64_t size)
+      : first(std::max<std::int64_t>(0, -start)), last(std::min(window, size - start)) {}
+};
+
+/// A group's windows, all cut alike.
+struct Window {
+  Range rows, columns;
+  std::int64_t start;     // Element of the plane that the first output's window begins at, perhaps outside.
+  std::int64_t row_step;  // Elements from one row of the plane to the next.
+  std::int64_t width;     // Of a window not cut.
+
+  /// Calls body(element, offset) for the places of the window that lie in the image, in order.
+  template <class Body>
+  HWY_INLINE void for_places(const Body& body) const {
+    for (std::int64_t u = rows.first; u < rows.last; ++u) {
+      for (std::int64_t v = columns.first; v < columns.last; ++v)
+        body(start + u * row_step + v, u * width + v);
+    }
+  }
+};
+
+/// What an average divides by.
+HWY_INLINE std::int64_t averaged_over(const Pool2dSizes& s, const Window& w) {
+  if (s.count_include_pad) return s.window_height * s.window_width;
+  return (w.rows.last - w.rows.first) * (w.columns.last - w.columns.first);
+}
+
+/// Calls body(group, window, output element) for groups that make up one plane of outputs.
+template <class Layout, class Body>
+HWY_INLINE void for_groups(const Pool2dSizes& s, const Body& body) {
+  // Columns whose windows no padding cuts.
+  const std::int64_t whole_first = (s.padding_width + s.stride_width - 1) / s.stride_width;
+  const std::int64_t room = s.width + s.padding_width - s.window_width;
+  const std::int64_t whole_last = room < 0 ? 0 : std::min(s.out_width, room / s.stride_width + 1);
+  for (std::int64_t i = 0; i < s.out_height; ++i) {
+    const std::int64_t top = i * s.stride_height - s.padding_height;
+    const Range rows(top, s.window_height, s.height);
+    for (std::int64_t j = 0; j < s.out_width;) {
+      const std::int64_t left = j * s.stride_width - s.padding_width;
+      const Window window{rows, Range(left, s.window_width, s.width), top * s.width + left, s.width,
+                          s.window_width};
+      const std::int64_t alike = j >= whole_first && j < whole_last ? whole_last - j : 1;
+      j += Layout::with_group(alike, s.stride_width,
+                              [&](const auto& group) HWY_ATTR { body(group, window, i * s.out_width + j); });
+    }
+  }
+}
+
+}  // namespace adjoint::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

@@ -1,0 +1,262 @@
+// Convolutions of few images, in the row layout. Forward: shifted copies of an image, then tiles of output
+// planes times positions. The input gradient is the same with the roles of the planes swapped, once per phase
+// of the strides. The weight gradient is a dot product along positions for every weight, or a matrix product
+// where there are many.
+#include "autograd/kernels/conv2d_rows.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "autograd/kernels/conv2d.h"
+#include "autograd/kernels/gemm.h"
+#include "autograd/kernels/parallel.h"
+#include "autograd/kernels/scratch.h"
+
+namespace adjoint::kernels {
+
+TapOrder tap_order(const PlaneConvolution& c) {
+  // Longer inner loops are quicker.
+  if (c.sources > c.tap_columns) return {true, c.tap_rows * c.tap_columns, c.sources};
+  return {false, c.tap_rows * c.sources, c.tap_columns};
+}
+
+namespace {
+
+/// The segments of the tile kernel for tap_order(c).
+void list_segments(const PlaneConvolution& c, const WeightSteps& steps, Segment* segments) {
+  const bool sources_inside = c.sources > c.tap_columns;
+  const std::int64_t outer = sources_inside ? c.tap_columns : c.sources;
+  const std::int64_t outer_w = sources_inside ? steps.tap_column : steps.source;
+  const std::int64_t outer_copies = (sources_inside ? 1 : c.tap_columns) * c.copy_size();
+  for (std::int64_t i = 0; i < outer; ++i)
+    for (std::int64_t u = 0; u < c.tap_rows; ++u)
+      *segments++ = {i * outer_w + u * steps.tap_row, i * outer_copies + c.tap_offset(u)};
+}
+
+/// The shifted copies of every source plane.
+template <class T>
+void shift_planes(const PlaneConvolution& c, const T* source, T* copies) {
+  const auto shift_plane = row_kernels<T>().shift_plane;
+  const std::int64_t plane_copies = c.tap_columns * c.copy_size();
+  parallel_for(c.sources, c.sources * plane_copies, [&](std::int64_t s) {
+    shift_plane(c, source + s * c.source_height * c.source_width, copies + s * plane_copies);
+  });
+}
+
+/// out [rows, positions] from source [sources, height, width].
+template <class T>
+void convolve_planes(const PlaneConvolution& c, const WeightSteps& steps, const T* source, const T* w,
+                     const T* start, T* out) {
+  constexpr std::int64_t kChunkRows = 64, kChunkVectors = 3;
+  const auto& kernels = row_kernels<T>();
+  const Scratch<Segment> segments(tap_order(c).segment_count);
+  list_segments(c, steps, segments.get());
+  const Scratch<T> copies(c.copies_size());
+  shift_planes(c, source, copies.get());
+  const std::int64_t chunk_positions = kChunkVectors * kernels.vector_size;
+  const std::int64_t row_pieces = divide_up(c.rows, kChunkRows);
+  const std::int64_t panels = divide_up(c.positions(), chunk_positions);
+  parallel_for(row_pieces * panels, c.rows * c.positions() * c.taps(), [&](std::int64_t chunk) {
+    const std::int64_t first = chunk % panels * chunk_positions;
+    kernels.convolve(c, steps, segments.get(), copies.get(), w, start,
+                     piece(c.rows, row_pieces, chunk / panels),
+                     {first, std::min(first + chunk_positions, c.positions())}, out);
+  });
+}
+
+/// The convolution of one image's group of channels.
+PlaneConvolution forward_convolution(const Conv2dSizes& s) {
+  return {.sources = s.in_channels / s.groups,
+          .source_height = s.height,
+          .source_width = s.width,
+          .rows = s.out_channels / s.groups,
+          .out_height = s.out_height,
+          .out_width = s.out_width,
+          .tap_rows = s.kernel_height,
+          .tap_columns = s.kernel_width,
+          .row_step = s.stride_height,
+          .row_dilation = s.dilation_height,
+          .row_offset = -s.padding_height,
+          .column_step = s.stride_width,
+          .column_dilation = s.dilation_width,
+          .column_offset = -s.padding_width};
+}
+
+/// Elements of an image, and of a group's planes in it.
+struct GroupSizes {
+  explicit GroupSizes(const Conv2dSizes& s)
+      : x(s.in_channels / s.groups * s.height * s.width),
+        y(s.out_channels / s.groups * s.out_height * s.out_width),
+        w(s.out_channels / s.groups * (s.in_channels / s.groups) * s.kernel_height * s.kernel_width) {}
+  std::int64_t x, y, w;
+};
+
+/// Of the taps u and positions p with p + padding = i stride + u dilation for a whole i, those with one
+/// remainder of p + padding: taps first_tap + t tap_step, positions first + q stride, and i = q - t dilation
+/// + offset.
+struct Phase {
+  std::int64_t taps, first_tap, tap_step;
+  std::int64_t positions, first;
+  std::int64_t dilation, offset;
+};
+
+Phase phase(std::int64_t index, std::int64_t size, std::int64_t kernel, std::int64_t stride,
+            std::int64_t padding, std::int64_t dilation) {
+  const std::int64_t common = std::gcd(stride, dilation);
+  Phase p{};
+  p.tap_step = stride / common;
+  p.dilation = dilation / common;
+  p.first = index;
+  p.positions = index < size ? divide_up(size - index, stride) : 0;
+  while (p.first_tap < std::min(kernel, p.tap_step) &&
+         (index + padding - p.first_tap * dilation) % stride != 0)
+    ++p.first_tap;
+  if (p.first_tap < std::min(kernel, p.tap_step)) p.taps = divide_up(kernel - p.first_tap, p.tap_step);
+  p.offset = (index + padding - p.first_tap * dilation) / stride;  // exact when there are taps
+  return p;
+}
+
+/// dx of one image's group of channels at the positions of one phase.
+template <class T>
+void input_grad_phase(const Conv2dSizes& s, const Phase& rows, const Phase& columns, const T* dy, const T* w,
+                      T* dx) {
+  const std::int64_t group_inputs = s.in_channels / s.groups, area = s.kernel_height * s.kernel_width;
+  // Turned round, taps step forward through dy.
+  const PlaneConvolution c{.sources = s.out_channels / s.groups,
+                           .source_height = s.out_height,
+                           .source_width = s.out_width,
+                           .rows = group_inputs,
+                           .out_height = rows.positions,
+                           .out_width = columns.positions,
+                           .tap_rows = rows.taps,
+                           .tap_columns = columns.taps,
+                           .row_step = 1,
+                           .row_dilation = rows.dilation,
+                           .row_offset = rows.offset - (rows.taps - 1) * rows.dilation,
+                           .column_step = 1,
+                           .column_dilation = columns.dilation,
+                           .column_offset = columns.offset - (columns.taps - 1) * columns.dilation};
+  const std::int64_t sign = s.flip ? 1 : -1;
+  const WeightSteps steps{.row = area,
+                          .source = group_inputs * area,
+                          .tap_row = sign * rows.tap_step * s.kernel_width,
+                          .tap_column = sign * columns.tap_step};
+  const auto first_stored = [&](const Phase& p, std::int64_t kernel) {
+    const std::int64_t last_tap = p.first_tap + (p.taps - 1) * p.tap_step;
+    return s.flip ? kernel - 1 - last_tap : last_tap;
+  };
+  w += first_stored(rows, s.kernel_height) * s.kernel_width + first_stored(columns, s.kernel_width);
+  if (s.stride_height == 1 && s.stride_width == 1)
+    return convolve_planes(c, steps, dy, w, static_cast<const T*>(nullptr), dx);
+  const Scratch<T> dense(c.rows * c.positions());
+  convolve_planes(c, steps, dy, w, static_cast<const T*>(nullptr), dense.get());
+  const T* from = dense.get();
+  for (std::int64_t plane = 0; plane < c.rows; ++plane)
+    for (std::int64_t q = 0; q < c.out_height; ++q) {
+      T* to = dx + (plane * s.height + rows.first + q * s.stride_height) * s.width + columns.first;
+      for (std::int64_t j = 0; j < c.out_width; ++j) to[j * s.stride_width] = *from++;
+    }
+}
+
+/// dx of one image's group of channels.
+template <class T>
+void input_grad_group(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
+  const bool strided = s.stride_height > 1 || s.stride_width > 1;
+  if (strided) std::fill_n(dx, GroupSizes(s).x, T(0));  // Some positions may meet no tap.
+  for (std::int64_t a = 0; a < s.stride_height; ++a)
+    for (std::int64_t b = 0; b < s.stride_width; ++b) {
+      const Phase rows =
+          phase(a, s.height, s.kernel_height, s.stride_height, s.padding_height, s.dilation_height);
+      const Phase columns =
+          phase(b, s.width, s.kernel_width, s.stride_width, s.padding_width, s.dilation_width);
+      if (rows.taps * columns.taps * rows.positions * columns.positions == 0) continue;
+      input_grad_phase(s, rows, columns, dy, w, dx);
+    }
+}
+
+/// Where the positions of each tap begin in the shifted copies, in the order of the weights.
+void list_taps(const PlaneConvolution& c, bool flip, std::int64_t* begins) {
+  for (std::int64_t source = 0; source < c.sources; ++source)
+    for (std::int64_t u = 0; u < c.tap_rows; ++u)
+      for (std::int64_t v = 0; v < c.tap_columns; ++v) {
+        const std::int64_t row = flip ? c.tap_rows - 1 - u : u, column = flip ? c.tap_columns - 1 - v : v;
+        *begins++ = (source * c.tap_columns + column) * c.copy_size() + c.tap_offset(row);
+      }
+}
+
+/// dw (+)= dy copiesT, the copies gathered into a matrix first.
+template <class T>
+void correlate_by_product(const PlaneConvolution& c, const T* dy, const T* copies,
+                          const std::int64_t* tap_begins, bool accumulate, T* dw) {
+  const Scratch<T> gathered(c.taps() * c.positions());
+  parallel_for(c.taps(), c.taps() * c.positions(), [&](std::int64_t k) {
+    std::copy_n(copies + tap_begins[k], c.positions(), gathered.get() + k * c.positions());
+  });
+  gemm({c.rows, c.taps(), c.positions(), false, true}, dy, gathered.get(), dw, accumulate);
+}
+
+/// dw (+)= one image's part, for one group.
+template <class T>
+void weight_grad_group(const PlaneConvolution& c, bool flip, const T* dy, const T* x, bool accumulate,
+                       T* dw) {
+  const Scratch<T> copies(c.copies_size());
+  shift_planes(c, x, copies.get());
+  const Scratch<std::int64_t> tap_begins(c.taps());
+  list_taps(c, flip, tap_begins.get());
+  // A sum over lanes costs a dot product about as much as 4 more registers of positions.
+  if (c.rows > 8 && c.rows * 6 > c.positions())
+    return correlate_by_product(c, dy, copies.get(), tap_begins.get(), accumulate, dw);
+  constexpr std::int64_t kChunkTaps = 16;
+  parallel_for(divide_up(c.taps(), kChunkTaps), c.rows * c.taps() * c.positions(), [&](std::int64_t chunk) {
+    const Piece taps{chunk * kChunkTaps, std::min((chunk + 1) * kChunkTaps, c.taps())};
+    row_kernels<T>().correlate(c, dy, copies.get(), tap_begins.get(), taps, accumulate, dw);
+  });
+}
+
+/// Multiply-adds of one image.
+std::int64_t work_of(const Conv2dSizes& s) { return GroupSizes(s).w * s.groups * s.out_height * s.out_width; }
+
+}  // namespace
+
+template <class T>
+void conv2d_rows(const Conv2dSizes& s, const T* x, const T* w, const T* bias, T* y) {
+  const PlaneConvolution c = forward_convolution(s);
+  const GroupSizes group(s);
+  const std::int64_t area = s.kernel_height * s.kernel_width, sign = s.flip ? -1 : 1;
+  const WeightSteps steps{c.sources * area, area, sign * s.kernel_width, sign};
+  parallel_for(s.batch * s.groups, s.batch * work_of(s), [&](std::int64_t i) {
+    const std::int64_t g = i % s.groups;
+    convolve_planes(c, steps, x + i * group.x, w + g * group.w + (s.flip ? area - 1 : 0),
+                    bias == nullptr ? nullptr : bias + g * c.rows, y + i * group.y);
+  });
+}
+
+template <class T>
+void conv2d_input_grad_rows(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
+  const GroupSizes group(s);
+  parallel_for(s.batch * s.groups, s.batch * work_of(s), [&](std::int64_t i) {
+    input_grad_group(s, dy + i * group.y, w + i % s.groups * group.w, dx + i * group.x);
+  });
+}
+
+template <class T>
+void conv2d_weight_grad_rows(const Conv2dSizes& s, const T* dy, const T* x, T* dw) {
+  const PlaneConvolution c = forward_convolution(s);
+  const GroupSizes group(s);
+  if (s.batch == 0) std::fill_n(dw, s.groups * group.w, T(0));
+  parallel_for(s.groups, s.batch * work_of(s), [&](std::int64_t g) {
+    for (std::int64_t n = 0; n < s.batch; ++n) {
+      const std::int64_t i = n * s.groups + g;
+      weight_grad_group(c, s.flip, dy + i * group.y, x + i * group.x, n > 0, dw + g * group.w);
+    }
+  });
+}
+
+template void conv2d_rows(const Conv2dSizes&, const float*, const float*, const float*, float*);
+template void conv2d_rows(const Conv2dSizes&, const double*, const double*, const double*, double*);
+template void conv2d_input_grad_rows(const Conv2dSizes&, const float*, const float*, float*);
+template void conv2d_input_grad_rows(const Conv2dSizes&, const double*, const double*, double*);
+template void conv2d_weight_grad_rows(const Conv2dSizes&, const float*, const float*, float*);
+template void conv2d_weight_grad_rows(const Conv2dSizes&, const double*, const double*, double*);
+
+}  // namespace adjoint::kernels

@@ -1,0 +1,76 @@
+#pragma once
+// Inside the row-layout convolutions: one image's convolution as a product of weights and shifted copies of
+// the image.
+//
+// A shifted copy holds, for one source plane s and one kernel column v, the values that column meets, with
+// rows of the output's width: copy[s, v][m, j] = source[s, m + row_offset, j column_step + v column_dilation
+// + column_offset], 0 outside the source. Row m is needed by output row i and kernel row u with m = i
+// row_step + u row_dilation; rows are stored by m % row_step first, so that for every kernel row the output
+// positions (i, j) are contiguous, whatever the strides. Then registers run along positions and nothing is
+// wasted on short rows.
+
+#include <cstdint>
+
+#include "autograd/kernels/tile.h"
+
+namespace adjoint::kernels {
+
+/// out[r, i, j] = start[r] + sum_{s,u,v} w(r, s, u, v) source[s, i row_step + u row_dilation + row_offset,
+///                                                           j column_step + v column_dilation +
+///                                                           column_offset].
+struct PlaneConvolution {
+  std::int64_t sources, source_height, source_width;
+  std::int64_t rows, out_height, out_width;  // rows: output planes
+  std::int64_t tap_rows, tap_columns;
+  std::int64_t row_step, row_dilation, row_offset;
+  std::int64_t column_step, column_dilation, column_offset;
+
+  std::int64_t positions() const { return out_height * out_width; }
+  std::int64_t taps() const { return sources * tap_rows * tap_columns; }
+  /// Rows of a shifted copy that share m % row_step.
+  std::int64_t phase_rows() const { return out_height + (tap_rows - 1) * row_dilation / row_step; }
+  /// Elements of one shifted copy.
+  std::int64_t copy_size() const { return row_step * phase_rows() * out_width; }
+  /// Where kernel row u's positions begin in a shifted copy.
+  std::int64_t tap_offset(std::int64_t u) const {
+    const std::int64_t m = u * row_dilation;
+    return (m % row_step * phase_rows() + m / row_step) * out_width;
+  }
+  /// Elements of all shifted copies, and room for reading and writing a register past the end.
+  std::int64_t copies_size() const { return sources * tap_columns * copy_size() + 64; }
+};
+
+/// w(r, s, u, v) = w[r row + s source + u tap_row + v tap_column]; steps may be negative.
+struct WeightSteps {
+  std::int64_t row, source, tap_row, tap_column;
+};
+
+/// The loops over a convolution's taps, in an order that suits the tile kernel: evenly spaced products
+/// inside, a table of segments around them.
+struct TapOrder {
+  bool sources_inside;         // else kernel columns
+  std::int64_t segment_count;  // at most sources * tap_rows or tap_rows * tap_columns
+  std::int64_t depth;
+};
+TapOrder tap_order(const PlaneConvolution& convolution);
+
+/// The functions compiled for this processor's instruction set. T is float or double.
+template <class T>
+struct RowKernels {
+  /// Values in a register.
+  std::int64_t vector_size;
+  /// The shifted copies of one source plane.
+  void (*shift_plane)(const PlaneConvolution& convolution, const T* source, T* copies);
+  /// out at some rows and positions, from the shifted copies; start may be null. Position pieces must begin
+  /// at a multiple of vector_size.
+  void (*convolve)(const PlaneConvolution& convolution, const WeightSteps& steps, const Segment* segments,
+                   const T* copies, const T* w, const T* start, Piece rows, Piece positions, T* out);
+  /// dw[r, k] (+)= sum_p dy[r, p] copies[tap_begins[k] + p] for k in `taps`: dy [rows, positions], dw [rows,
+  /// taps].
+  void (*correlate)(const PlaneConvolution& convolution, const T* dy, const T* copies,
+                    const std::int64_t* tap_begins, Piece taps, bool accumulate, T* dw);
+};
+template <class T>
+const RowKernels<T>& row_kernels();
+
+}  // namespace adjoint::kernels

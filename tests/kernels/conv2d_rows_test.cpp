@@ -1,0 +1,161 @@
+// Row-layout convolution and its gradients against the definition, with every instruction set.
+#include <gtest/gtest.h>
+#include <limits>
+#include <random>
+#include <rapidcheck/gtest.h>
+#include <vector>
+
+#include "autograd/kernels/conv2d.h"
+#include "autograd/kernels/parallel.h"
+#include "tests/kernels/naive_conv2d.h"
+#include "tests/support/instruction_sets.h"
+
+namespace adjoint::kernels {
+namespace {
+
+template <class T>
+std::vector<T> random_values(std::size_t count, unsigned seed) {
+  std::mt19937 generator(seed);
+  std::uniform_real_distribution<double> uniform(-1, 1);
+  std::vector<T> values(count);
+  for (T& value : values) value = static_cast<T>(uniform(generator));
+  return values;
+}
+
+template <class T>
+void expect_near(const std::vector<T>& actual, const std::vector<double>& expected, const char* what) {
+  ASSERT_EQ(actual.size(), expected.size());
+  for (std::size_t i = 0; i < actual.size(); ++i)
+    ASSERT_NEAR(actual[i], expected[i], 1e3 * std::numeric_limits<T>::epsilon()) << what << " " << i;
+}
+
+Conv2dSizes with_output(Conv2dSizes s) {
+  s.out_height =
+      (s.height + 2 * s.padding_height - s.dilation_height * (s.kernel_height - 1) - 1) / s.stride_height + 1;
+  s.out_width =
+      (s.width + 2 * s.padding_width - s.dilation_width * (s.kernel_width - 1) - 1) / s.stride_width + 1;
+  return s;
+}
+
+template <class T>
+void expect_conv2d_matches(const Conv2dSizes& s) {
+  const auto x = random_values<T>(input_size(s), 1), w = random_values<T>(weight_size(s), 2);
+  const auto bias = random_values<T>(static_cast<std::size_t>(s.out_channels), 3);
+  const auto dy = random_values<T>(output_size(s), 4);
+  const T nan = std::numeric_limits<T>::quiet_NaN();
+  const T* no_bias = nullptr;
+  std::vector<T> y(dy.size(), nan), dx(x.size(), nan), dw(w.size(), nan);
+  conv2d_rows(s, x.data(), w.data(), no_bias, y.data());
+  expect_near(y, naive_conv2d(s, x.data(), w.data(), no_bias), "y");
+  conv2d_rows(s, x.data(), w.data(), bias.data(), y.data());
+  expect_near(y, naive_conv2d(s, x.data(), w.data(), bias.data()), "y with bias");
+  conv2d_input_grad_rows(s, dy.data(), w.data(), dx.data());
+  expect_near(dx, naive_conv2d_input_grad(s, dy.data(), w.data()), "dx");
+  conv2d_weight_grad_rows(s, dy.data(), x.data(), dw.data());
+  expect_near(dw, naive_conv2d_weight_grad(s, dy.data(), x.data()), "dw");
+}
+
+void expect_conv2d_matches_everywhere(const Conv2dSizes& s) {
+  SCOPED_TRACE(testing::Message() << "x [" << s.batch << "," << s.in_channels << "," << s.height << ","
+                                  << s.width << "], w [" << s.out_channels << ",...," << s.kernel_height
+                                  << "," << s.kernel_width << "], stride " << s.stride_height << ","
+                                  << s.stride_width << ", padding " << s.padding_height << ","
+                                  << s.padding_width << ", dilation " << s.dilation_height << ","
+                                  << s.dilation_width << ", groups " << s.groups << ", flip " << s.flip);
+  for_each_instruction_set([&] {
+    expect_conv2d_matches<float>(s);
+    expect_conv2d_matches<double>(s);
+  });
+}
+
+TEST(Conv2dRows, DocumentedSizes) {
+  expect_conv2d_matches_everywhere({1, 1, 28, 28, 4, 24, 24, 5, 5});
+  expect_conv2d_matches_everywhere({1, 4, 12, 12, 6, 8, 8, 5, 5});
+  expect_conv2d_matches_everywhere({1, 1, 5, 5, 1, 2, 2, 3, 3, 2, 2});
+}
+
+TEST(Conv2dRows, ManyChannels) {
+  expect_conv2d_matches_everywhere(with_output({.batch = 2,
+                                                .in_channels = 20,
+                                                .height = 9,
+                                                .width = 7,
+                                                .out_channels = 70,
+                                                .out_height = 0,
+                                                .out_width = 0,
+                                                .kernel_height = 3,
+                                                .kernel_width = 2,
+                                                .padding_height = 1}));
+  expect_conv2d_matches_everywhere(with_output({.batch = 2,
+                                                .in_channels = 12,
+                                                .height = 8,
+                                                .width = 11,
+                                                .out_channels = 48,
+                                                .out_height = 0,
+                                                .out_width = 0,
+                                                .kernel_height = 2,
+                                                .kernel_width = 3,
+                                                .stride_width = 2,
+                                                .groups = 2,
+                                                .flip = true}));
+}
+
+TEST(Conv2dRows, EmptyBatch) { expect_conv2d_matches_everywhere({0, 2, 4, 5, 3, 3, 4, 2, 2}); }
+
+RC_GTEST_PROP(Conv2dRows, MatchesDefinition, ()) {
+  const auto pick = [](std::int64_t least, std::int64_t most) {
+    return *rc::gen::inRange<std::int64_t>(least, most + 1);
+  };
+  Conv2dSizes s{};
+  s.batch = pick(1, 3);
+  s.groups = pick(1, 3);
+  s.in_channels = s.groups * pick(1, 4);
+  s.out_channels = s.groups * pick(1, 9);
+  s.kernel_height = pick(1, 5);
+  s.kernel_width = pick(1, 5);
+  s.stride_height = pick(1, 4);
+  s.stride_width = pick(1, 4);
+  s.dilation_height = pick(1, 4);
+  s.dilation_width = pick(1, 4);
+  s.padding_height = pick(0, 4);
+  s.padding_width = pick(0, 4);
+  s.flip = *rc::gen::arbitrary<bool>();
+  const auto least = [](std::int64_t kernel, std::int64_t dilation, std::int64_t padding) {
+    return std::max<std::int64_t>(1, dilation * (kernel - 1) + 1 - 2 * padding);
+  };
+  s.height = least(s.kernel_height, s.dilation_height, s.padding_height) + pick(0, 12);
+  s.width = least(s.kernel_width, s.dilation_width, s.padding_width) + pick(0, 20);
+  expect_conv2d_matches_everywhere(with_output(s));
+  RC_ASSERT(!testing::Test::HasFailure());
+}
+
+TEST(Conv2dRows, SameBitsForAnyNumberOfThreads) {
+  const int threads_before = num_threads();
+  for (const std::int64_t batch : {1, 3}) {
+    const auto s = with_output({.batch = batch,
+                                .in_channels = 24,
+                                .height = 20,
+                                .width = 18,
+                                .out_channels = 20,
+                                .out_height = 0,
+                                .out_width = 0,
+                                .kernel_height = 3,
+                                .kernel_width = 3});
+    const auto x = random_values<float>(input_size(s), 1), w = random_values<float>(weight_size(s), 2);
+    const auto dy = random_values<float>(output_size(s), 3);
+    const auto run = [&](int threads) {
+      set_num_threads(threads);
+      std::vector<float> y(dy.size()), dx(x.size()), dw(w.size());
+      conv2d_rows(s, x.data(), w.data(), static_cast<const float*>(nullptr), y.data());
+      conv2d_input_grad_rows(s, dy.data(), w.data(), dx.data());
+      conv2d_weight_grad_rows(s, dy.data(), x.data(), dw.data());
+      return std::tuple{y, dx, dw};
+    };
+    const auto one = run(1);
+    for (const int threads : {2, 3, 8})
+      EXPECT_EQ(one, run(threads)) << threads << " threads, batch " << batch;
+  }
+  set_num_threads(threads_before);
+}
+
+}  // namespace
+}  // namespace adjoint::kernels

@@ -50,9 +50,7 @@ void check_shape(bool condition, fmt::format_string<Args...> format, Args&&... a
 }  // namespace adjoint
 
 template <>
-struct fmt::formatter<adjoint::DType> : fmt::formatter<const char*> {
-  template <class Context>
-  auto format(adjoint::DType dtype, Context& context) const {
-    return fmt::formatter<const char*>::format(adjoint::name(dtype), context);
-  }
+struct fmt::formatter<adjoint::DType> {
+  constexpr auto parse(fmt::format_parse_context& context) { return context.begin(); }
+  auto format(adjoint::DType dtype, fmt::format_context& context) const -> fmt::format_context::iterator;
 };

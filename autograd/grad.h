@@ -9,7 +9,7 @@
 namespace adjoint {
 
 struct GradOptions {
-  Tensor gradient;            ///< dL/dy, of y's shape and dtype; may be left out when y has one element: 1.
+  Tensor gradient = {};       ///< dL/dy, of y's shape and dtype; may be left out when y has one element: 1.
   bool retain_graph = false;  ///< Keep the graph for another backward; implied by create_graph.
   bool create_graph = false;  ///< Record the gradients' own computation, so that they can be differentiated.
 };

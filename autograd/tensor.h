@@ -111,6 +111,9 @@ class Tensor {
   /// mutable_data, and ShapeError.
   void assign(const Tensor& source);
 
+  /// True when both are handles to the same tensor.
+  bool is_same(const Tensor& other) const { return body_.get() == other.body_.get(); }
+
   // For op writers.
 
   const Values& values() const { return body().values; }

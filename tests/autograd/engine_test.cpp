@@ -1,0 +1,266 @@
+#include "autograd/engine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include "autograd/create.h"
+#include "autograd/grad.h"
+#include "autograd/node.h"
+#include "autograd/ops/arithmetic.h"
+#include "tests/support/small_stack.h"
+#include "tests/support/throws.h"
+
+namespace adjoint {
+namespace {
+
+using testing::ElementsAre;
+
+Tensor leaf(double value) { return scalar(value, {.dtype = float64, .requires_grad = true}); }
+
+/// y = x, counting how often its rule runs.
+Tensor counted(const Tensor& x, int& visits) {
+  return record("counted", x.values(), {x}, [&visits](const Tensor& dy, Needs) -> Grads {
+    ++visits;
+    return {dy};
+  });
+}
+
+/// y = x with a rule of the test's choice.
+template <class Rule>
+Tensor identity(const Tensor& x, Rule rule) {
+  return record("identity", x.values(), {x}, rule);
+}
+
+TEST(Backward, ProductAndSum) {
+  const Tensor a = leaf(3), b = leaf(4);
+  (a * b + a).backward();
+  EXPECT_EQ(a.grad().item(), 5);
+  EXPECT_EQ(b.grad().item(), 3);
+}
+
+TEST(Backward, OfALeafItselfIsOne) {
+  const Tensor x = leaf(3);
+  x.backward();
+  EXPECT_EQ(x.grad().item(), 1);
+}
+
+TEST(Backward, TakesAGradientForTensorsOfManyElements) {
+  const Tensor x = tensor({1, 2, 3}, {.requires_grad = true});
+  (x * x).backward(tensor({1, 10, 100}));
+  EXPECT_THAT(x.grad().data<float>(), ElementsAre(2, 40, 600));
+}
+
+TEST(Backward, AccumulatesOnLeavesAndLeavesOldHandlesAlone) {
+  const Tensor x = leaf(2);
+  (x * 3.0).backward();
+  const Tensor first = x.grad();
+  (x * 4.0).backward();
+  EXPECT_EQ(x.grad().item(), 7);
+  EXPECT_EQ(first.item(), 3);
+  Tensor(x).zero_grad();
+  EXPECT_FALSE(x.grad().defined());
+  (x * 5.0).backward();
+  EXPECT_EQ(x.grad().item(), 5);
+}
+
+TEST(Backward, VisitsADiamondInOrder) {  // micrograd PR 64, tinygrad PR 165
+  const Tensor x = leaf(3);
+  const Tensor b = x + x, c = b + b;
+  (c * b).backward();  // 2b b = 8 x^2
+  EXPECT_EQ(x.grad().item(), 48);
+}
+
+TEST(Backward, VisitsEachNodeOnceHoweverManyPathsThereAre) {  // autodiff 332
+  int visits = 0;
+  const Tensor x = leaf(1);
+  Tensor y = x;
+  for (int level = 0; level < 60; ++level) y = counted(y * y, visits);
+  y.backward();
+  EXPECT_EQ(visits, 60);
+  EXPECT_EQ(x.grad().item(), 0x1p60);
+}
+
+TEST(Backward, SumsManyUsesOfOneTensor) {
+  const Tensor x = leaf(1);
+  Tensor y = leaf(0);
+  for (int i = 0; i < 1000; ++i) y = y + x * static_cast<double>(i);
+  y.backward();
+  EXPECT_EQ(x.grad().item(), 999 * 1000 / 2);
+}
+
+// pytorch 5534, mlx PR 982, autodiff 314
+TEST(Backward, AMillionNodesAreBuiltDifferentiatedAndFreedOnASmallStack) {
+  const std::int64_t before = live_nodes();
+  on_small_stack([] {
+    const Tensor x = leaf(1);
+    Tensor y = x;
+    for (int i = 0; i < 1'000'000; ++i) y = y + 1.0;
+    y.backward();
+    EXPECT_EQ(x.grad().item(), 1);
+    Tensor never_differentiated = x;
+    for (int i = 0; i < 1'000'000; ++i) never_differentiated = never_differentiated * never_differentiated;
+  });
+  EXPECT_EQ(live_nodes(), before);
+}
+
+TEST(Backward, FreesTheGraphAndASecondOneNamesTheOp) {  // pytorch 11192
+  const Tensor x = leaf(2);
+  const Tensor y = x * x;
+  y.backward();
+  EXPECT_THROWS(GraphError,
+                "backward: the graph of mul was already freed by an earlier backward; pass {.retain_graph = "
+                "true} there",
+                y.backward());
+  EXPECT_EQ(x.grad().item(), 4) << "nothing was added by the failed backward";
+}
+
+TEST(Backward, ASharedSubgraphIsFreedToo) {
+  const Tensor x = leaf(2);
+  const Tensor shared = x * x;
+  const Tensor a = shared + 1.0, b = shared + 2.0;
+  a.backward();
+  EXPECT_THROW(b.backward(), GraphError);
+}
+
+TEST(Backward, RetainGraphKeepsIt) {
+  const Tensor x = leaf(2);
+  const Tensor y = x * x;
+  y.backward({.retain_graph = true});
+  y.backward();
+  EXPECT_EQ(x.grad().item(), 8);
+}
+
+TEST(Backward, CreateGraphRecordsTheGradients) {
+  Tensor x = leaf(2);
+  (x * x * x).backward({.create_graph = true});
+  const Tensor first = x.grad();
+  EXPECT_EQ(first.item(), 12);
+  x.zero_grad();  // or x would own its own graph through its gradient
+  first.backward();
+  EXPECT_EQ(x.grad().item(), 12);
+}
+
+TEST(Backward, WithoutCreateGraphGradientsAreConstants) {
+  const Tensor x = leaf(2), c = leaf(1);
+  identity(x, [c](const Tensor&, Needs) -> Grads { return {c}; }).backward();
+  EXPECT_FALSE(x.grad().requires_grad());
+}
+
+TEST(Backward, UnwantedGradientsAreNotAskedFor) {
+  const Tensor x = leaf(2), constant = scalar(3, {.dtype = float64});
+  bool asked = false;
+  record("two", x.values(), {x, constant}, [&](const Tensor& dy, Needs needs) -> Grads {
+    EXPECT_TRUE(needs[0]);
+    asked = needs[1];
+    return {dy, Tensor{}};
+  }).backward();
+  EXPECT_FALSE(asked);
+}
+
+TEST(Backward, AnUndefinedGradientStandsForZero) {  // pytorch 33138
+  const Tensor x = leaf(2), y = leaf(3);
+  (identity(x, [](const Tensor&, Needs) -> Grads { return {Tensor{}}; }) + y).backward();
+  EXPECT_FALSE(x.grad().defined());
+  EXPECT_EQ(y.grad().item(), 1);
+}
+
+TEST(Backward, AWrongGradientIsRejectedByName) {  // pytorch 65244
+  const Tensor x = ones({2}, {.requires_grad = true});
+  const Tensor dy = ones({2});
+  EXPECT_THROWS(GraphError,
+                "identity: its backward rule returned a float32 gradient of shape [1] for input 0, which is "
+                "float32 [2]",
+                identity(x, [](const Tensor&, Needs) -> Grads { return {ones({1})}; }).backward(dy));
+  EXPECT_THROWS(GraphError,
+                "identity: its backward rule returned a float64 gradient of shape [2] for input 0, which is "
+                "float32 [2]",
+                identity(x, [](const Tensor& g, Needs) -> Grads { return {g.to(float64)}; }).backward(dy));
+  EXPECT_THROWS(GraphError, "identity: its backward rule returned 2 gradients for 1 inputs",
+                identity(x, [](const Tensor& g, Needs) -> Grads {
+                  return {g, g};
+                }).backward(dy));
+  EXPECT_FALSE(x.grad().defined());
+}
+
+TEST(Backward, MisuseIsExplained) {
+  const Tensor x = tensor({1, 2}, {.requires_grad = true});
+  EXPECT_THROWS(ShapeError, "backward: without a gradient the tensor must be a single number, it is [2]",
+                (x * x).backward());
+  EXPECT_THROWS(ShapeError,
+                "backward: the gradient must have the shape of the tensor; it is [3], the tensor [2]",
+                (x * x).backward(ones({3})));
+  EXPECT_THROWS(DTypeError,
+                "backward: the gradient must have the dtype of the tensor; it is float64, the tensor float32",
+                (x * x).backward(ones({2}, {.dtype = float64})));
+  EXPECT_THROWS(GraphError, "backward: the tensor requires no gradient and was computed from none that does",
+                ones({}).backward());
+}
+
+TEST(Backward, AThrowingRuleLeavesEverythingUsable) {  // mlx PR 3675
+  const Tensor x = leaf(2), y = leaf(3);
+  const Tensor z = identity(x * y, [](const Tensor&, Needs) -> Grads { throw std::runtime_error("no"); }) + x;
+  EXPECT_THROW(z.backward({.retain_graph = true}), std::runtime_error);
+  EXPECT_FALSE(x.grad().defined()) << "half a gradient was left behind";
+  EXPECT_TRUE(grad_enabled());
+  EXPECT_STREQ(engine::running_op(), "");
+  (x * y).backward();
+  EXPECT_EQ(x.grad().item(), 3);
+}
+
+TEST(Backward, MayRunInsideARule) {  // burn 5193, pytorch 12106
+  const Tensor x = leaf(2), inner = leaf(5);
+  identity(x, [&](const Tensor& dy, Needs) -> Grads {
+    const GradMode recording(true);
+    (inner * inner).backward();
+    return {dy};
+  }).backward();
+  EXPECT_EQ(x.grad().item(), 1);
+  EXPECT_EQ(inner.grad().item(), 10);
+}
+
+TEST(Backward, MayRunInsideARuleOverTheSameGraph) {
+  const Tensor x = leaf(2);
+  const Tensor shared = x * x;
+  const Tensor y = identity(shared, [&](const Tensor& dy, Needs) -> Grads {
+    EXPECT_EQ(grad(shared, x, {.retain_graph = true}).item(), 4);
+    return {dy};
+  });
+  (y + shared).backward();
+  EXPECT_EQ(x.grad().item(), 8);
+}
+
+TEST(Backward, ThreadsMayShareLeaves) {  // burn 5573, pytorch 17566
+  const Tensor x = leaf(1);
+  const auto train = [&] {
+    for (int i = 0; i < 500; ++i) {
+      Tensor y = x;
+      for (int k = 0; k < 20; ++k) y = y * x;
+      y.backward();
+    }
+  };
+  std::thread first(train), second(train);
+  first.join();
+  second.join();
+  EXPECT_EQ(x.grad().item(), 2 * 500 * 21);
+}
+
+TEST(Backward, ThreadsMayShareARetainedGraph) {
+  const Tensor x = leaf(1);
+  Tensor y = x;
+  for (int k = 0; k < 200; ++k) y = y * x + y;
+  const double expected = grad(y, x, {.retain_graph = true}).item();
+  std::vector<double> found(2);
+  const auto differentiate = [&](std::size_t i) {
+    for (int round = 0; round < 20; ++round) found[i] = grad(y, x, {.retain_graph = true}).item();
+  };
+  std::thread first(differentiate, 0), second(differentiate, 1);
+  first.join();
+  second.join();
+  EXPECT_THAT(found, ElementsAre(expected, expected));
+}
+
+}  // namespace
+}  // namespace adjoint

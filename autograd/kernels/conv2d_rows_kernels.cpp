@@ -19,61 +19,74 @@ namespace {
 constexpr int kCorrelateTaps = 4;
 constexpr int kCorrelateRows = HWY_MAX_BYTES == 64 ? 6 : HWY_MAX_BYTES == 32 ? 2 : 1;
 
-/// to[j] = from[j] for j in inside, 0 for the rest of [0, width). May write a vector past width.
+/// The i in [0, count) for which first + i step lies in [0, size); empty pieces begin and end within [0,
+/// count].
+HWY_INLINE Piece steps_inside(std::int64_t first, std::int64_t step, std::int64_t size, std::int64_t count) {
+  const std::int64_t begin = std::min(first >= 0 ? 0 : divide_up(-first, step), count);
+  const std::int64_t end = std::min(first >= size ? 0 : divide_up(size - first, step), count);
+  return {begin, std::max(begin, end)};
+}
+
+/// The values of `inside`, the others 0; reads nothing outside [inside.begin, inside.end).
 template <class T>
-HWY_INLINE void copy_row(const T* from, std::int64_t width, Piece inside, T* to) {
+HWY_INLINE hn::Vec<Tag<T>> load_inside(const T* p, Piece inside) {
   const Tag<T> d;
-  for (std::int64_t j = 0; j < width; j += kVectorSize<T>) {
-    const Piece lanes{inside.begin - j, inside.end - j};
-    if constexpr (kMaskedLoadsAreSafe) {
-      const auto first = [&](std::int64_t count) HWY_ATTR {
-        return hn::FirstN(d, static_cast<std::size_t>(std::clamp<std::int64_t>(count, 0, kVectorSize<T>)));
-      };
-      hn::StoreU(hn::MaskedLoad(hn::AndNot(first(lanes.begin), first(lanes.end)), d, from + j), d, to + j);
-    } else if (lanes.begin <= 0 && lanes.end >= kVectorSize<T>) {
-      hn::StoreU(hn::LoadU(d, from + j), d, to + j);
-    } else {
-      hn::StoreU(hn::Zero(d), d, to + j);
-      const std::int64_t begin = std::max(j, inside.begin), end = std::min(j + kVectorSize<T>, inside.end);
-      for (std::int64_t i = begin; i < end; ++i) to[i] = from[i];
-    }
+  HWY_ALIGN T values[kVectorSize<T>] = {};
+  for (std::int64_t i = inside.begin; i < inside.end; ++i) values[i] = p[i];
+  return hn::Load(d, values);
+}
+
+/// to[q, j] = from[q, j] for rows q, and columns j of one vector, of which those outside `inside` become 0.
+template <class T>
+HWY_INLINE void copy_columns(const T* from, std::int64_t from_row, Piece inside, std::int64_t rows, T* to,
+                             std::int64_t to_row, std::int64_t count) {
+  const Tag<T> d;
+  inside = {std::clamp<std::int64_t>(inside.begin, 0, count), std::clamp<std::int64_t>(inside.end, 0, count)};
+  if constexpr (kMaskedLoadsAreSafe) {
+    const auto lanes = [&](std::int64_t n) HWY_ATTR { return hn::FirstN(d, static_cast<std::size_t>(n)); };
+    const auto load_mask = hn::AndNot(lanes(inside.begin), lanes(inside.end)), store_mask = lanes(count);
+    for (std::int64_t q = 0; q < rows; ++q, from += from_row, to += to_row)
+      hn::BlendedStore(hn::MaskedLoad(load_mask, d, from), store_mask, d, to);
+  } else if (inside.begin == 0 && inside.end == kVectorSize<T>) {
+    for (std::int64_t q = 0; q < rows; ++q, from += from_row, to += to_row)
+      hn::StoreU(hn::LoadU(d, from), d, to);
+  } else {
+    for (std::int64_t q = 0; q < rows; ++q, from += from_row, to += to_row)
+      store_first(load_inside(from, inside), d, to, count);
   }
 }
 
-/// The output columns whose source column lies inside the source, for kernel column v.
-HWY_INLINE Piece columns_inside(const PlaneConvolution& c, std::int64_t v) {
-  const std::int64_t first = v * c.column_dilation + c.column_offset;  // source column of output column 0
-  const std::int64_t begin = first >= 0 ? 0 : divide_up(-first, c.column_step);
-  const std::int64_t end = first >= c.source_width ? 0 : divide_up(c.source_width - first, c.column_step);
-  return {std::min(begin, c.out_width), std::clamp<std::int64_t>(end, 0, c.out_width)};
-}
-
-/// One row of a shifted copy; may write a vector past its end.
+/// As copy_columns, for all columns and any column step.
 template <class T>
-HWY_INLINE void shift_row(const PlaneConvolution& c, const T* source_row, std::int64_t v, Piece inside,
-                          T* to) {
-  const T* from = source_row + v * c.column_dilation + c.column_offset;
-  if (c.column_step == 1) return copy_row(from, c.out_width, inside, to);
-  std::fill(to, to + inside.begin, T(0));
-  for (std::int64_t j = inside.begin; j < inside.end; ++j) to[j] = from[j * c.column_step];
-  std::fill(to + std::max(inside.begin, inside.end), to + c.out_width, T(0));
+HWY_INLINE void copy_rows(const PlaneConvolution& c, const T* from, std::int64_t from_row, Piece inside,
+                          std::int64_t rows, T* to) {
+  if (c.column_step == 1) {
+    for (std::int64_t j = 0; j < c.out_width; j += kVectorSize<T>)
+      copy_columns(from + j, from_row, {inside.begin - j, inside.end - j}, rows, to + j, c.out_width,
+                   std::min(c.out_width - j, kVectorSize<T>));
+    return;
+  }
+  for (std::int64_t q = 0; q < rows; ++q, from += from_row, to += c.out_width)
+    for (std::int64_t j = 0; j < c.out_width; ++j)
+      to[j] = j >= inside.begin && j < inside.end ? from[j * c.column_step] : T(0);
 }
 
-/// Rows are written in the order of their addresses: what is written past a row's end is overwritten by the
-/// next.
 template <class T>
 void shift(const PlaneConvolution& c, const T* source, T* copies) {
   const std::int64_t phase_rows = c.phase_rows();
   T* to = copies;
   for (std::int64_t v = 0; v < c.tap_columns; ++v) {
-    const Piece inside = columns_inside(c, v);
-    for (std::int64_t phase = 0; phase < c.row_step; ++phase)
-      for (std::int64_t q = 0; q < phase_rows; ++q, to += c.out_width) {
-        const std::int64_t row = q * c.row_step + phase + c.row_offset;
-        const bool row_inside = row >= 0 && row < c.source_height;
-        shift_row(c, row_inside ? source + row * c.source_width : source, v,
-                  row_inside ? inside : Piece{0, 0}, to);
-      }
+    const Piece inside =
+        steps_inside(v * c.column_dilation + c.column_offset, c.column_step, c.source_width, c.out_width);
+    const T* from = source + v * c.column_dilation + c.column_offset;
+    for (std::int64_t phase = 0; phase < c.row_step; ++phase, to += phase_rows * c.out_width) {
+      const std::int64_t first = phase + c.row_offset;  // source row of the phase's row 0
+      const Piece rows = steps_inside(first, c.row_step, c.source_height, phase_rows);
+      std::fill(to, to + rows.begin * c.out_width, T(0));
+      copy_rows(c, from + (first + rows.begin * c.row_step) * c.source_width, c.row_step * c.source_width,
+                inside, rows.size(), to + rows.begin * c.out_width);
+      std::fill(to + rows.end * c.out_width, to + phase_rows * c.out_width, T(0));
+    }
   }
 }
 

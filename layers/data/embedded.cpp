@@ -13,21 +13,19 @@ adjoint_embedded_end:
   .popsection
 )");
 
-extern "C" {
-extern const std::uint8_t adjoint_train_images[];
-extern const std::uint8_t adjoint_train_labels[];
-extern const std::uint8_t adjoint_test_images[];
-extern const std::uint8_t adjoint_test_labels[];
-extern const std::uint8_t adjoint_embedded_end[];
-}
-
 namespace adjoint {
 
+extern const std::uint8_t kTrainImages[] asm("adjoint_train_images");
+extern const std::uint8_t kTrainLabels[] asm("adjoint_train_labels");
+extern const std::uint8_t kTestImages[] asm("adjoint_test_images");
+extern const std::uint8_t kTestLabels[] asm("adjoint_test_labels");
+extern const std::uint8_t kEnd[] asm("adjoint_embedded_end");
+
 EmbeddedFiles embedded_files() {
-  return {.train_images = {adjoint_train_images, adjoint_train_labels},
-          .train_labels = {adjoint_train_labels, adjoint_test_images},
-          .test_images = {adjoint_test_images, adjoint_test_labels},
-          .test_labels = {adjoint_test_labels, adjoint_embedded_end}};
+  return {.train_images = {kTrainImages, kTrainLabels},
+          .train_labels = {kTrainLabels, kTestImages},
+          .test_images = {kTestImages, kTestLabels},
+          .test_labels = {kTestLabels, kEnd}};
 }
 
 }  // namespace adjoint

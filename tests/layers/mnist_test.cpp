@@ -18,6 +18,7 @@ using testing::idx_bytes;
 using testing::TemporaryDirectory;
 using testing::write_file;
 using Bytes = std::vector<std::uint8_t>;
+using Pixels = std::span<const std::uint8_t>;
 
 Bytes counting(std::size_t count) {
   Bytes values(count);
@@ -27,7 +28,7 @@ Bytes counting(std::size_t count) {
 
 /// Images [count,height,width] whose pixels count up from 0.
 Bytes images(std::uint32_t count, std::uint32_t height, std::uint32_t width) {
-  return idx_bytes({count, height, width}, counting(count * height * width));
+  return idx_bytes({count, height, width}, counting(std::size_t{count} * height * width));
 }
 /// Labels 0, 1, ... count-1.
 Bytes labels(std::uint32_t count) { return idx_bytes({count}, counting(count)); }
@@ -187,12 +188,13 @@ TEST_F(MnistDirectory, BrokenFileIsNamed) {
 }
 
 TEST(EmbeddedMnist, IsTheBeginningOfMnist) {
+  constexpr std::size_t kImageSize = std::size_t{28} * 28;
   const auto mnist = embedded_mnist();
   EXPECT_EQ(mnist.source, "5000 training and 1000 test images of 28x28 from the embedded MNIST subset");
   EXPECT_EQ(mnist.train.count, 5000);
-  EXPECT_EQ(mnist.train.images.size(), std::size_t{5000 * 28 * 28});
+  EXPECT_EQ(mnist.train.images.size(), 5000 * kImageSize);
   EXPECT_EQ(mnist.test.count, 1000);
-  EXPECT_EQ(mnist.test.images.size(), std::size_t{1000 * 28 * 28});
+  EXPECT_EQ(mnist.test.images.size(), 1000 * kImageSize);
 
   const auto ten = [](const Bytes& labels) { return Bytes(labels.begin(), labels.begin() + 10); };
   EXPECT_EQ(ten(mnist.train.labels), (Bytes{5, 0, 4, 1, 9, 2, 1, 3, 1, 4}));
@@ -200,12 +202,12 @@ TEST(EmbeddedMnist, IsTheBeginningOfMnist) {
   for (std::uint8_t digit = 0; digit < kMnistClasses; ++digit)
     EXPECT_GT(std::ranges::count(mnist.train.labels, digit), 400);
 
-  const auto sum = [](std::span<const std::uint8_t> pixels) {
+  const auto sum = [](Pixels pixels) {
     return std::accumulate(pixels.begin(), pixels.end(), std::int64_t{0});
   };
-  EXPECT_EQ(sum(std::span(mnist.train.images).first(28 * 28)), 27525);
+  EXPECT_EQ(sum(Pixels(mnist.train.images).first(kImageSize)), 27525);
   EXPECT_EQ(sum(mnist.train.images), 130170281);
-  EXPECT_EQ(sum(std::span(mnist.test.images).first(28 * 28)), 18454);
+  EXPECT_EQ(sum(Pixels(mnist.test.images).first(kImageSize)), 18454);
   EXPECT_EQ(sum(mnist.test.images), 24443134);
 }
 

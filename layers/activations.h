@@ -1,5 +1,5 @@
 #pragma once
-// Layers without parameters: the ops of the same name, to stand in a Sequential.
+// Activations and flattening: the ops of the same name as layers, to stand in a Sequential.
 
 #include "autograd/ops/activation.h"
 #include "autograd/ops/reshape.h"
@@ -24,14 +24,14 @@ class Relu : public Layer {
   Tensor forward(const Tensor& x) override { return relu(x); }
 };
 
-/// y = x > 0 ? x : negative_slope x.
+/// y = x > 0 ? x : slope x.
 class LeakyRelu : public Layer {
  public:
-  explicit LeakyRelu(double negative_slope = 0.01) : negative_slope_(negative_slope) {}
-  Tensor forward(const Tensor& x) override { return leaky_relu(x, negative_slope_); }
+  explicit LeakyRelu(const LeakyReluOptions& options = {}) : options_(options) {}
+  Tensor forward(const Tensor& x) override { return leaky_relu(x, options_); }
 
  private:
-  double negative_slope_;
+  LeakyReluOptions options_;
 };
 
 /// y = ln(1 + e^x).
@@ -43,7 +43,11 @@ class Softplus : public Layer {
 /// x [N, ...] -> y [N, everything else].
 class Flatten : public Layer {
  public:
-  Tensor forward(const Tensor& x) override { return flatten(x); }
+  explicit Flatten(const FlattenOptions& options = {}) : options_(options) {}
+  Tensor forward(const Tensor& x) override { return flatten(x, options_); }
+
+ private:
+  FlattenOptions options_;
 };
 
 }  // namespace adjoint

@@ -16,7 +16,7 @@ namespace adjoint {
 struct InitOptions {
   DType dtype = DType::float32;
   std::int64_t groups = 1;    ///< The convolution's groups.
-  double negative_slope = 0;  ///< Of the leaky_relu that follows; read by the Kaiming initialisers.
+  double negative_slope = 0;  ///< The slope of the leaky_relu that follows; read by the Kaiming initialisers.
 };
 
 /// What layers take as their .init option: any of the functions below, or your own.

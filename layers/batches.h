@@ -1,0 +1,85 @@
+#pragma once
+// Batches: labelled images as tensors, a few at a time, in a new order every epoch.
+
+#include <cstddef>
+#include <iterator>
+#include <optional>
+#include <vector>
+
+#include "autograd/tensor.h"
+#include "layers/mnist.h"
+
+namespace adjoint {
+
+struct Batch {
+  Tensor image;  ///< [B,1,H,W], 0 is background and 1 full ink
+  Tensor label;  ///< int64 [B]
+};
+
+struct BatchesOptions {
+  std::int64_t batch_size = 32;
+  bool shuffle = false;
+  std::uint64_t seed = 0;                  ///< Of the orders.
+  bool drop_last = false;                  ///< Leave out the last images when they do not fill a batch.
+  std::optional<std::int64_t> limit = {};  ///< Use at most so many images, the first ones.
+  DType dtype = DType::float32;            ///< Of the images.
+};
+
+/// The batches of a data set, epoch after epoch: every begin() starts the next one.
+///
+///     Batches batches(mnist.train, {.batch_size = 64, .shuffle = true});
+///     for (auto [image, label] : batches) { ... }
+///
+/// The order of epoch 0, 1, ... depends on the seed and the epoch's number alone.
+class Batches {
+ public:
+  class Iterator;
+
+  /// data is used in place and must outlive this. Throws Error when batch_size or limit is not positive, when
+  /// data has no images or not as many pixels and labels as it says, and when drop_last would leave nothing;
+  /// DTypeError unless the dtype is floating.
+  explicit Batches(const LabelledImages& data, const BatchesOptions& options = {});
+  explicit Batches(const LabelledImages&& data, const BatchesOptions& options = {}) = delete;
+
+  /// Starts the next epoch; iterators of the one before are no longer of use.
+  Iterator begin();
+  std::default_sentinel_t end() const { return {}; }
+  /// Makes this the number of the epoch that begin() starts.
+  void set_epoch(std::uint64_t epoch) { next_epoch_ = epoch; }
+
+  /// Batches of an epoch.
+  std::int64_t size() const { return (examples() + options_.batch_size - 1) / options_.batch_size; }
+  /// Images of an epoch.
+  std::int64_t examples() const { return examples_; }
+
+ private:
+  Batch batch(std::int64_t number) const;
+
+  const LabelledImages& data_;
+  BatchesOptions options_;
+  std::int64_t examples_;
+  std::vector<std::int64_t> order_;  // Indices into data_; more than examples_ when the last are dropped.
+  std::uint64_t next_epoch_ = 0;
+};
+
+/// An input iterator; each * makes the batch anew.
+class Batches::Iterator {
+ public:
+  using value_type = Batch;
+  using difference_type = std::ptrdiff_t;
+
+  explicit Iterator(const Batches& batches) : batches_(&batches) {}
+  Batch operator*() const { return batches_->batch(number_); }
+  Iterator& operator++() {
+    ++number_;
+    return *this;
+  }
+  void operator++(int) { ++number_; }
+  bool operator==(std::default_sentinel_t) const { return number_ == batches_->size(); }
+
+ private:
+  const Batches* batches_;
+  std::int64_t number_ = 0;
+};
+
+}  // namespace adjoint

@@ -24,13 +24,15 @@ namespace {
 
 /// The segments of the tile kernel for tap_order(c).
 void list_segments(const PlaneConvolution& c, const WeightSteps& steps, Segment* segments) {
-  const bool sources_inside = c.sources > c.tap_columns;
+  const bool sources_inside = tap_order(c).sources_inside;
   const std::int64_t outer = sources_inside ? c.tap_columns : c.sources;
   const std::int64_t outer_w = sources_inside ? steps.tap_column : steps.source;
   const std::int64_t outer_copies = (sources_inside ? 1 : c.tap_columns) * c.copy_size();
-  for (std::int64_t i = 0; i < outer; ++i)
-    for (std::int64_t u = 0; u < c.tap_rows; ++u)
-      *segments++ = {i * outer_w + u * steps.tap_row, i * outer_copies + c.tap_offset(u)};
+  for (std::int64_t u = 0; u < c.tap_rows; ++u) {
+    const Segment first{u * steps.tap_row, c.tap_offset(u)};
+    for (std::int64_t i = 0; i < outer; ++i)
+      segments[i * c.tap_rows + u] = {first.a + i * outer_w, first.b + i * outer_copies};
+  }
 }
 
 /// The shifted copies of every source plane.
@@ -53,14 +55,14 @@ void convolve_planes(const PlaneConvolution& c, const WeightSteps& steps, const 
   list_segments(c, steps, segments.get());
   const Scratch<T> copies(c.copies_size());
   shift_planes(c, source, copies.get());
-  const std::int64_t chunk_positions = kChunkVectors * kernels.vector_size;
-  const std::int64_t row_pieces = divide_up(c.rows, kChunkRows);
-  const std::int64_t panels = divide_up(c.positions(), chunk_positions);
+  const std::int64_t vectors = divide_up(c.positions(), kernels.vector_size);
+  const std::int64_t panels = divide_up(vectors, kChunkVectors), row_pieces = divide_up(c.rows, kChunkRows);
   parallel_for(row_pieces * panels, c.rows * c.positions() * c.taps(), [&](std::int64_t chunk) {
-    const std::int64_t first = chunk % panels * chunk_positions;
+    const Piece panel = piece(vectors, panels, chunk % panels);
+    const Piece positions{panel.begin * kernels.vector_size,
+                          std::min(panel.end * kernels.vector_size, c.positions())};
     kernels.convolve(c, steps, segments.get(), copies.get(), w, start,
-                     piece(c.rows, row_pieces, chunk / panels),
-                     {first, std::min(first + chunk_positions, c.positions())}, out);
+                     piece(c.rows, row_pieces, chunk / panels), positions, out);
   });
 }
 
@@ -158,11 +160,36 @@ void input_grad_phase(const Conv2dSizes& s, const Phase& rows, const Phase& colu
     }
 }
 
+/// dx of one image's group of channels, product by product.
+template <class T>
+void input_grad_directly(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
+  const std::int64_t group_inputs = s.in_channels / s.groups, area = s.kernel_height * s.kernel_width;
+  for (std::int64_t o = 0; o < s.out_channels / s.groups; ++o)
+    for (std::int64_t i = 0; i < s.out_height; ++i)
+      for (std::int64_t j = 0; j < s.out_width; ++j, ++dy)
+        for (std::int64_t c = 0; c < group_inputs; ++c)
+          for (std::int64_t u = 0; u < s.kernel_height; ++u) {
+            const std::int64_t row = i * s.stride_height + u * s.dilation_height - s.padding_height;
+            if (row < 0 || row >= s.height) continue;
+            for (std::int64_t v = 0; v < s.kernel_width; ++v) {
+              const std::int64_t column = j * s.stride_width + v * s.dilation_width - s.padding_width;
+              if (column < 0 || column >= s.width) continue;
+              const std::int64_t tap = u * s.kernel_width + v;
+              dx[(c * s.height + row) * s.width + column] +=
+                  *dy * w[(o * group_inputs + c) * area + (s.flip ? area - 1 - tap : tap)];
+            }
+          }
+}
+
 /// dx of one image's group of channels.
 template <class T>
 void input_grad_group(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
-  const bool strided = s.stride_height > 1 || s.stride_width > 1;
-  if (strided) std::fill_n(dx, GroupSizes(s).x, T(0));  // Some positions may meet no tap.
+  constexpr std::int64_t kFewProducts = 300;  // quicker one by one than setting up the phases
+  if (s.stride_height > 1 || s.stride_width > 1) {
+    const GroupSizes group(s);
+    std::fill_n(dx, group.x, T(0));  // Some positions may meet no tap.
+    if (group.w * s.out_height * s.out_width <= kFewProducts) return input_grad_directly(s, dy, w, dx);
+  }
   for (std::int64_t a = 0; a < s.stride_height; ++a)
     for (std::int64_t b = 0; b < s.stride_width; ++b) {
       const Phase rows =
@@ -176,12 +203,16 @@ void input_grad_group(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
 
 /// Where the positions of each tap begin in the shifted copies, in the order of the weights.
 void list_taps(const PlaneConvolution& c, bool flip, std::int64_t* begins) {
-  for (std::int64_t source = 0; source < c.sources; ++source)
-    for (std::int64_t u = 0; u < c.tap_rows; ++u)
+  const std::int64_t copy_size = c.copy_size();
+  for (std::int64_t u = 0; u < c.tap_rows; ++u) {
+    const std::int64_t row_offset = c.tap_offset(flip ? c.tap_rows - 1 - u : u);
+    for (std::int64_t source = 0; source < c.sources; ++source)
       for (std::int64_t v = 0; v < c.tap_columns; ++v) {
-        const std::int64_t row = flip ? c.tap_rows - 1 - u : u, column = flip ? c.tap_columns - 1 - v : v;
-        *begins++ = (source * c.tap_columns + column) * c.copy_size() + c.tap_offset(row);
+        const std::int64_t column = flip ? c.tap_columns - 1 - v : v;
+        begins[(source * c.tap_rows + u) * c.tap_columns + v] =
+            (source * c.tap_columns + column) * copy_size + row_offset;
       }
+  }
 }
 
 /// dw (+)= dy copiesT, the copies gathered into a matrix first.

@@ -28,16 +28,20 @@ struct PlaneConvolution {
   std::int64_t positions() const { return out_height * out_width; }
   std::int64_t taps() const { return sources * tap_rows * tap_columns; }
   /// Rows of a shifted copy that share m % row_step.
-  std::int64_t phase_rows() const { return out_height + (tap_rows - 1) * row_dilation / row_step; }
+  std::int64_t phase_rows() const { return out_height + row_quotient((tap_rows - 1) * row_dilation); }
   /// Elements of one shifted copy.
   std::int64_t copy_size() const { return row_step * phase_rows() * out_width; }
   /// Where kernel row u's positions begin in a shifted copy.
   std::int64_t tap_offset(std::int64_t u) const {
-    const std::int64_t m = u * row_dilation;
-    return (m % row_step * phase_rows() + m / row_step) * out_width;
+    const std::int64_t m = u * row_dilation, q = row_quotient(m);
+    return ((m - q * row_step) * phase_rows() + q) * out_width;
   }
   /// Elements of all shifted copies, and room for reading and writing a register past the end.
   std::int64_t copies_size() const { return sources * tap_columns * copy_size() + 64; }
+
+ private:
+  // Divisions are slow beside a tiny convolution.
+  std::int64_t row_quotient(std::int64_t m) const { return row_step == 1 ? m : m / row_step; }
 };
 
 /// w(r, s, u, v) = w[r row + s source + u tap_row + v tap_column]; steps may be negative.

@@ -126,10 +126,10 @@ void convolve(const PlaneConvolution& c, const WeightSteps& steps, const Segment
   }
 }
 
-/// kRows rows of dy times kCorrelateTaps taps.
+/// sums[r * sums_row + k] = sum_p dy[r, p] values[k][p] for kRows rows and kCorrelateTaps taps.
 template <int kRows, class T>
-void correlate_tile(const T* dy, std::int64_t positions, const T* const (&values)[kCorrelateTaps],
-                    T (&sums)[kRows * kCorrelateTaps]) {
+void correlate_tile(const T* dy, std::int64_t positions, const T* const (&values)[kCorrelateTaps], T* sums,
+                    std::int64_t sums_row) {
   using V = hn::Vec<Tag<T>>;
   const Tag<T> d;
   V sum[kRows][kCorrelateTaps];
@@ -154,7 +154,7 @@ void correlate_tile(const T* dy, std::int64_t positions, const T* const (&values
     add_products(p, [&](const T* from) HWY_ATTR { return load_first(d, from, positions - p); });
   HWY_UNROLL(6)
   for (int r = 0; r < kRows; ++r)
-    store_sums(d, sum[r][0], sum[r][1], sum[r][2], sum[r][3], sums + r * kCorrelateTaps);
+    store_sums(d, sum[r][0], sum[r][1], sum[r][2], sum[r][3], sums + r * sums_row);
 }
 
 /// kRows rows of dw.
@@ -164,9 +164,13 @@ void correlate_rows(const T* dy, std::int64_t positions, const T* copies, const 
   for (std::int64_t tap = taps.begin; tap < taps.end; tap += kCorrelateTaps) {
     const T* values[kCorrelateTaps];
     for (int k = 0; k < kCorrelateTaps; ++k) values[k] = copies + tap_begins[std::min(tap + k, taps.end - 1)];
-    HWY_ALIGN T sums[kRows * kCorrelateTaps];
-    correlate_tile<kRows>(dy, positions, values, sums);
     const std::int64_t count = std::min<std::int64_t>(taps.end - tap, kCorrelateTaps);
+    if (count == kCorrelateTaps && !accumulate) {
+      correlate_tile<kRows>(dy, positions, values, dw + tap, dw_row);
+      continue;
+    }
+    HWY_ALIGN T sums[kRows * kCorrelateTaps];
+    correlate_tile<kRows>(dy, positions, values, sums, kCorrelateTaps);
     for (int r = 0; r < kRows; ++r)
       for (std::int64_t k = 0; k < count; ++k) {
         T& to = dw[r * dw_row + tap + k];

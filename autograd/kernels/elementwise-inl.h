@@ -28,6 +28,7 @@ inline constexpr std::int64_t kVector = static_cast<std::int64_t>(hn::MaxLanes(T
 template <class T>
 struct Whole {
   HWY_INLINE Vector<T> load(const T* from) const { return hn::LoadU(Tag<T>(), from); }
+  HWY_INLINE Vector<T> load_or(const T* from, T) const { return load(from); }
   HWY_INLINE void store(Vector<T> value, T* to) const { hn::StoreU(value, Tag<T>(), to); }
 };
 
@@ -48,6 +49,11 @@ class Part {
       for (std::size_t i = 0; i < count_; ++i) whole[i] = from[i];
       return hn::Load(Tag<T>(), whole);
     }
+  }
+
+  /// As load, with `spare` in the lanes beyond.
+  HWY_INLINE Vector<T> load_or(const T* from, T spare) const {
+    return hn::IfThenElse(mask(), load(from), hn::Set(Tag<T>(), spare));
   }
 
   HWY_INLINE void store(Vector<T> value, T* to) const {

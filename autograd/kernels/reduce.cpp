@@ -44,10 +44,8 @@ namespace adjoint::kernels::HWY_NAMESPACE {
 namespace {
 
 struct Sum {
-  template <class D>
-  static HWY_INLINE hn::Vec<D> none(D d) {
-    return hn::Zero(d);
-  }
+  template <class T>
+  static constexpr T kNone = 0;
   template <class V>
   static HWY_INLINE V combine(V a, V b) {
     return hn::Add(a, b);
@@ -59,10 +57,8 @@ struct Sum {
 };
 
 struct Max {
-  template <class D>
-  static HWY_INLINE hn::Vec<D> none(D d) {
-    return hn::Set(d, -std::numeric_limits<hn::TFromD<D>>::infinity());
-  }
+  template <class T>
+  static constexpr T kNone = -std::numeric_limits<T>::infinity();
   // NaN wins: b when it is NaN, since comparing it is false.
   template <class V>
   static HWY_INLINE V combine(V a, V b) {
@@ -76,16 +72,6 @@ struct Max {
   }
 };
 
-/// A vector of `part`, lanes outside it being neutral.
-template <class F, class T>
-HWY_INLINE Vector<T> load_or_none(const Whole<T>& part, const T* x) {
-  return part.load(x);
-}
-template <class F, class T>
-HWY_INLINE Vector<T> load_or_none(const Part<T>& part, const T* x) {
-  return hn::IfThenElse(part.mask(), part.load(x), F::none(Tag<T>()));
-}
-
 constexpr int kStreams = 4;  // Independent sums, since an addition takes several cycles.
 
 template <class F, class T>
@@ -96,7 +82,8 @@ HWY_INLINE Vector<T> combine_streams(const Vector<T> (&streams)[kStreams]) {
 
 template <class F, class T>
 HWY_INLINE T reduce_row(std::int64_t n, const T* x) {
-  Vector<T> streams[kStreams] = {F::none(Tag<T>()), F::none(Tag<T>()), F::none(Tag<T>()), F::none(Tag<T>())};
+  const auto none = hn::Set(Tag<T>(), F::template kNone<T>);
+  Vector<T> streams[kStreams] = {none, none, none, none};
   std::int64_t i = 0;
   for (; i + kStreams * kVector<T> <= n; i += kStreams * kVector<T>) {
     for (int k = 0; k < kStreams; ++k) {
@@ -104,7 +91,7 @@ HWY_INLINE T reduce_row(std::int64_t n, const T* x) {
     }
   }
   for_vectors<T>(n - i, [&](std::int64_t j, auto part) HWY_ATTR {
-    streams[0] = F::combine(streams[0], load_or_none<F>(part, x + i + j));
+    streams[0] = F::combine(streams[0], part.load_or(x + i + j, F::template kNone<T>));
   });
   return F::lanes(Tag<T>(), combine_streams<F, T>(streams));
 }
@@ -116,9 +103,10 @@ void reduce_rows(std::int64_t rows, std::int64_t n, const T* x, T* y) {
 
 template <class F, class T>
 void reduce_columns(std::int64_t rows, std::int64_t columns, std::int64_t stride, const T* x, T* y) {
+  const auto none = hn::Set(Tag<T>(), F::template kNone<T>);
   std::int64_t first = 0;
   for (; first + kStreams * kVector<T> <= columns; first += kStreams * kVector<T>) {
-    Vector<T> sums[kStreams] = {F::none(Tag<T>()), F::none(Tag<T>()), F::none(Tag<T>()), F::none(Tag<T>())};
+    Vector<T> sums[kStreams] = {none, none, none, none};
     for (std::int64_t row = 0; row < rows; ++row) {
       for (int k = 0; k < kStreams; ++k) {
         sums[k] = F::combine(sums[k], hn::LoadU(Tag<T>(), x + row * stride + first + k * kVector<T>));
@@ -128,8 +116,7 @@ void reduce_columns(std::int64_t rows, std::int64_t columns, std::int64_t stride
   }
   for_vectors<T>(columns - first, [&](std::int64_t i, auto part) HWY_ATTR {
     const T* column = x + first + i;
-    Vector<T> streams[kStreams] = {F::none(Tag<T>()), F::none(Tag<T>()), F::none(Tag<T>()),
-                                   F::none(Tag<T>())};
+    Vector<T> streams[kStreams] = {none, none, none, none};
     std::int64_t row = 0;
     for (; row + kStreams <= rows; row += kStreams) {
       for (int k = 0; k < kStreams; ++k) {

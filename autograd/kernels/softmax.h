@@ -27,6 +27,7 @@ void log_softmax_grad(std::int64_t outer, std::int64_t axis, std::int64_t inner,
 
 // Cross entropy of images [N,K]. logits, probabilities and dlogits are in the layout of the function's name,
 // and so are targets given as probabilities; labels, loss and dloss are always plain [N].
+// Results must not overlap the arguments, but dlogits may be the same array as probabilities.
 
 /// loss[n] = -ln S[n, labels[n]] and probabilities S = softmax(logits). Labels are below K; a negative label
 /// leaves its image out: its loss is 0.

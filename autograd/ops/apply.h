@@ -25,6 +25,13 @@ inline void check_rank(const char* op, const char* argument, const Tensor& x, in
   check_shape(x.rank() == rank, "{}: {} must have {} axes, it is {}", op, argument, rank, x.shape());
 }
 
+/// axis of x counted from 0. Throws ShapeError unless it is in [-x.rank(), x.rank()).
+inline int checked_axis(const char* op, const Tensor& x, int axis) {
+  check_shape(axis >= -x.rank() && axis < x.rank(), "{}: axis {} is out of range; x is {}", op, axis,
+              x.shape());
+  return axis < 0 ? axis + x.rank() : axis;
+}
+
 /// The layout in which an op on both arrays converts least: lanes when one of them has nothing else.
 inline Values::Layout common_layout(const Values& a, const Values& b) {
   return a.layout() == Values::Layout::lanes ? a.layout() : b.layout();

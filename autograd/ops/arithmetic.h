@@ -3,7 +3,7 @@
 // axes, and an axis that is missing or has size 1 in one argument is repeated to fit the other.
 //
 // All of these throw ShapeError when shapes do not fit and DTypeError when the dtypes differ; float32 and
-// float64 are differentiable, int64 is computed only (div and the scalar forms are floating only).
+// float64 are differentiable, int64 is computed only (div, equal and the scalar forms are floating only).
 
 #include "autograd/tensor.h"
 
@@ -26,6 +26,9 @@ Tensor add(const Tensor& x, double s);
 Tensor mul(const Tensor& x, double s);
 /// y = s / x.
 Tensor div(double s, const Tensor& x);
+
+/// y = a == b ? 1 : 0, a constant: no gradient flows through. Floating only.
+Tensor equal(const Tensor& a, const Tensor& b);
 
 inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
 inline Tensor operator-(const Tensor& a, const Tensor& b) { return sub(a, b); }

@@ -1,0 +1,101 @@
+#include "autograd/ops/activation.h"
+
+#include "autograd/kernels/elementwise.h"
+#include "autograd/node.h"
+#include "autograd/ops/apply.h"
+#include "autograd/ops/arithmetic.h"
+
+// Each gradient is one kernel, and an op of its own, so that it can be differentiated again. The gradients of
+// the piecewise linear functions depend on x by their kink alone: of them, dx is recorded as a function of dy
+// only.
+
+namespace adjoint {
+namespace {
+
+/// kernel(x), which must be floating.
+template <class Kernel>
+Values map(const char* op, const Tensor& x, const Kernel& kernel) {
+  ops::check_floating(op, "x", x);
+  return ops::map(x.values(), kernel);
+}
+
+/// dx = dy (1 - y^2).
+Tensor tanh_grad(const Tensor& dy, const Tensor& y) {
+  Values dx = ops::map(dy.values(), y.values(), [](auto... args) { kernels::tanh_grad(args...); });
+  return record("tanh_grad", std::move(dx), {dy, y},
+                [dy = Saved(dy, y.requires_grad()), y = Saved(y)](const Tensor& ddx, Needs needs) -> Grads {
+                  return {needs[0] ? tanh_grad(ddx, y) : Tensor{}, needs[1] ? ddx * dy * y * -2 : Tensor{}};
+                });
+}
+
+/// dx = dy y (1 - y).
+Tensor sigmoid_grad(const Tensor& dy, const Tensor& y) {
+  Values dx = ops::map(dy.values(), y.values(), [](auto... args) { kernels::sigmoid_grad(args...); });
+  return record(
+      "sigmoid_grad", std::move(dx), {dy, y},
+      [dy = Saved(dy, y.requires_grad()), y = Saved(y)](const Tensor& ddx, Needs needs) -> Grads {
+        return {needs[0] ? sigmoid_grad(ddx, y) : Tensor{}, needs[1] ? ddx * dy * (1 - y * 2) : Tensor{}};
+      });
+}
+
+/// dx = y > 0 ? dy : 0.
+Tensor relu_grad(const Tensor& dy, const Tensor& y) {
+  Values dx = ops::map(dy.values(), y.values(), [](auto... args) { kernels::relu_grad(args...); });
+  return record("relu_grad", std::move(dx), {dy},
+                [y = Saved(y)](const Tensor& ddx, Needs) -> Grads { return {relu_grad(ddx, y)}; });
+}
+
+/// dx = x > 0 ? dy : slope dy.
+Tensor leaky_relu_grad(const Tensor& dy, const Tensor& x, double slope) {
+  Values dx =
+      ops::map(dy.values(), x.values(), [slope]<class T>(std::int64_t n, const T* dy, const T* x, T* dx) {
+        kernels::leaky_relu_grad(n, static_cast<T>(slope), dy, x, dx);
+      });
+  return record(
+      "leaky_relu_grad", std::move(dx), {dy},
+      [x = Saved(x), slope](const Tensor& ddx, Needs) -> Grads { return {leaky_relu_grad(ddx, x, slope)}; });
+}
+
+/// dx = dy sigmoid(x).
+Tensor softplus_grad(const Tensor& dy, const Tensor& x) {
+  Values dx = ops::map(dy.values(), x.values(), [](auto... args) { kernels::softplus_grad(args...); });
+  return record("softplus_grad", std::move(dx), {dy, x},
+                [dy = Saved(dy, x.requires_grad()), x = Saved(x)](const Tensor& ddx, Needs needs) -> Grads {
+                  return {needs[0] ? softplus_grad(ddx, x) : Tensor{},
+                          needs[1] ? sigmoid_grad(ddx * dy, sigmoid(x)) : Tensor{}};
+                });
+}
+
+}  // namespace
+
+Tensor tanh(const Tensor& x) {
+  return record("tanh", map("tanh", x, [](auto... args) { kernels::tanh(args...); }), {x},
+                [](const Tensor& dy, const Tensor& y, Needs) -> Grads { return {tanh_grad(dy, y)}; });
+}
+
+Tensor sigmoid(const Tensor& x) {
+  return record("sigmoid", map("sigmoid", x, [](auto... args) { kernels::sigmoid(args...); }), {x},
+                [](const Tensor& dy, const Tensor& y, Needs) -> Grads { return {sigmoid_grad(dy, y)}; });
+}
+
+Tensor relu(const Tensor& x) {
+  return record("relu", map("relu", x, [](auto... args) { kernels::relu(args...); }), {x},
+                [](const Tensor& dy, const Tensor& y, Needs) -> Grads { return {relu_grad(dy, y)}; });
+}
+
+Tensor softplus(const Tensor& x) {
+  return record("softplus", map("softplus", x, [](auto... args) { kernels::softplus(args...); }), {x},
+                [x = Saved(x)](const Tensor& dy, Needs) -> Grads { return {softplus_grad(dy, x)}; });
+}
+
+Tensor leaky_relu(const Tensor& x, const LeakyReluOptions& options) {
+  const double slope = options.slope;
+  Values y = map("leaky_relu", x, [slope]<class T>(std::int64_t n, const T* x, T* y) {
+    kernels::leaky_relu(n, static_cast<T>(slope), x, y);
+  });
+  return record("leaky_relu", std::move(y), {x}, [x = Saved(x), slope](const Tensor& dy, Needs) -> Grads {
+    return {leaky_relu_grad(dy, x, slope)};
+  });
+}
+
+}  // namespace adjoint

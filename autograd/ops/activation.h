@@ -1,0 +1,23 @@
+#pragma once
+// Activation functions, applied to every element: float32 or float64; DTypeError on int64.
+
+#include "autograd/tensor.h"
+
+namespace adjoint {
+
+/// y = tanh(x).   dx = dy (1 - y^2).
+Tensor tanh(const Tensor& x);
+/// y = 1 / (1 + e^-x).   dx = dy y (1 - y).
+Tensor sigmoid(const Tensor& x);
+/// y = max(x, 0).   dx = x > 0 ? dy : 0.
+Tensor relu(const Tensor& x);
+/// y = ln(1 + e^x).   dx = dy sigmoid(x).
+Tensor softplus(const Tensor& x);
+
+struct LeakyReluOptions {
+  double slope = 0.01;  ///< Where x <= 0.
+};
+/// y = x > 0 ? x : slope x.   dx = x > 0 ? dy : slope dy.
+Tensor leaky_relu(const Tensor& x, const LeakyReluOptions& options = {});
+
+}  // namespace adjoint

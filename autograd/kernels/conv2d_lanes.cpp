@@ -2,15 +2,13 @@
 
 #include "autograd/kernels/conv2d_lanes.h"
 
-#include <cstring>
-
 #include "autograd/kernels/parallel.h"
 #include "autograd/kernels/scratch.h"
 
 namespace adjoint::kernels {
 
 Taps Taps::inside(std::int64_t size) const {
-  if (count == 0) return *this;
+  if (count == 0 || (lowest() >= 0 && highest_end() <= size)) return *this;
   // Of k with 0 <= first + k step < size; both ends by counting steps from the lower and from the upper edge.
   const std::int64_t pace = step > 0 ? step : -step;
   const std::int64_t before = step > 0 ? -first : first - (size - 1);  // distance still outside at k = 0
@@ -101,23 +99,28 @@ struct Tile {
   }
 };
 
-/// Rows x columns of every channel of a group, copied into scratch with zeros where columns lie outside the
-/// input.
+/// Columns that a tile's rows take: odd, so that the same place in many channels falls into many sets of the
+/// cache.
+std::int64_t tile_width(Range columns) { return columns.size() | 1; }
+
+/// Rows x columns of every channel of a group, copied into scratch [row][channel][column] with zeros where
+/// columns lie outside the input.
 template <class T>
 Tile<T> copy_tile(const Correlation& job, const T* in, Range rows, Range columns, T* scratch) {
-  const std::int64_t width = job.columns.in_size, row_size = columns.size() * kLanes<T>;
+  const std::int64_t width = job.columns.in_size, stride = tile_width(columns) * kLanes<T>;
   const Range inside{std::clamp<std::int64_t>(columns.begin, 0, width),
                      std::clamp<std::int64_t>(columns.end, 0, width)};
   const std::int64_t left = (inside.begin - columns.begin) * kLanes<T>, middle = inside.size() * kLanes<T>;
+  const std::int64_t right = (columns.end - inside.end) * kLanes<T>;
   T* to = scratch;
-  for (std::int64_t c = 0; c < job.channels; ++c)
-    for (std::int64_t r = rows.begin; r < rows.end; ++r, to += row_size) {
+  for (std::int64_t r = rows.begin; r < rows.end; ++r)
+    for (std::int64_t c = 0; c < job.channels; ++c, to += stride) {
       const T* from = in + ((c * job.rows.in_size + r) * width + inside.begin) * kLanes<T>;
-      std::fill(to, to + left, T(0));
-      std::copy(from, from + middle, to + left);
-      std::fill(to + left + middle, to + row_size, T(0));
+      std::fill_n(to, left, T(0));
+      std::copy_n(from, middle, to + left);
+      std::fill_n(to + left + middle, right, T(0));
     }
-  return {scratch, rows.begin, columns.begin, row_size, rows.size() * row_size};
+  return {scratch, rows.begin, columns.begin, job.channels * stride, stride};
 }
 
 /// Output rows `band` of one block of images and one group: in, out and bias at the group's first channel.
@@ -134,7 +137,7 @@ void correlate_band(const Correlation& job, const T* in, const T* weights, const
   // copy then, too.
   const bool apart = columns.begin < 0 || columns.end > job.columns.in_size || job.channels > 8;
   const bool copy = apart && rows.size() > 0 && columns.size() > 0;
-  const Scratch<T> scratch(copy ? job.channels * rows.size() * columns.size() * kLanes<T> : 0);
+  const Scratch<T> scratch(copy ? job.channels * rows.size() * tile_width(columns) * kLanes<T> : 0);
   if (copy) tile = copy_tile(job, in, rows, columns, scratch.get());
 
   const std::int64_t phases = job.columns.phases(), out_row = job.columns.out_size * kLanes<T>;

@@ -14,13 +14,16 @@ namespace adjoint::kernels {
 /// [0, total) cut into parts that differ by at most 1 in size, none above the given largest.
 class Cut {
  public:
-  Cut(std::int64_t total, std::int64_t largest) : total_(total), parts_((total + largest - 1) / largest) {}
+  Cut(std::int64_t total, std::int64_t largest)
+      : parts_((total + largest - 1) / largest),
+        size_(parts_ == 0 ? 0 : total / parts_),
+        larger_(total - parts_ * size_) {}
   std::int64_t parts() const { return parts_; }
-  std::int64_t first(std::int64_t part) const { return total_ * part / parts_; }
-  std::int64_t size(std::int64_t part) const { return first(part + 1) - first(part); }
+  std::int64_t size(std::int64_t part) const { return size_ + (part < larger_); }
+  std::int64_t first(std::int64_t part) const { return part * size_ + std::min(part, larger_); }
 
  private:
-  std::int64_t total_, parts_;
+  std::int64_t parts_, size_, larger_;  // the first larger_ parts have one more than size_
 };
 
 /// Channels that one register block writes at once: the most, on any instruction set.

@@ -8,19 +8,11 @@
 #include <hwy/highway.h>
 #include <utility>
 
+#include "autograd/kernels/conv2d_lanes-inl.h"
 #include "autograd/kernels/conv2d_lanes.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-
-template <class T>
-using Lanes = hn::CappedTag<T, kLanes<T>>;
-
-/// Most taps in a block of `maps`: what fits in 32 registers with AVX-512, else in 16.
-constexpr int kMostTaps[] = {HWY_TARGET <= HWY_AVX3 ? 8 : 6, HWY_TARGET <= HWY_AVX3 ? 8 : 6,
-                             HWY_TARGET <= HWY_AVX3 ? 8 : 4, HWY_TARGET <= HWY_AVX3 ? 6 : 3};
-
 template <class T>
 alignas(64) constexpr T kZeros[kLanes<T>] = {};
 
@@ -30,11 +22,13 @@ HWY_NOINLINE void accumulate_block(const WeightGradBand<T>& band, const KernelTa
   const Lanes<T> d;
   using V = hn::Vec<Lanes<T>>;
   V sums[M][N];
-  T* to[N];
-  for (int n = 0; n < N; ++n) to[n] = band.sums + taps[n].weight * kLanes<T> + lane;
+#pragma GCC unroll 8
   for (int m = 0; m < M; ++m)
-    for (int n = 0; n < N; ++n) sums[m][n] = hn::Load(d, to[n] + m * band.sums_stride);
+#pragma GCC unroll 8
+    for (int n = 0; n < N; ++n)
+      sums[m][n] = hn::Load(d, band.sums + m * band.sums_stride + taps[n].weight * kLanes<T> + lane);
 
+  const std::int64_t map_stride = band.map_stride, x_step = of_unknown_size(band.column_step * kLanes<T>);
   for (std::int64_t column = 0; column < band.columns;) {
     // Columns that every tap reads inside x go together, the others one by one: there, taps outside read
     // zeros.
@@ -49,46 +43,56 @@ HWY_NOINLINE void accumulate_block(const WeightGradBand<T>& band, const KernelTa
                     : kZeros<T> + lane;
       x_row_stride[n] = inside ? band.x_row_stride : 0;
     }
-    const T* dy_row = band.dy + column * kLanes<T> + lane;
     for (std::int64_t row = 0; row < band.rows; ++row) {
-      const T* dy = dy_row;
+      const T* dy = band.dy + row * band.dy_row_stride + column * kLanes<T> + lane;
       std::int64_t offset = 0;
-      for (std::int64_t j = 0; j < count; ++j) {
+      for (std::int64_t j = count; j > 0; --j) {
         V slope[M];
-        for (int m = 0; m < M; ++m) slope[m] = hn::Load(d, dy + m * band.map_stride);
+#pragma GCC unroll 8
+        for (int m = 0; m < M; ++m) {
+          slope[m] = hn::Load(d, dy + m * map_stride);
+          keep_in_register(slope[m]);
+        }
+#pragma GCC unroll 8
         for (int n = 0; n < N; ++n) {
-          const V value = hn::Load(d, x[n] + offset);
+          V value = hn::Load(d, x[n] + offset);
+          keep_in_register(value);
+#pragma GCC unroll 8
           for (int m = 0; m < M; ++m) sums[m][n] = hn::MulAdd(slope[m], value, sums[m][n]);
         }
         dy += kLanes<T>;
-        offset += band.column_step * kLanes<T>;
+        offset += x_step;
       }
-      dy_row += band.dy_row_stride;
       for (int n = 0; n < N; ++n) x[n] += x_row_stride[n];
     }
     column += count;
   }
+
+#pragma GCC unroll 8
   for (int m = 0; m < M; ++m)
-    for (int n = 0; n < N; ++n) hn::Store(sums[m][n], d, to[n] + m * band.sums_stride);
+#pragma GCC unroll 8
+    for (int n = 0; n < N; ++n)
+      hn::Store(sums[m][n], d, band.sums + m * band.sums_stride + taps[n].weight * kLanes<T> + lane);
 }
 
 template <class T>
 using Block = void (*)(const WeightGradBand<T>&, const KernelTap*, std::int64_t);
 
 template <class T, int M, int... N>
-constexpr std::array<Block<T>, 8> blocks_of(std::integer_sequence<int, N...>) {
+constexpr std::array<Block<T>, kMaxColumns> blocks_of(std::integer_sequence<int, N...>) {
   return {&accumulate_block<T, M, N + 1>...};
 }
 
 template <class T, int... M>
-constexpr std::array<std::array<Block<T>, 8>, kBlockChannels> all_blocks(std::integer_sequence<int, M...>) {
-  return {blocks_of<T, M + 1>(std::make_integer_sequence<int, kMostTaps[M]>())...};
+constexpr std::array<std::array<Block<T>, kMaxColumns>, kBlockChannels> all_blocks(
+    std::integer_sequence<int, M...>) {
+  return {blocks_of<T, M + 1>(std::make_integer_sequence<int, kMostColumns[M]>())...};
 }
 
 template <class T>
 void accumulate(const WeightGradBand<T>& band) {
   static constexpr auto blocks = all_blocks<T>(std::make_integer_sequence<int, kBlockChannels>());
-  const Cut cut(band.tap_count, kMostTaps[band.maps - 1]);
+  const Cut cut(band.tap_count, kMostColumns[band.maps - 1]);
   for (std::int64_t k = 0; k < cut.parts(); ++k) {
     const Block<T> block = blocks[band.maps - 1][cut.size(k) - 1];
     for (std::int64_t lane = 0; lane < kLanes<T>; lane += hn::Lanes(Lanes<T>()))

@@ -8,45 +8,49 @@
 #include <hwy/highway.h>
 #include <utility>
 
+#include "autograd/kernels/conv2d_lanes-inl.h"
 #include "autograd/kernels/conv2d_lanes.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-
-template <class T>
-using Lanes = hn::CappedTag<T, kLanes<T>>;
-
-/// Most columns in a block of `maps`: what fits in 32 registers with AVX-512, else in 16.
-constexpr int kMostColumns[] = {HWY_TARGET <= HWY_AVX3 ? 8 : 6, HWY_TARGET <= HWY_AVX3 ? 8 : 6,
-                                HWY_TARGET <= HWY_AVX3 ? 8 : 4, HWY_TARGET <= HWY_AVX3 ? 6 : 3};
-
 /// One register's share of the lanes for M maps and N columns: in, weights and out are the block's first.
 template <class T, int M, int N>
 HWY_NOINLINE void correlate_block(const CorrelationRow<T>& row, const T* in, const T* weights, const T* bias,
                                   T* out) {
   const Lanes<T> d;
   using V = hn::Vec<Lanes<T>>;
+  const std::int64_t column_stride = row.column_stride, tap_stride = row.tap_stride,
+                     weight_step = of_unknown_size(row.column_tap_step * M);
   V sums[M][N];
-  for (int m = 0; m < M; ++m)
-    for (int n = 0; n < N; ++n) sums[m][n] = bias ? hn::Set(d, bias[m]) : hn::Zero(d);
+#pragma GCC unroll 8
+  for (int m = 0; m < M; ++m) {
+    const V start = bias ? hn::Set(d, bias[m]) : hn::Zero(d);
+#pragma GCC unroll 8
+    for (int n = 0; n < N; ++n) sums[m][n] = start;
+  }
   for (std::int64_t c = 0; c < row.channels; ++c) {
     for (std::int64_t a = 0; a < row.row_taps; ++a) {
       const T* x = in + c * row.channel_stride + a * row.row_stride;
       const T* w = weights + (c * row.kernel_area + a * row.row_tap_step) * M;
-      for (std::int64_t b = 0; b < row.column_taps; ++b) {
+      for (std::int64_t b = row.column_taps; b > 0; --b) {
         V scale[M];
+#pragma GCC unroll 8
         for (int m = 0; m < M; ++m) scale[m] = hn::Set(d, w[m]);
+#pragma GCC unroll 8
         for (int n = 0; n < N; ++n) {
-          const V value = hn::Load(d, x + n * row.column_stride);
+          V value = hn::Load(d, x + n * column_stride);
+          keep_in_register(value);
+#pragma GCC unroll 8
           for (int m = 0; m < M; ++m) sums[m][n] = hn::MulAdd(scale[m], value, sums[m][n]);
         }
-        x += row.tap_stride;
-        w += row.column_tap_step * M;
+        x += tap_stride;
+        w += weight_step;
       }
     }
   }
+#pragma GCC unroll 8
   for (int m = 0; m < M; ++m)
+#pragma GCC unroll 8
     for (int n = 0; n < N; ++n) hn::Store(sums[m][n], d, out + m * row.map_stride + n * row.out_stride);
 }
 
@@ -54,12 +58,13 @@ template <class T>
 using Block = void (*)(const CorrelationRow<T>&, const T*, const T*, const T*, T*);
 
 template <class T, int M, int... N>
-constexpr std::array<Block<T>, 8> blocks_of(std::integer_sequence<int, N...>) {
+constexpr std::array<Block<T>, kMaxColumns> blocks_of(std::integer_sequence<int, N...>) {
   return {&correlate_block<T, M, N + 1>...};
 }
 
 template <class T, int... M>
-constexpr std::array<std::array<Block<T>, 8>, kBlockChannels> all_blocks(std::integer_sequence<int, M...>) {
+constexpr std::array<std::array<Block<T>, kMaxColumns>, kBlockChannels> all_blocks(
+    std::integer_sequence<int, M...>) {
   return {blocks_of<T, M + 1>(std::make_integer_sequence<int, kMostColumns[M]>())...};
 }
 
@@ -67,7 +72,7 @@ template <class T>
 void correlate(const CorrelationRow<T>& row) {
   static constexpr auto blocks = all_blocks<T>(std::make_integer_sequence<int, kBlockChannels>());
   const Cut maps(row.maps, kBlockChannels);
-  const Cut columns(row.columns, kMostColumns[maps.size(maps.parts() - 1) - 1]);
+  const Cut columns(row.columns, kMostColumns[maps.size(0) - 1]);
   for (std::int64_t k = 0; k < columns.parts(); ++k) {
     const std::int64_t column = columns.first(k);
     for (std::int64_t b = 0; b < maps.parts(); ++b) {

@@ -1,0 +1,56 @@
+// What the inner kernels of the lanes convolution share, once per instruction set.
+
+#if defined(ADJOINT_CONV2D_LANES_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef ADJOINT_CONV2D_LANES_INL_H
+#undef ADJOINT_CONV2D_LANES_INL_H
+#else
+#define ADJOINT_CONV2D_LANES_INL_H
+#endif
+
+#include <hwy/highway.h>
+
+#include "autograd/kernels/conv2d_lanes.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace adjoint::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// A block of images, or the part of it that one register holds.
+template <class T>
+using Lanes = hn::CappedTag<T, kLanes<T>>;
+
+/// kMostColumns[m - 1]: into how many sums each of m values goes at once. All m x columns sums stay in
+/// registers, of which AVX-512 has 32 and the others 16 (a single lane at a time is not worth the code).
+constexpr int kMostColumns[kBlockChannels] = {
+    HWY_TARGET == HWY_SCALAR ? 2
+    : HWY_TARGET <= HWY_AVX3 ? 8
+                             : 5,
+    HWY_TARGET == HWY_SCALAR ? 2
+    : HWY_TARGET <= HWY_AVX3 ? 6
+                             : 4,
+    HWY_TARGET == HWY_SCALAR ? 2
+    : HWY_TARGET <= HWY_AVX3 ? 8
+                             : 4,
+    HWY_TARGET == HWY_SCALAR ? 2
+    : HWY_TARGET <= HWY_AVX3 ? 6
+                             : 3,
+};
+constexpr int kMaxColumns = 8;  // of all
+
+// Two hints for GCC, which would load a value again for each of its uses, and compile every loop twice, the
+// second time for a step of 1.
+template <class V>
+HWY_INLINE void keep_in_register([[maybe_unused]] V& value) {
+#if HWY_ARCH_X86
+  asm("" : "+v"(value.raw));
+#endif
+}
+HWY_INLINE std::int64_t of_unknown_size(std::int64_t step) {
+  asm("" : "+r"(step));
+  return step;
+}
+
+}  // namespace adjoint::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

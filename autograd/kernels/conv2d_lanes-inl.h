@@ -21,27 +21,21 @@ using Lanes = hn::CappedTag<T, kLanes<T>>;
 
 /// kMostColumns[m - 1]: into how many sums each of m values goes at once. All m x columns sums stay in
 /// registers, of which AVX-512 has 32 and the others 16 (a single lane at a time is not worth the code).
-constexpr int kMostColumns[kBlockChannels] = {
-    HWY_TARGET == HWY_SCALAR ? 2
-    : HWY_TARGET <= HWY_AVX3 ? 8
-                             : 5,
-    HWY_TARGET == HWY_SCALAR ? 2
-    : HWY_TARGET <= HWY_AVX3 ? 6
-                             : 4,
-    HWY_TARGET == HWY_SCALAR ? 2
-    : HWY_TARGET <= HWY_AVX3 ? 8
-                             : 4,
-    HWY_TARGET == HWY_SCALAR ? 2
-    : HWY_TARGET <= HWY_AVX3 ? 6
-                             : 3,
-};
+/// Never growing with m, so that what suits a block suits one of fewer rows.
+#if HWY_TARGET == HWY_SCALAR
+constexpr int kMostColumns[kBlockChannels] = {2, 2, 2, 2};
+#elif HWY_TARGET <= HWY_AVX3
+constexpr int kMostColumns[kBlockChannels] = {8, 8, 8, 6};
+#else
+constexpr int kMostColumns[kBlockChannels] = {5, 4, 4, 3};
+#endif
 constexpr int kMaxColumns = 8;  // of all
 
 // Two hints for GCC, which would load a value again for each of its uses, and compile every loop twice, the
 // second time for a step of 1.
 template <class V>
 HWY_INLINE void keep_in_register([[maybe_unused]] V& value) {
-#if HWY_ARCH_X86
+#if HWY_ARCH_X86 && HWY_COMPILER_GCC && !HWY_COMPILER_CLANG
   asm("" : "+v"(value.raw));
 #endif
 }

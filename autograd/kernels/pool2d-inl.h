@@ -8,6 +8,7 @@
 #endif
 
 #include <algorithm>
+#include <type_traits>
 
 #include "autograd/kernels/elementwise-inl.h"
 #include "autograd/kernels/lanes.h"
@@ -15,100 +16,6 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels::HWY_NAMESPACE {
-
-// A group is some neighbouring outputs of one row, worked on together in kVectors vectors. gather reads, for
-// each of them, the input element at the same place of its window, from being the first one's; load and store
-// touch outputs.
-
-/// Neighbouring columns side by side in one vector; access is a Whole or a Part.
-template <class T, class Access>
-struct RowsGroup {
-  static constexpr int kVectors = 1;
-  Access access;
-  std::int64_t count, stride;
-
-  HWY_INLINE Vector<T> load(const T* from, int) const { return access.load(from); }
-  HWY_INLINE void store(Vector<T> value, T* to, int) const { access.store(value, to); }
-
-  HWY_INLINE Vector<T> gather(const T* from, int) const {
-    const Tag<T> d;
-    if (stride == 1) return access.load(from);
-#if HWY_TARGET != HWY_SCALAR
-    if (stride == 2) {  // Of the 2 count elements the last may lie outside the array.
-      const Part<T> low(std::min(2 * count - 1, kVector<T>)),
-          high(std::max<std::int64_t>(2 * count - 1 - kVector<T>, 0));
-      return hn::ConcatEven(d, high.load(from + kVector<T>), low.load(from));
-    }
-#endif
-    HWY_ALIGN T values[kVector<T>] = {};
-    for (std::int64_t k = 0; k < count; ++k) values[k] = from[k * stride];
-    return hn::Load(d, values);
-  }
-
-  /// Writes or adds each output's value to its input element.
-  template <bool kAdd>
-  HWY_INLINE void scatter(Vector<T> value, T* to, int) const {
-    HWY_ALIGN T values[kVector<T>];
-    hn::Store(value, Tag<T>(), values);
-    for (std::int64_t k = 0; k < count; ++k) to[k * stride] = kAdd ? to[k * stride] + values[k] : values[k];
-  }
-};
-
-/// Columns that each are a vector of images, or several.
-template <class T, int kColumns>
-struct LanesGroup {
-  static constexpr int kParts = static_cast<int>(kLanes<T> / kVector<T>);
-  static constexpr int kVectors = kColumns * kParts;
-  std::int64_t stride;
-
-  HWY_INLINE std::int64_t place(int k) const {
-    return k / kParts * stride * kLanes<T> + k % kParts * kVector<T>;
-  }
-
-  HWY_INLINE Vector<T> load(const T* from, int k) const { return hn::LoadU(Tag<T>(), from + k * kVector<T>); }
-  HWY_INLINE void store(Vector<T> value, T* to, int k) const {
-    hn::StoreU(value, Tag<T>(), to + k * kVector<T>);
-  }
-  HWY_INLINE Vector<T> gather(const T* from, int k) const { return hn::LoadU(Tag<T>(), from + place(k)); }
-
-  template <bool kAdd>
-  HWY_INLINE void scatter(Vector<T> value, T* to, int k) const {
-    if constexpr (kAdd) value = hn::Add(value, gather(to, k));
-    hn::StoreU(value, Tag<T>(), to + place(k));
-  }
-};
-
-/// The layouts: T's per element of a plane, and with_group, which calls body with a group of up to `count`
-/// columns and returns how many it has.
-template <class T>
-struct RowsLayout {
-  static constexpr std::int64_t kElement = 1;
-  template <class Body>
-  static HWY_INLINE std::int64_t with_group(std::int64_t count, std::int64_t stride, const Body& body) {
-    if (count < kVector<T>) {
-      body(RowsGroup<T, Part<T>>{Part<T>(count), count, stride});
-      return count;
-    }
-    body(RowsGroup<T, Whole<T>>{{}, kVector<T>, stride});
-    return kVector<T>;
-  }
-};
-
-template <class T>
-struct LanesLayout {
-  static constexpr std::int64_t kElement = kLanes<T>;
-  template <class Body>
-  static HWY_INLINE std::int64_t with_group(std::int64_t count, std::int64_t stride, const Body& body) {
-    // Four vectors hide the latency of an addition.
-    constexpr int kColumns = std::max<int>(1, 4 * static_cast<int>(kVector<T> / kLanes<T>));
-    if (count < kColumns) {
-      body(LanesGroup<T, 1>{stride});
-      return 1;
-    }
-    body(LanesGroup<T, kColumns>{stride});
-    return kColumns;
-  }
-};
 
 /// The rows or columns of a window that lie in the image, when the window begins at `start`.
 struct Range {
@@ -131,6 +38,146 @@ struct Window {
       for (std::int64_t v = columns.first; v < columns.last; ++v)
         body(start + u * row_step + v, u * width + v);
     }
+  }
+};
+
+// A group is some neighbouring outputs of one row, worked on together in kVectors vectors. load and store
+// touch outputs. for_window calls body(offset, values) for every place of the windows, values(k) being vector
+// k of the input there. scatter writes outputs' values to the input elements at one place of their windows,
+// or adds them; `to` is the first one's.
+
+/// Neighbouring columns side by side in one vector; Access is a Whole or a Part, kStride 2 or 0 for any
+/// stride.
+template <class T, class Access, int kStride>
+struct RowsGroup {
+  static constexpr int kVectors = 1;
+  static constexpr bool kPairs = kStride == 2;
+  Access access;
+  std::int64_t count, stride;
+
+  HWY_INLINE Vector<T> load(const T* from, int) const { return access.load(from); }
+  HWY_INLINE void store(Vector<T> value, T* to, int) const { access.store(value, to); }
+
+  template <class Body>
+  HWY_INLINE void for_window(const Window& w, const T* image, const Body& body) const {
+    for (std::int64_t u = w.rows.first; u < w.rows.last; ++u) {
+      const T* row = image + w.start + u * w.row_step;
+      const std::int64_t offset = u * w.width;
+      std::int64_t v = w.columns.first;
+      if constexpr (kStride == 2) {
+        for (; v + 2 <= w.columns.last; v += 2) {  // All that lies between is wanted.
+          Vector<T> even, odd;
+          load_pairs(2 * count, row + v, even, odd);
+          body(offset + v, [&](int) HWY_ATTR { return even; });
+          body(offset + v + 1, [&](int) HWY_ATTR { return odd; });
+        }
+      }
+      for (; v < w.columns.last; ++v) {
+        body(offset + v, [&](int) HWY_ATTR { return gather(row + v); });
+      }
+    }
+  }
+
+  template <bool kAdd>
+  HWY_INLINE void scatter(Vector<T> value, T* to, int) const {
+    HWY_ALIGN T values[kVector<T>];
+    hn::Store(value, Tag<T>(), values);
+    for (std::int64_t k = 0; k < count; ++k) to[k * stride] = kAdd ? to[k * stride] + values[k] : values[k];
+  }
+
+ private:
+  /// Elements 0, 2, ... and 1, 3, ... of the first `readable`.
+  static HWY_INLINE void load_pairs(std::int64_t readable, const T* from, Vector<T>& even, Vector<T>& odd) {
+    const Tag<T> d;
+    if (readable == 2 * kVector<T>) return hn::LoadInterleaved2(d, from, even, odd);
+    HWY_ALIGN T pairs[2 * kVector<T>];
+    const std::int64_t low = std::min(readable, kVector<T>);
+    hn::Store(Part<T>(low).load(from), d, pairs);
+    hn::Store(Part<T>(readable - low).load(from + low), d, pairs + kVector<T>);
+    hn::LoadInterleaved2(d, pairs, even, odd);
+  }
+
+  HWY_INLINE Vector<T> gather(const T* from) const {
+    if constexpr (kStride == 2) {
+      Vector<T> even, odd;
+      load_pairs(2 * count - 1, from, even, odd);  // What follows the last one may lie outside the array.
+      return even;
+    }
+    if (stride == 1) return access.load(from);
+    HWY_ALIGN T values[kVector<T>] = {};
+    for (std::int64_t k = 0; k < count; ++k) values[k] = from[k * stride];
+    return hn::Load(Tag<T>(), values);
+  }
+};
+
+/// Columns that each are a vector of images, or several.
+template <class T, int kColumns>
+struct LanesGroup {
+  static constexpr int kParts = static_cast<int>(kLanes<T> / kVector<T>);
+  static constexpr int kVectors = kColumns * kParts;
+  static constexpr bool kPairs = false;
+  std::int64_t stride;
+
+  HWY_INLINE std::int64_t place(int k) const {
+    return k / kParts * stride * kLanes<T> + k % kParts * kVector<T>;
+  }
+
+  HWY_INLINE Vector<T> load(const T* from, int k) const { return hn::LoadU(Tag<T>(), from + k * kVector<T>); }
+  HWY_INLINE void store(Vector<T> value, T* to, int k) const {
+    hn::StoreU(value, Tag<T>(), to + k * kVector<T>);
+  }
+
+  template <class Body>
+  HWY_INLINE void for_window(const Window& w, const T* image, const Body& body) const {
+    w.for_places([&](std::int64_t element, std::int64_t offset) HWY_ATTR {
+      const T* first = image + element * kLanes<T>;
+      body(offset, [&](int k) HWY_ATTR { return hn::LoadU(Tag<T>(), first + place(k)); });
+    });
+  }
+
+  template <bool kAdd>
+  HWY_INLINE void scatter(Vector<T> value, T* to, int k) const {
+    if constexpr (kAdd) value = hn::Add(value, hn::LoadU(Tag<T>(), to + place(k)));
+    hn::StoreU(value, Tag<T>(), to + place(k));
+  }
+};
+
+/// The layouts: T's per element of a plane, and with_group, which calls body with a group of up to `count`
+/// columns and returns how many it has.
+template <class T>
+struct RowsLayout {
+  static constexpr std::int64_t kElement = 1;
+  template <class Body>
+  static HWY_INLINE std::int64_t with_group(std::int64_t count, std::int64_t stride, const Body& body) {
+    if (stride == 2) return with_stride<2>(count, stride, body);
+    return with_stride<0>(count, stride, body);
+  }
+
+ private:
+  template <int kStride, class Body>
+  static HWY_INLINE std::int64_t with_stride(std::int64_t count, std::int64_t stride, const Body& body) {
+    if (count < kVector<T>) {
+      body(RowsGroup<T, Part<T>, kStride>{Part<T>(count), count, stride});
+      return count;
+    }
+    body(RowsGroup<T, Whole<T>, kStride>{{}, kVector<T>, stride});
+    return kVector<T>;
+  }
+};
+
+template <class T>
+struct LanesLayout {
+  static constexpr std::int64_t kElement = kLanes<T>;
+  template <class Body>
+  static HWY_INLINE std::int64_t with_group(std::int64_t count, std::int64_t stride, const Body& body) {
+    // Four vectors hide the latency of an addition.
+    constexpr int kColumns = std::max<int>(1, 4 * static_cast<int>(kVector<T> / kLanes<T>));
+    if (count < kColumns) {
+      body(LanesGroup<T, 1>{stride});
+      return 1;
+    }
+    body(LanesGroup<T, kColumns>{stride});
+    return kColumns;
   }
 };
 

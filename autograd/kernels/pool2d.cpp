@@ -55,9 +55,8 @@ void average(const Pool2dSizes& s, std::int64_t planes, const T* x, T* y) {
         constexpr int kVectors = std::remove_cvref_t<decltype(group)>::kVectors;
         Vector<T> sums[kVectors];
         for (int k = 0; k < kVectors; ++k) sums[k] = hn::Zero(d);
-        w.for_places([&](std::int64_t element, std::int64_t) HWY_ATTR {
-          for (int k = 0; k < kVectors; ++k)
-            sums[k] = hn::Add(sums[k], group.gather(image + element * Layout::kElement, k));
+        group.for_window(w, image, [&](std::int64_t, const auto& values) HWY_ATTR {
+          for (int k = 0; k < kVectors; ++k) sums[k] = hn::Add(sums[k], values(k));
         });
         const auto scale = hn::Set(d, T(1) / static_cast<T>(averaged_over(s, w)));
         for (int k = 0; k < kVectors; ++k) group.store(hn::Mul(sums[k], scale), y + at, k);
@@ -75,10 +74,10 @@ void maximum(const Pool2dSizes& s, std::int64_t planes, const T* x, T* y, T* off
           best[k] = hn::Set(d, -std::numeric_limits<T>::infinity());
           place[k] = hn::Set(d, static_cast<T>(w.rows.first * w.width + w.columns.first));
         }
-        w.for_places([&](std::int64_t element, std::int64_t number) HWY_ATTR {
+        group.for_window(w, image, [&](std::int64_t number, const auto& values) HWY_ATTR {
           const auto here = hn::Set(d, static_cast<T>(number));
           for (int k = 0; k < kVectors; ++k) {
-            const auto value = group.gather(image + element * Layout::kElement, k);
+            const auto value = values(k);
             // Greater, or NaN, which is not less or equal; but after a NaN nothing is.
             const auto better = hn::AndNot(hn::Le(value, best[k]), hn::Eq(best[k], best[k]));
             best[k] = hn::IfThenElse(better, value, best[k]);
@@ -103,12 +102,10 @@ void gather(const Pool2dSizes& s, std::int64_t planes, const T* x, const T* offs
           found[k] = hn::Zero(d);
           place[k] = group.load(offset + at, k);
         }
-        w.for_places([&](std::int64_t element, std::int64_t number) HWY_ATTR {
+        group.for_window(w, image, [&](std::int64_t number, const auto& values) HWY_ATTR {
           const auto here = hn::Set(d, static_cast<T>(number));
-          for (int k = 0; k < kVectors; ++k) {
-            const auto value = group.gather(image + element * Layout::kElement, k);
-            found[k] = hn::IfThenElse(hn::Eq(place[k], here), value, found[k]);
-          }
+          for (int k = 0; k < kVectors; ++k)
+            found[k] = hn::IfThenElse(hn::Eq(place[k], here), values(k), found[k]);
         });
         for (int k = 0; k < kVectors; ++k) group.store(found[k], y + at, k);
       });

@@ -59,7 +59,8 @@ struct Choices {
 
 /// Neighbouring outputs of a row with windows 2 wide, side by side: their elements form one run.
 template <class T, class Access, class Values>
-HWY_INLINE void write_pairs(const RowsGroup<T, Access>& group, const Window& w, const Values& values, T* dx) {
+HWY_INLINE void write_pairs(const RowsGroup<T, Access, 2>& group, const Window& w, const Values& values,
+                            T* dx) {
   const Tag<T> d;
   for (std::int64_t u = w.rows.first; u < w.rows.last; ++u) {
     const auto even = values.at(2 * u, 0), odd = values.at(2 * u + 1, 0);
@@ -78,8 +79,8 @@ HWY_INLINE void write_pairs(const RowsGroup<T, Access>& group, const Window& w, 
 
 template <bool kAdd, class Layout, class T, class Group, class Values>
 HWY_INLINE void scatter(const Group& group, const Window& w, const Values& values, T* dx) {
-  if constexpr (!kAdd && Layout::kElement == 1) {
-    if (w.width == 2 && group.stride == 2 && w.columns.last == 2) return write_pairs(group, w, values, dx);
+  if constexpr (!kAdd && Group::kPairs) {
+    if (w.width == 2 && w.columns.last == 2) return write_pairs(group, w, values, dx);
   }
   w.for_places([&](std::int64_t element, std::int64_t place) HWY_ATTR {
     for (int k = 0; k < Group::kVectors; ++k) {

@@ -67,6 +67,7 @@ struct Channels {
 
 /// The view [N, count, plane] of x such that kept is [1, count, 1], if there is one.
 std::optional<Channels> kept_channels(const Shape& x, const Shape& kept) {
+  if (kept[0] != 1) return std::nullopt;
   Channels channels{1, 1};
   int axis = 1;
   for (; axis < x.rank() && kept[axis] == x[axis]; ++axis) channels.count *= x[axis];

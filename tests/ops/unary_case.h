@@ -1,0 +1,61 @@
+#pragma once
+// What every function of one number is tested for.
+
+#include <vector>
+
+#include "autograd/grad.h"
+#include "tests/support/expect_gradients.h"
+
+namespace adjoint::testing {
+
+/// y = f(x) and where x is drawn from for its values, and for its gradients (clear of kinks).
+struct UnaryCase {
+  const char* name;
+  Tensor (*op)(const Tensor&);
+  double (*f)(double);
+  double low, high;
+  double gradient_low, gradient_high;
+};
+
+inline std::vector<double> apply(double (*f)(double), std::vector<double> numbers) {
+  for (double& number : numbers) number = f(number);
+  return numbers;
+}
+
+/// Values against f in every floating dtype and both layouts, gradients, an error on int64.
+inline void check_unary(const UnaryCase& c) {
+  SCOPED_TRACE(c.name);
+  Rng rng(1);
+  for (const DType dtype : {float32, float64}) {
+    for (const Shape& shape : {Shape{}, Shape{0}, Shape{1}, Shape{3, 5}, Shape{17, 3, 1, 2}, Shape{1031}}) {
+      const Tensor x = random_tensor(shape, rng, c.low, c.high, dtype);
+      const Tensor y = c.op(x), from_lanes = c.op(in_lanes(x));
+      EXPECT_EQ(y.dtype(), dtype);
+      EXPECT_EQ(y.shape(), shape);
+      expect_close(y, apply(c.f, numbers(x)), tolerance_of(dtype));
+      EXPECT_EQ(from_lanes.values().has(Values::Layout::rows), shape.rank() == 0);
+      expect_close(from_lanes, y, 0);
+    }
+  }
+  for (const Shape& shape : {Shape{}, Shape{1}, Shape{3, 5}, Shape{0, 2}, Shape{9, 2}}) {
+    const Tensor x = random_tensor(shape, rng, c.gradient_low, c.gradient_high);
+    expect_gradients([&](auto in) { return c.op(in[0]); }, {x});
+    expect_gradients([&](auto in) { return in_lanes(c.op(in_lanes(in[0]))); }, {x});
+  }
+  expect_error<DTypeError>([&] { c.op(zeros({2}, {.dtype = int64})); },
+                           std::string(c.name) + ": x must be float32 or float64, it is int64");
+}
+
+/// Values and slopes of op at these x, exactly, in both dtypes.
+inline void expect_table(Tensor (*op)(const Tensor&), const std::vector<double>& x,
+                         const std::vector<double>& y, const std::vector<double>& slope) {
+  for (const DType dtype : {float32, float64}) {
+    const Shape shape{static_cast<std::int64_t>(x.size())};
+    const Tensor at = from_data(std::span(x), shape).to(dtype).set_requires_grad();
+    const Tensor result = op(at);
+    expect_close(result, y, tolerance_of(dtype));
+    expect_close(grad(result, at, {.gradient = ones(shape, {.dtype = dtype})}), slope, tolerance_of(dtype));
+  }
+}
+
+}  // namespace adjoint::testing

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "autograd/kernels/parallel.h"
+#include "autograd/kernels/scratch.h"
 #include "autograd/kernels/tile.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -29,10 +30,11 @@ struct GemmJob {
   T* c;
 };
 
-/// How a product is cut into chunks that different threads may take: blocks of rows times panels of columns.
+/// How a product is cut into chunks that different threads may take: blocks of rows times groups of panels, a
+/// panel being a few vectors of columns.
 struct GemmPlan {
   bool dot_products;
-  std::int64_t row_blocks, panels;
+  std::int64_t row_blocks, panels, groups;
 };
 
 }  // namespace adjoint::kernels
@@ -43,16 +45,23 @@ namespace adjoint::kernels::HWY_NAMESPACE {
 namespace {
 
 constexpr std::int64_t kDepthBlock = 256;  // A packed panel of this depth stays in the first-level cache.
-constexpr std::int64_t kRowBlock = 512;    // So many rows of A of that depth stay in the second-level cache.
+constexpr std::int64_t kRowBlock = 256;    // So many rows of A of that depth stay in the second-level cache.
+constexpr std::int64_t kGroupPanels = 8;   // Panels that share one packed block of A.
+constexpr std::int64_t kFewestChunks = 4;  // For the threads; smaller products have one panel in a group.
 constexpr std::int64_t kDotColumns = 64;   // Columns per chunk of dot products.
 constexpr int kDotRows = 4;
 
 template <class T>
 GemmPlan plan(const GemmSizes& sizes) {
-  if (sizes.transpose_b && !sizes.transpose_a && sizes.rows <= kDotRows)
-    return {true, 1, divide_up(sizes.columns, kDotColumns)};
-  return {false, divide_up(sizes.rows, kRowBlock),
-          divide_up(divide_up(sizes.columns, kVectorSize<T>), kTileVectors)};
+  if (sizes.transpose_b && !sizes.transpose_a && sizes.rows <= kDotRows) {
+    const std::int64_t panels = divide_up(sizes.columns, kDotColumns);
+    return {true, 1, panels, panels};
+  }
+  const std::int64_t row_blocks = divide_up(sizes.rows, kRowBlock);
+  const std::int64_t panels = divide_up(divide_up(sizes.columns, kVectorSize<T>), kTileVectors);
+  const std::int64_t group_panels =
+      std::clamp<std::int64_t>(row_blocks * panels / kFewestChunks, 1, kGroupPanels);
+  return {false, row_blocks, panels, divide_up(panels, group_panels)};
 }
 
 /// All rows times kColumns columns from `column` on, the last of them repeated where there are fewer:
@@ -137,46 +146,97 @@ void pack_panel(const GemmJob<T>& job, Piece depth, Piece columns, T* packed, st
   }
 }
 
-/// One block of rows times one panel of columns.
+/// The tiles of op(A)[rows, depth] one after the other, each as [depth, rows of the tile]. Writes up to a
+/// vector past the end.
 template <class T>
-void run_tiles(const GemmJob<T>& job, const GemmPlan& plan, std::int64_t chunk) {
+void pack_rows(const GemmJob<T>& job, Piece rows, Piece depth, T* packed) {
   const auto& sizes = job.sizes;
-  const Piece rows = piece(sizes.rows, plan.row_blocks, chunk / plan.panels);
-  const Piece vectors = piece(divide_up(sizes.columns, kVectorSize<T>), plan.panels, chunk % plan.panels);
-  const Piece columns{vectors.begin * kVectorSize<T>, std::min(vectors.end * kVectorSize<T>, sizes.columns)};
+  const std::int64_t tiles = divide_up(rows.size(), kTileRows<T>);
+  const auto pack_tiles = [&](auto pack_tile) {
+    for (std::int64_t t = 0; t < tiles; ++t) {
+      const Piece tile = piece(rows.size(), tiles, t);
+      pack_tile(rows.begin + tile.begin, tile.size(), packed + tile.begin * depth.size());
+    }
+  };
+  if (!sizes.transpose_a)
+    return pack_tiles([&](std::int64_t row, std::int64_t count, T* to) {
+      transpose_padded(job.a + row * sizes.depth + depth.begin, sizes.depth, count, depth.size(), to, count);
+    });
+  // Along A's rows, so that every cache line is read once.
+  const hn::CappedTag<T, kTileRows<T>> d;
+  constexpr std::int64_t kLanesCopied =
+      static_cast<std::int64_t>(hn::MaxLanes(hn::CappedTag<T, kTileRows<T>>()));
+  for (std::int64_t k = 0; k < depth.size(); ++k)
+    pack_tiles([&](std::int64_t row, std::int64_t count, T* to) HWY_ATTR {
+      const T* from = job.a + (depth.begin + k) * sizes.rows + row;
+      to += k * count;
+      std::int64_t r = 0;
+      for (; r + kLanesCopied <= count; r += kLanesCopied) hn::StoreU(hn::LoadU(d, from + r), d, to + r);
+      for (; r < count; ++r) to[r] = from[r];
+    });
+}
+
+/// C's tiles in one panel of columns, for one piece of the depth.
+template <class T>
+void run_panel(const GemmJob<T>& job, Piece rows, Piece columns, Piece depth, const T* packed_rows) {
+  const auto& sizes = job.sizes;
+  const std::int64_t vectors = divide_up(columns.size(), kVectorSize<T>),
+                     packed_width = vectors * kVectorSize<T>;
   const std::int64_t tiles = divide_up(rows.size(), kTileRows<T>);
   const bool ragged = columns.size() % kVectorSize<T> != 0;
   const bool pack =
       sizes.transpose_b || (ragged && !kMaskedLoadsAreSafe) || (tiles >= 8 && sizes.depth >= 64);
-
   HWY_ALIGN T packed[kDepthBlock * kTileVectors * kVectorSize<T>];
-  const std::int64_t a_row = sizes.transpose_a ? 1 : sizes.depth, a_step = sizes.transpose_a ? sizes.rows : 1;
-  const std::int64_t packed_width = vectors.size() * kVectorSize<T>;
+  if (pack) pack_panel(job, depth, columns, packed, packed_width);
+
+  Tile<T> tile{};
+  tile.b = pack ? packed : job.b + depth.begin * sizes.columns + columns.begin;
+  tile.b_step = pack ? packed_width : sizes.columns;
+  tile.b_vector = tile.c_vector = kVectorSize<T>;
+  tile.segments = &kOneSegment;
+  tile.segment_count = 1;
+  tile.depth = depth.size();
+  tile.c_row = sizes.columns;
+  tile.last_count = columns.size() - (vectors - 1) * kVectorSize<T>;
+  const bool first = depth.begin == 0;
+  tile.start = first && job.start == nullptr ? Start::zero : Start::array;
+  tile.start_row = first ? job.start_row : sizes.columns;
+  for (std::int64_t t = 0; t < tiles; ++t) {
+    const Piece tile_rows = piece(rows.size(), tiles, t);
+    const std::int64_t row = rows.begin + tile_rows.begin;
+    if (packed_rows != nullptr) {
+      tile.a = packed_rows + tile_rows.begin * depth.size();
+      tile.a_row = 1;
+      tile.a_step = tile_rows.size();
+    } else {
+      tile.a_row = sizes.transpose_a ? 1 : sizes.depth;
+      tile.a_step = sizes.transpose_a ? sizes.rows : 1;
+      tile.a = job.a + row * tile.a_row + depth.begin * tile.a_step;
+    }
+    tile.c = job.c + row * sizes.columns + columns.begin;
+    tile.start_values = (first ? job.start : job.c) + row * tile.start_row + columns.begin;
+    run_tile(static_cast<int>(tile_rows.size()), static_cast<int>(vectors), tile);
+  }
+}
+
+/// One block of rows times one group of panels.
+template <class T>
+void run_tiles(const GemmJob<T>& job, const GemmPlan& plan, std::int64_t chunk) {
+  const auto& sizes = job.sizes;
+  const Piece rows = piece(sizes.rows, plan.row_blocks, chunk / plan.groups);
+  const Piece panels = piece(plan.panels, plan.groups, chunk % plan.groups);
+  const std::int64_t vectors = divide_up(sizes.columns, kVectorSize<T>);
+  const bool pack =
+      panels.size() >= (sizes.transpose_a ? 2 : 4) && sizes.depth >= 64 && rows.size() >= kTileRows<T>;
+  const Scratch<T> packed_rows(pack ? rows.size() * kDepthBlock + kVectorSize<T> : 0);
   const std::int64_t depth_blocks = std::max<std::int64_t>(1, divide_up(sizes.depth, kDepthBlock));
   for (std::int64_t block = 0; block < depth_blocks; ++block) {
     const Piece depth = piece(sizes.depth, depth_blocks, block);
-    if (pack) pack_panel(job, depth, columns, packed, packed_width);
-    Tile<T> tile{};
-    tile.a_row = a_row;
-    tile.a_step = a_step;
-    tile.b = pack ? packed : job.b + depth.begin * sizes.columns + columns.begin;
-    tile.b_step = pack ? packed_width : sizes.columns;
-    tile.b_vector = tile.c_vector = kVectorSize<T>;
-    tile.segments = &kOneSegment;
-    tile.segment_count = 1;
-    tile.depth = depth.size();
-    tile.c_row = sizes.columns;
-    tile.last_count = columns.size() - (vectors.size() - 1) * kVectorSize<T>;
-    tile.start = block > 0 || job.start != nullptr ? Start::array : Start::zero;
-    const T* start = block > 0 ? job.c : job.start;
-    tile.start_row = block > 0 ? sizes.columns : job.start_row;
-    for (std::int64_t t = 0; t < tiles; ++t) {
-      const Piece tile_rows = piece(rows.size(), tiles, t);
-      const std::int64_t row = rows.begin + tile_rows.begin;
-      tile.a = job.a + row * a_row + depth.begin * a_step;
-      tile.c = job.c + row * sizes.columns + columns.begin;
-      tile.start_values = start + row * tile.start_row + columns.begin;
-      run_tile(static_cast<int>(tile_rows.size()), static_cast<int>(vectors.size()), tile);
+    if (pack) pack_rows(job, rows, depth, packed_rows.get());
+    for (std::int64_t panel = panels.begin; panel < panels.end; ++panel) {
+      const Piece v = piece(vectors, plan.panels, panel);
+      run_panel(job, rows, {v.begin * kVectorSize<T>, std::min(v.end * kVectorSize<T>, sizes.columns)}, depth,
+                packed_rows.get());
     }
   }
 }
@@ -225,7 +285,7 @@ void run(GemmJob<T> job) {
   }
   const GemmPlan plan = make_plan(job);
   const auto run_chunk = chunk_function(job);
-  parallel_for(plan.row_blocks * plan.panels, sizes.rows * sizes.columns * sizes.depth,
+  parallel_for(plan.row_blocks * plan.groups, sizes.rows * sizes.columns * sizes.depth,
                [&](std::int64_t chunk) { run_chunk(job, plan, chunk); });
 }
 

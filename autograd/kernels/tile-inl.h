@@ -34,7 +34,7 @@ inline constexpr int kTileRows = HWY_MAX_BYTES == 64   ? (sizeof(T) == 4 ? 8 : 4
 inline constexpr int kTileVectors = 3;
 
 /// Whether a masked load never touches what it masks out, so that ragged ends can be read in place.
-inline constexpr bool kMaskedLoadsAreSafe = !HWY_MEM_OPS_MIGHT_FAULT;
+inline constexpr bool kMaskedLoadsAreSafe = !HWY_MEM_OPS_MIGHT_FAULT && HWY_TARGET != HWY_SCALAR;
 
 template <class T>
 HWY_NOINLINE void copy_few(const T* from, std::int64_t count, T* to) {
@@ -170,8 +170,9 @@ HWY_INLINE void store_sums(D d, hn::Vec<D> v0, hn::Vec<D> v1, hn::Vec<D> v2, hn:
 
 #endif
 
-/// to[c * to_step + r] = from[r * from_step + c] for r < rows, c < columns. Writes whole vectors: rows
-/// rounded up to kVectorSize must fit in to_step.
+/// to[c * to_step + r] = from[r * from_step + c] for r < rows, c < columns. Writes whole vectors, c by c:
+/// rows rounded up to kVectorSize must fit in to_step; or, where rows <= kVectorSize, a vector past the end
+/// is enough.
 template <class T>
 void transpose_padded(const T* from, std::int64_t from_step, std::int64_t rows, std::int64_t columns, T* to,
                       std::int64_t to_step) {

@@ -12,10 +12,10 @@
 namespace adjoint {
 namespace {
 
-using testing::gzip;
-using testing::idx_bytes;
-using testing::TemporaryDirectory;
-using testing::write_file;
+using support::gzip;
+using support::idx_bytes;
+using support::TemporaryDirectory;
+using support::write_file;
 using Bytes = std::vector<std::uint8_t>;
 
 const Bytes kSix = {10, 20, 30, 40, 50, 60};

@@ -13,10 +13,10 @@ namespace adjoint {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::gzip;
-using testing::idx_bytes;
-using testing::TemporaryDirectory;
-using testing::write_file;
+using support::gzip;
+using support::idx_bytes;
+using support::TemporaryDirectory;
+using support::write_file;
 using Bytes = std::vector<std::uint8_t>;
 using Pixels = std::span<const std::uint8_t>;
 

@@ -14,7 +14,7 @@
 #include "autograd/kernels/lanes.h"
 #include "autograd/node.h"
 
-namespace adjoint::testing {
+namespace adjoint::support {
 
 /// The gradients of f at inputs (float64), and the gradients of those, agree with central differences. Where
 /// nothing is there to be differentiated, inputs or result being empty, gradients are zeros at least.
@@ -98,4 +98,4 @@ void expect_error(const Call& call, const std::string& text) {
   FAIL() << "did not throw: " << text;
 }
 
-}  // namespace adjoint::testing
+}  // namespace adjoint::support

@@ -5,7 +5,7 @@
 #include <stdexcept>
 #include <zlib.h>
 
-namespace adjoint::testing {
+namespace adjoint::support {
 
 namespace fs = std::filesystem;
 
@@ -56,4 +56,4 @@ std::vector<std::uint8_t> idx_bytes(const std::vector<std::uint32_t>& sizes,
   return bytes;
 }
 
-}  // namespace adjoint::testing
+}  // namespace adjoint::support

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace adjoint::testing {
+namespace adjoint::support {
 
 /// A new directory, removed with all its contents at the end.
 class TemporaryDirectory {
@@ -33,4 +33,4 @@ std::vector<std::uint8_t> gzip(std::span<const std::uint8_t> bytes);
 std::vector<std::uint8_t> idx_bytes(const std::vector<std::uint32_t>& sizes,
                                     std::span<const std::uint8_t> values);
 
-}  // namespace adjoint::testing
+}  // namespace adjoint::support

@@ -1,0 +1,35 @@
+#pragma once
+// The command line of mnist_cnn.
+
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+namespace documented_cnn {
+
+struct Settings {
+  std::string data;  ///< Directory of IDX files; empty: the subset in the library.
+  std::int64_t epochs = 10;
+  std::int64_t batch_size = 32;
+  std::int64_t test_batch_size = 250;
+  double learning_rate = 0.1;
+  double momentum = 0;
+  std::string activation = "relu";
+  std::string pooling = "avg";
+  std::uint64_t seed = 1;
+  std::optional<int> threads;  ///< None: every core.
+  std::optional<std::int64_t> limit;
+  std::string metrics, save, load;  ///< Files; empty: none.
+  bool verify_gradients = false;
+};
+
+/// What the arguments ask for; none when --help or --version answered already, on stdout.
+/// Throws UsageError, whose text is one line, when they make no sense.
+std::optional<Settings> parse_command_line(int argc, const char* const* argv);
+
+struct UsageError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+}  // namespace documented_cnn

@@ -1,0 +1,82 @@
+#include "examples/documented_cnn/training.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+namespace documented_cnn {
+
+using namespace adjoint;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// JSON has no NaN and no infinity: null stands for a loss that diverged.
+std::string json_number(double x) { return std::isfinite(x) ? fmt::format("{}", x) : "null"; }
+
+std::int64_t count_right(const Tensor& logits, const Tensor& label) {
+  const auto scores = logits.data<float>();
+  const auto classes = static_cast<std::size_t>(logits.size(1));
+  std::int64_t right = 0;
+  for (std::size_t n = 0; n < label.data<std::int64_t>().size(); ++n) {
+    const auto row = scores.subspan(n * classes, classes);
+    right += std::ranges::max_element(row) - row.begin() == label.data<std::int64_t>()[n];
+  }
+  return right;
+}
+
+}  // namespace
+
+TrainResult train_epoch(Module& net, Optimiser& optimiser, Batches& batches, const Watcher& watcher) {
+  const auto start = Clock::now();
+  double total = 0;
+  TrainResult result;
+  net.train();
+  for (const auto& [image, label] : batches) {
+    const Tensor loss = softmax_cross_entropy(net(image), label);
+    optimiser.zero_grad();
+    loss.backward();
+    optimiser.step();
+
+    result.examples += label.size(0);
+    total += loss.item() * static_cast<double>(label.size(0));
+    result.loss = total / static_cast<double>(result.examples);
+    result.seconds = seconds_since(start);
+    watcher(result);
+  }
+  return result;
+}
+
+TestResult test(Module& net, Batches& batches) {
+  const auto start = Clock::now();
+  const NoGrad no_grad;
+  double loss = 0;
+  std::int64_t right = 0;
+  net.eval();
+  for (const auto& [image, label] : batches) {
+    const Tensor logits = net(image);
+    loss += softmax_cross_entropy(logits, label, {.reduction = Reduction::sum}).item();
+    right += count_right(logits, label);
+  }
+  const auto images = static_cast<double>(batches.examples());
+  return {loss / images, static_cast<double>(right) / images, seconds_since(start)};
+}
+
+std::string to_json(const Metrics& m) {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return fmt::format(
+      R"({{"epoch": {}, "train_seconds": {:.6f}, "eval_seconds": {:.6f}, "train_loss": {}, "test_loss": {}, )"
+      R"("test_accuracy": {}, "examples": {}, "batch_size": {}, "threads": {}, "peak_rss_bytes": {}}})",
+      m.epoch, m.train.seconds, m.test.seconds, json_number(m.train.loss), json_number(m.test.loss),
+      m.test.accuracy, m.train.examples, m.batch_size, m.threads, std::int64_t{usage.ru_maxrss} * 1024);
+}
+
+}  // namespace documented_cnn

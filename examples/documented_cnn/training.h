@@ -1,0 +1,45 @@
+#pragma once
+// Training and testing the documented CNN, and what there is to tell of an epoch.
+
+#include <adjoint.h>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace documented_cnn {
+
+struct TrainResult {
+  double loss = 0;     ///< Mean over the epoch's images, each as its batch came up.
+  double seconds = 0;  ///< Shuffling, gathering, forward, backward and update.
+  std::int64_t examples = 0;
+};
+
+struct TestResult {
+  double loss = 0;      ///< Mean over the images.
+  double accuracy = 0;  ///< Share of the images whose largest logit is their label's, 0..1.
+  double seconds = 0;
+};
+
+/// Called after each batch with the epoch's results so far.
+using Watcher = std::function<void(const TrainResult& so_far)>;
+
+/// One pass over the batches of the next epoch.
+TrainResult train_epoch(adjoint::Module& net, adjoint::Optimiser& optimiser, adjoint::Batches& batches,
+                        const Watcher& watcher);
+
+/// One pass over all batches, nothing recorded.
+TestResult test(adjoint::Module& net, adjoint::Batches& batches);
+
+/// A line of the metrics file.
+struct Metrics {
+  std::int64_t epoch;
+  TrainResult train;
+  TestResult test;
+  std::int64_t batch_size;
+  int threads;
+};
+
+/// The line, a JSON object; "peak_rss_bytes" is the process's peak memory so far.
+std::string to_json(const Metrics& metrics);
+
+}  // namespace documented_cnn

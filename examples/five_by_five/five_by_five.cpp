@@ -1,0 +1,104 @@
+// The 5x5 worked example: every weight's gradient beside the sum the note writes for it, and a few updates.
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+#include <vector>
+
+#include "examples/five_by_five/hand_derived.h"
+#include "examples/five_by_five/network.h"
+
+namespace five_by_five {
+namespace {
+
+using namespace adjoint;
+
+constexpr double kTarget = 1;
+
+struct NamedReading {
+  const char* name;
+  Reading reading;
+  hand_derived::Pooling by_hand;
+};
+constexpr NamedReading kReadings[] = {
+    {"(a) convolution with stride 2", Reading::stride_two, hand_derived::Pooling::subsample},
+    {"(b) convolution, then 1x1 pooling with stride 2", Reading::subsample, hand_derived::Pooling::subsample},
+    {"(c) convolution, then 2x2 average pooling with stride 1", Reading::average,
+     hand_derived::Pooling::average},
+    {"(c) convolution, then 2x2 maximum pooling with stride 1", Reading::maximum, hand_derived::Pooling::max},
+};
+
+Network random_network(Rng& rng) {
+  const TensorOptions options = {.dtype = float64, .requires_grad = true};
+  return {uniform({1, 1, 3, 3}, -1, 1, options, rng), uniform({1, 4}, -1, 1, options, rng),
+          uniform({1}, -1, 1, options, rng)};
+}
+
+template <int N>
+hand_derived::Numbered<N> numbered(const Tensor& tensor) {
+  hand_derived::Numbered<N> copy;
+  std::ranges::copy(tensor.data<double>(), copy.values.begin());
+  return copy;
+}
+
+/// dL/dw1..dL/dw9 by the note's sums, from dZ as the dense layer and the loss give it.
+hand_derived::Filter gradient_by_hand(const Tensor& image, const Network& network,
+                                      const NamedReading& reading) {
+  const auto a = numbered<25>(image);
+  const auto O = hand_derived::convolve(a, numbered<9>(network.filter));
+  const hand_derived::Dense dense = {numbered<4>(network.dense_weight), network.dense_bias.item()};
+  const double y_hat = hand_derived::predict(dense, hand_derived::pool(O, reading.by_hand));
+  const auto dZ = hand_derived::predict_gradient(dense, hand_derived::loss_gradient(y_hat, kTarget));
+  if (reading.by_hand == hand_derived::Pooling::subsample) return hand_derived::gradient(a, dZ);
+  return hand_derived::convolve_gradient(a, hand_derived::pool_gradient(O, dZ, reading.by_hand));
+}
+
+/// Prints one reading's gradients by both routes; returns their largest difference.
+double compare(const Tensor& image, const Network& network, const NamedReading& reading) {
+  const Tensor l = loss(predict(pooled(image, network.filter, reading.reading), network), kTarget);
+  const auto autodiff = numbered<9>(grad(l, network.filter));
+  const auto by_hand = gradient_by_hand(image, network, reading);
+  const bool formulas = reading.by_hand == hand_derived::Pooling::subsample;
+
+  fmt::print("\n{}\n         autodiff       by hand   {}\n", reading.name, formulas ? "the note's sum" : "");
+  double largest = 0;
+  for (int k = 1; k <= 9; ++k) {
+    fmt::print("dL/dw{} {:>11.8f} {:>13.8f}   {}\n", k, autodiff(k), by_hand(k),
+               formulas ? hand_derived::gradient_text(k) : "");
+    largest = std::max(largest, std::abs(autodiff(k) - by_hand(k)));
+  }
+  fmt::print("largest difference {:.1e}\n", largest);
+  return largest;
+}
+
+/// w* = w - alpha dL/dw, a few times over.
+void update(const Tensor& image, Network network) {
+  constexpr double kAlpha = 0.02;
+  fmt::print("\nUpdates w* = w - alpha dL/dw with alpha = {}, reading (a)\n", kAlpha);
+  Sgd sgd({network.filter}, {.learning_rate = kAlpha});
+  for (int step = 0; step <= 5; ++step) {
+    const Tensor y_hat = predict(pooled(image, network.filter, Reading::stride_two), network);
+    const Tensor l = loss(y_hat, kTarget);
+    fmt::print("step {}: y-hat {:9.6f}, loss {:.6f}\n", step, y_hat.item(), l.item());
+    sgd.zero_grad();
+    l.backward();
+    sgd.step();
+  }
+}
+
+int run() {
+  Rng rng(1);
+  const Tensor image = uniform({1, 1, 5, 5}, 0, 1, {.dtype = float64}, rng);
+  const Network network = random_network(rng);
+  fmt::print("A 5x5 image, one 3x3 filter, pooling to Z1..Z4, a dense layer; L = 1/2 (y-hat - {})^2\n",
+             kTarget);
+  double largest = 0;
+  for (const NamedReading& reading : kReadings) largest = std::max(largest, compare(image, network, reading));
+  update(image, network);
+  return largest < 1e-14 ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace five_by_five
+
+int main() { return five_by_five::run(); }

@@ -12,6 +12,7 @@
 #include <set>
 #include <string_view>
 #include <unistd.h>
+#include <utility>
 
 namespace adjoint {
 namespace {
@@ -115,13 +116,13 @@ struct Entry {
   std::string name;
   DType dtype;
   Shape shape;
-  std::uint64_t begin, end;
+  std::int64_t begin, end;  ///< Bytes of the values.
 };
 
 /// Reads the header's JSON; what is wrong in it is told in the file's name.
 class HeaderParser {
  public:
-  HeaderParser(const std::string& file, std::uint64_t data_bytes) : file_(file), data_bytes_(data_bytes) {}
+  HeaderParser(const std::string& file, std::int64_t data_bytes) : file_(file), data_bytes_(data_bytes) {}
 
   std::vector<Entry> parse(const std::string& text) const {
     const Json header = parse_json(text);
@@ -144,15 +145,17 @@ class HeaderParser {
   /// Neither keys that come twice nor nesting deeper than the format's reach the result.
   Json parse_json(const std::string& text) const {
     using Event = Json::parse_event_t;
-    std::array<std::set<std::string>, 3> keys;
+    constexpr std::size_t kDeepest = 3;  // the numbers of a shape, in a tensor, in the header
+    std::array<std::set<std::string>, kDeepest + 1> keys;
     const auto look = [&](int depth, Event event, const Json& value) {
       const auto level = static_cast<std::size_t>(depth);
-      const bool opens = event == Event::object_start || event == Event::array_start;
-      require(!opens || level < keys.size(), "the header is nested too deeply");
-      if (event == Event::object_start && level + 1 < keys.size()) keys[level + 1].clear();
-      if (event == Event::key)
-        require(level < keys.size() && keys[level].insert(value.get<std::string>()).second,
-                "the header has the key {} twice", value.dump());
+      if (event == Event::object_start || event == Event::array_start) {
+        require(level < kDeepest, "the header is nested too deeply");
+        keys[level + 1].clear();
+      } else if (event == Event::key) {
+        require(keys[level].insert(value.get<std::string>()).second, "the header has the key {} twice",
+                value.dump());
+      }
       return true;
     };
     try {
@@ -172,29 +175,30 @@ class HeaderParser {
         std::ranges::find_if(kDTypes, [&](DType candidate) { return code == code_of(candidate); });
     require(dtype != kDTypes.end(), "tensor {} must be F32, F64 or I64, it is {}", label, code.dump());
 
-    const std::vector<std::uint64_t> offsets = parse_numbers(label, "data_offsets", value);
+    const std::vector<std::int64_t> offsets = parse_numbers(label, "data_offsets", value);
     require(offsets.size() == 2 && offsets[0] <= offsets[1] && offsets[1] <= data_bytes_,
             "tensor {} must lie within the {} bytes of values, its data_offsets are {}", label, data_bytes_,
             value["data_offsets"].dump());
     Entry entry{name, *dtype, parse_shape(label, value), offsets[0], offsets[1]};
-    const std::uint64_t bytes = entry.end - entry.begin, size = size_of(entry.dtype);
-    require(bytes % size == 0 && std::cmp_equal(bytes / size, entry.shape.numel()),
+    const std::int64_t bytes = entry.end - entry.begin;
+    const auto size = static_cast<std::int64_t>(size_of(entry.dtype));
+    require(bytes % size == 0 && bytes / size == entry.shape.numel(),
             "tensor {} of shape {} does not fill its {} bytes", label, entry.shape, bytes);
     return entry;
   }
 
-  std::vector<std::uint64_t> parse_numbers(const std::string& label, const char* key,
-                                           const Json& value) const {
-    const Json& numbers = value[key];
-    require(numbers.is_array() && std::ranges::all_of(numbers, &Json::is_number_unsigned),
-            "tensor {}: {} must be natural numbers", label, key);
-    return numbers.get<std::vector<std::uint64_t>>();
+  std::vector<std::int64_t> parse_numbers(const std::string& label, const char* key,
+                                          const Json& value) const {
+    const auto fits = [](const Json& number) {
+      return number.is_number_unsigned() && std::in_range<std::int64_t>(number.get<std::uint64_t>());
+    };
+    require(value[key].is_array() && std::ranges::all_of(value[key], fits),
+            "tensor {}: {} must be natural numbers below 2^63", label, key);
+    return value[key].get<std::vector<std::int64_t>>();
   }
 
   Shape parse_shape(const std::string& label, const Json& value) const {
-    const std::vector<std::uint64_t> numbers = parse_numbers(label, "shape", value);
-    // A number beyond int64 turns negative here, which Shape refuses too.
-    const std::vector<std::int64_t> sizes(numbers.begin(), numbers.end());
+    const std::vector<std::int64_t> sizes = parse_numbers(label, "shape", value);
     try {
       return Shape(std::span(sizes));
     } catch (const ShapeError& error) {
@@ -207,7 +211,7 @@ class HeaderParser {
     std::vector<const Entry*> sorted;
     for (const Entry& entry : entries) sorted.push_back(&entry);
     std::ranges::sort(sorted, {}, [](const Entry* entry) { return std::pair(entry->begin, entry->end); });
-    std::uint64_t position = 0;
+    std::int64_t position = 0;
     for (const Entry* entry : sorted) {
       require(entry->begin == position, "tensor {} must start at byte {} of the values, it starts at {}",
               Json(entry->name).dump(), position, entry->begin);
@@ -217,7 +221,7 @@ class HeaderParser {
   }
 
   const std::string& file_;
-  const std::uint64_t data_bytes_;
+  const std::int64_t data_bytes_;
 };
 
 std::ifstream open(const fs::path& path) {
@@ -253,28 +257,30 @@ void save_checkpoint(const fs::path& path, const StateDict& state) {
 StateDict load_checkpoint(const fs::path& path) {
   const std::string name = path.string();
   std::ifstream file = open(path);
-  const std::uint64_t file_bytes = fs::file_size(path);
-  const auto read = [&](char* bytes, std::uint64_t count) {
-    file.read(bytes, static_cast<std::streamsize>(count));
+  const auto file_bytes = static_cast<std::int64_t>(fs::file_size(path));
+  const auto read = [&](char* bytes, std::int64_t count) {
+    file.read(bytes, count);
     check<FileError>(file.good(), "{}: cannot be read to its end", name);
   };
 
-  std::uint64_t header_bytes = 0;
-  check<FileError>(file_bytes >= sizeof header_bytes,
-                   "{}: must be a safetensors file, but is only {} bytes long", name, file_bytes);
-  read(reinterpret_cast<char*>(&header_bytes), sizeof header_bytes);
-  const std::uint64_t rest = file_bytes - sizeof header_bytes;
-  check<FileError>(header_bytes <= std::min(rest, kMostHeaderBytes),
+  std::uint64_t announced = 0;
+  constexpr std::int64_t kStart = sizeof announced;
+  check<FileError>(file_bytes >= kStart, "{}: must be a safetensors file, but is only {} bytes long", name,
+                   file_bytes);
+  read(reinterpret_cast<char*>(&announced), kStart);
+  const std::int64_t rest = file_bytes - kStart;
+  check<FileError>(announced <= kMostHeaderBytes && std::cmp_less_equal(announced, rest),
                    "{}: must be a safetensors file, but its first 8 bytes announce a header of {} bytes and "
                    "{} follow",
-                   name, header_bytes, rest);
-  std::string header(header_bytes, '\0');
+                   name, announced, rest);
+  const auto header_bytes = static_cast<std::int64_t>(announced);
+  std::string header(announced, '\0');
   read(header.data(), header_bytes);
 
   StateDict state;
   for (const Entry& entry : HeaderParser(name, rest - header_bytes).parse(header)) {
     Values values(entry.dtype, entry.shape);
-    file.seekg(static_cast<std::streamoff>(sizeof header_bytes + header_bytes + entry.begin));
+    file.seekg(kStart + header_bytes + entry.begin);
     read(bytes_at(values), entry.end - entry.begin);
     state.push_back({entry.name, Tensor(std::move(values))});
   }

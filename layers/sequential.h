@@ -8,16 +8,20 @@
 
 namespace adjoint {
 
+/// What a Sequential is made of: layers, which are moved in, and modules that stay where they are.
+template <class M>
+concept SequentialPart = std::derived_from<M, Layer> || std::convertible_to<M, std::unique_ptr<Module>>;
+
 /// y = m_k( ... m_1(m_0(x))): owns its modules, whose names are "0", "1", ...
 ///
 ///     Sequential net(Conv2d(1, 8, 5), Relu(), MaxPool2d({.window = 2}), Flatten(), Dense(8 * 12 * 12, 10));
 ///
-/// Layers are moved in; modules with children, another Sequential for one, come as std::unique_ptr.
+/// Modules with children, another Sequential for one, come as std::unique_ptr.
 class Sequential : public Module {
  public:
-  template <class... Modules>
-  explicit Sequential(Modules&&... modules) {
-    (add(std::forward<Modules>(modules)), ...);
+  template <SequentialPart... Parts>
+  explicit Sequential(Parts&&... parts) {
+    (add(std::forward<Parts>(parts)), ...);
   }
 
   /// Appends a module and returns *this. Throws Error when it is null or this Sequential is already part of

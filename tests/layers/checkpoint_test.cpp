@@ -1,0 +1,318 @@
+// Checkpoints: round trips, the bytes of the format, every way a file can be wrong, and files that stay whole
+// when saving fails.
+
+#include "layers/checkpoint.h"
+
+#include <bit>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <iterator>
+#include <limits>
+#include <rapidcheck/gtest.h>
+#include <sys/resource.h>
+
+#include "autograd/create.h"
+#include "layers/dense.h"
+#include "layers/sequential.h"
+#include "tests/support/expect_gradients.h"
+#include "tests/support/files.h"
+
+namespace adjoint {
+namespace {
+
+namespace fs = std::filesystem;
+using support::expect_error;
+using support::numbers;
+using support::TemporaryDirectory;
+using support::write_file;
+using Bytes = std::vector<std::uint8_t>;
+
+Bytes read_file(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return Bytes(std::istreambuf_iterator<char>(file), {});
+}
+
+/// A file with this header before so many bytes of values 0, 1, 2, ...
+Bytes file_of(const std::string& header, std::size_t data_bytes) {
+  Bytes bytes(8 + header.size() + data_bytes);
+  const std::uint64_t header_bytes = header.size();
+  std::memcpy(bytes.data(), &header_bytes, 8);
+  std::memcpy(bytes.data() + 8, header.data(), header.size());
+  for (std::size_t i = 0; i < data_bytes; ++i) bytes[8 + header.size() + i] = static_cast<std::uint8_t>(i);
+  return bytes;
+}
+
+StateDict sample() {
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+  return {{"conv1.weight", tensor({1.5, -2, 3e-40, 4, 5, 6}, {3, 1, 2})},
+          {"scalar", scalar(-0.0, {.dtype = float64})},
+          {"step", tensor({-1, 1LL << 50}, {.dtype = int64})},
+          {"nothing", zeros({0, 4})},
+          {"größe \"q\"", tensor({kNan, 1 / 3.0}, {.dtype = float64})}};
+}
+
+void expect_equal(const StateDict& actual, const StateDict& expected) {
+  ASSERT_EQ(actual.size(), expected.size());
+  for (std::size_t i = 0; i < actual.size(); ++i) {
+    EXPECT_EQ(actual[i].name, expected[i].name);
+    const Tensor &a = actual[i].tensor, &b = expected[i].tensor;
+    ASSERT_EQ(a.shape(), b.shape()) << actual[i].name;
+    ASSERT_EQ(a.dtype(), b.dtype()) << actual[i].name;
+    visit(a.dtype(), [&]<class T>() {
+      EXPECT_EQ(std::memcmp(a.data<T>().data(), b.data<T>().data(), a.data<T>().size_bytes()), 0)
+          << actual[i].name;
+    });
+  }
+}
+
+class Checkpoint : public ::testing::Test {
+ protected:
+  fs::path path(const std::string& name = "net.safetensors") const { return directory_.path() / name; }
+
+  /// Loading these bytes fails with the file's name and this text.
+  void expect_refused(const Bytes& bytes, const std::string& message) const {
+    write_file(path(), bytes);
+    expect_error<FileError>([&] { load_checkpoint(path()); }, path().string() + ": " + message);
+  }
+  void expect_refused(const std::string& header, std::size_t data_bytes, const std::string& message) const {
+    SCOPED_TRACE(header);
+    expect_refused(file_of(header, data_bytes), message);
+  }
+  /// As above, for JSON errors, of which only the beginning is ours.
+  void expect_not_json(const std::string& header) const {
+    write_file(path(), file_of(header, 0));
+    try {
+      load_checkpoint(path());
+      ADD_FAILURE() << "no error for " << header;
+    } catch (const FileError& error) {
+      EXPECT_EQ(std::string(error.what()).find(path().string() + ": the header must be JSON: "), 0u)
+          << error.what();
+    }
+  }
+  std::size_t files() const {
+    return static_cast<std::size_t>(std::distance(fs::directory_iterator(directory_.path()), {}));
+  }
+
+  TemporaryDirectory directory_;
+};
+
+TEST_F(Checkpoint, RoundTrip) {
+  save_checkpoint(path(), sample());
+  expect_equal(load_checkpoint(path()), sample());
+  EXPECT_EQ(files(), 1u);
+  save_checkpoint(path(), {});
+  EXPECT_TRUE(load_checkpoint(path()).empty());
+}
+
+TEST_F(Checkpoint, RestoresANetwork) {
+  Rng rng(1), other(2);
+  Sequential net(Dense(3, 4, {}, rng), Dense(4, 2, {.bias = false}, rng));
+  Sequential copy(Dense(3, 4, {}, other), Dense(4, 2, {.bias = false}, other));
+  save_checkpoint(path(), net.state_dict());
+  copy.load_state_dict(load_checkpoint(path()));
+  expect_equal(copy.state_dict(), net.state_dict());
+}
+
+TEST_F(Checkpoint, TheBytesAreSafetensors) {
+  save_checkpoint(path(), {{"a", tensor({1, 2}, {2, 1})}, {"b", tensor({-2}, {.dtype = int64})}});
+  const std::string header = R"({"a":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]},)"
+                             R"("b":{"dtype":"I64","shape":[1],"data_offsets":[8,16]}})";
+  Bytes expected = file_of(header + std::string((8 - header.size() % 8) % 8, ' '), 0);
+  for (const int byte : {0, 0, 0x80, 0x3f, 0, 0, 0, 0x40, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
+    expected.push_back(static_cast<std::uint8_t>(byte));
+  EXPECT_EQ(read_file(path()), expected);
+}
+
+TEST_F(Checkpoint, ReadsWhatOthersWrite) {
+  // Metadata, spaces, any order of keys and of offsets, a tensor that starts at an odd multiple of 4 bytes.
+  write_file(path(), file_of(R"({"__metadata__": {"format": "pt"},
+    "late":  {"data_offsets": [4, 12], "shape": [1], "dtype": "F64"},
+    "early": {"dtype": "F32", "data_offsets": [0, 4], "shape": []}}   )",
+                             12));
+  const StateDict state = load_checkpoint(path());
+  ASSERT_EQ(state.size(), 2u);
+  EXPECT_EQ(state[0].name, "late");
+  EXPECT_EQ(state[0].tensor.shape(), Shape{1});
+  EXPECT_EQ(std::bit_cast<std::uint64_t>(state[0].tensor.item()), 0x0b0a090807060504u);
+  EXPECT_EQ(state[1].tensor.shape(), Shape{});
+  EXPECT_EQ(std::bit_cast<std::uint32_t>(state[1].tensor.data<float>()[0]), 0x03020100u);
+}
+
+TEST_F(Checkpoint, RefusesToSave) {
+  const Tensor one = ones({1});
+  const auto save = [&](StateDict state) { return [=, this] { save_checkpoint(path(), state); }; };
+  expect_error<Error>(save({{"a", Tensor()}}), "save_checkpoint: a is undefined");
+  expect_error<Error>(save({{"a", one}, {"b", one}, {"a", one}}), "save_checkpoint: a comes twice");
+  expect_error<Error>(save({{"__metadata__", one}}), "save_checkpoint: the name __metadata__ is reserved");
+  expect_error<Error>(save({{"\xff", one}}), "save_checkpoint: a name is not UTF-8");
+  EXPECT_EQ(files(), 0u);
+}
+
+TEST_F(Checkpoint, PlacesThatCannotBeWritten) {
+  const auto expect = [](const fs::path& where, const std::string& message) {
+    expect_error<FileError>([&] { save_checkpoint(where, sample()); },
+                            where.string() + ": cannot be written: " + message);
+  };
+  expect(path("none/net"), "No such file or directory");
+  expect(directory_.path(), "not a regular file");
+  expect("/dev/null", "not a regular file");
+  write_file(path("file"), {});
+  expect(path("file/net"), "Not a directory");
+  expect(path(std::string(300, 'x')), "File name too long");
+  EXPECT_EQ(files(), 1u);
+}
+
+TEST_F(Checkpoint, AFullDiskLeavesTheOldFile) {
+  save_checkpoint(path(), sample());
+  const Bytes before = read_file(path());
+  rlimit usual;
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &usual), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{4096, usual.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  expect_error<FileError>(
+      [&] {
+        save_checkpoint(path(), {{"big", zeros({100'000})}});
+      },
+      path().string() + ": cannot be written: File too large");
+  setrlimit(RLIMIT_FSIZE, &usual);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_EQ(read_file(path()), before);
+  EXPECT_EQ(files(), 1u);
+}
+
+TEST_F(Checkpoint, AnOldPartialFileIsNotInTheWay) {
+  write_file(path("net.safetensors.partial0"), Bytes{1});
+  save_checkpoint(path(), sample());
+  expect_equal(load_checkpoint(path()), sample());
+  EXPECT_EQ(read_file(path("net.safetensors.partial0")), Bytes{1});
+}
+
+TEST_F(Checkpoint, FilesThatCannotBeRead) {
+  const auto expect = [](const fs::path& where, const std::string& message) {
+    expect_error<FileError>([&] { load_checkpoint(where); }, where.string() + ": " + message);
+  };
+  expect(path("none"), "no such file");
+  expect(directory_.path(), "must be a regular file");
+  expect("/dev/zero", "must be a regular file");
+  expect(path(std::string(300, 'x')), "cannot be read: File name too long");
+}
+
+TEST_F(Checkpoint, RefusesWhatIsNoSafetensorsFile) {
+  expect_refused(Bytes{}, "must be a safetensors file, but is only 0 bytes long");
+  expect_refused(Bytes(7), "must be a safetensors file, but is only 7 bytes long");
+  expect_refused(
+      Bytes(100, 0xff),
+      "must be a safetensors file, but its first 8 bytes announce a header of 18446744073709551615 "
+      "bytes and 92 follow");
+  expect_refused(
+      Bytes{3, 0, 0, 0, 0, 0, 0, 0, '{', '}'},
+      "must be a safetensors file, but its first 8 bytes announce a header of 3 bytes and 2 follow");
+  for (const char* header : {"", "{", "{\"a\":}", "{} {}", "nonsense", "{\"\xff\":1}", "[1e999]"})
+    expect_not_json(header);
+  expect_refused("[]", 0, "the header must be a JSON object");
+  expect_refused("[[[[[", 0, "the header is nested too deeply");
+  expect_refused(R"({"a":{"b":{"c":{}}}})", 0, "the header is nested too deeply");
+  expect_refused(R"({"a":1,"a":2})", 0, "the header has the key \"a\" twice");
+  expect_refused(R"({"a":{"shape":[],"shape":[1]}})", 0, "the header has the key \"shape\" twice");
+}
+
+TEST_F(Checkpoint, RefusesTensorsThatAreNotDescribed) {
+  const char* rule = "tensor \"a\" must have dtype, shape and data_offsets";
+  expect_refused(R"({"a":1})", 0, rule);
+  expect_refused(R"({"a":{"dtype":"F32","shape":[1]}})", 4, rule);
+  expect_refused(R"({"a":{"dtype":"F32","shape":[1],"data_offset":[0,4]}})", 4, rule);
+  expect_refused(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"more":0}})", 4, rule);
+  expect_refused(R"({"a":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}})", 2,
+                 "tensor \"a\" must be F32, F64 or I64, it is \"F16\"");
+  expect_refused(R"({"a":{"dtype":32,"shape":[1],"data_offsets":[0,4]}})", 4,
+                 "tensor \"a\" must be F32, F64 or I64, it is 32");
+  for (const char* shape : {"1", "{}", "[-1]", "[1.0]", "[18446744073709551615]", "[\"1\"]", "null"}) {
+    expect_refused(std::string(R"({"a":{"dtype":"F32","shape":)") + shape + R"(,"data_offsets":[0,4]}})", 4,
+                   "tensor \"a\": shape must be natural numbers below 2^63");
+  }
+}
+
+TEST_F(Checkpoint, RefusesSizesThatDoNotFit) {
+  const auto header = [](const std::string& shape, const std::string& offsets) {
+    return R"({"a":{"dtype":"F32","shape":)" + shape + R"(,"data_offsets":)" + offsets + "}}";
+  };
+  for (const char* offsets : {"[0]", "[0,4,8]", "[8,4]", "[0,12]", "[0,9223372036854775807]"})
+    expect_refused(
+        header("[1]", offsets), 8,
+        std::string("tensor \"a\" must lie within the 8 bytes of values, its data_offsets are ") + offsets);
+  for (const char* offsets :
+       {"4", "[0,-4]", "[0,4.0]", "[0,9223372036854775808]", "[0,18446744073709551616]"})
+    expect_refused(header("[1]", offsets), 8,
+                   "tensor \"a\": data_offsets must be natural numbers below 2^63");
+  expect_refused(header("[3]", "[0,8]"), 8, "tensor \"a\" of shape [3] does not fill its 8 bytes");
+  expect_refused(header("[1]", "[0,7]"), 7, "tensor \"a\" of shape [1] does not fill its 7 bytes");
+  expect_refused(header("[1]", "[0,0]"), 0, "tensor \"a\" of shape [1] does not fill its 0 bytes");
+  expect_refused(header("[4294967296,4294967296]", "[0,4]"), 4,
+                 "tensor \"a\": shape: too many elements, the product of [4294967296,4294967296] overflows");
+  expect_refused(header("[1,1,1,1,1,1,1,1,1]", "[0,4]"), 4,
+                 "tensor \"a\": shape: at most 8 axes are supported, got 9");
+}
+
+TEST_F(Checkpoint, RefusesHolesOverlapsAndTrailingBytes) {
+  const auto two = [](const std::string& first, const std::string& second) {
+    return R"({"a":{"dtype":"F32","shape":[1],"data_offsets":)" + first +
+           R"(},"b":{"dtype":"F32","shape":[1],"data_offsets":)" + second + "}}";
+  };
+  expect_refused(two("[0,4]", "[0,4]"), 8, "tensor \"b\" must start at byte 4 of the values, it starts at 0");
+  expect_refused(two("[2,6]", "[0,4]"), 8, "tensor \"a\" must start at byte 4 of the values, it starts at 2");
+  expect_refused(two("[0,4]", "[8,12]"), 12,
+                 "tensor \"b\" must start at byte 4 of the values, it starts at 8");
+  expect_refused(two("[0,4]", "[4,8]"), 9, "the tensors take 8 bytes, the file holds 9");
+  expect_refused("{}", 1, "the tensors take 0 bytes, the file holds 1");
+
+  save_checkpoint(path(), sample());
+  Bytes bytes = read_file(path());
+  bytes.pop_back();
+  expect_refused(
+      bytes,
+      "tensor \"größe \\\"q\\\"\" must lie within the 63 bytes of values, its data_offsets are [48,64]");
+}
+
+/// Loads the bytes, which must give a state or a FileError and nothing else.
+void load_any(const fs::path& path, const Bytes& bytes) {
+  write_file(path, bytes);
+  try {
+    load_checkpoint(path);
+  } catch (const FileError&) {
+  }
+}
+
+RC_GTEST_FIXTURE_PROP(Checkpoint, SurvivesDamage, ()) {
+  save_checkpoint(path(), sample());
+  Bytes bytes = read_file(path());
+  const auto flips = *rc::gen::inRange(1, 4);
+  for (int k = 0; k < flips; ++k) {
+    const auto place = *rc::gen::inRange<std::size_t>(0, bytes.size());
+    bytes[place] = static_cast<std::uint8_t>(bytes[place] ^ 1u << *rc::gen::inRange(0, 8));
+  }
+  bytes.resize(
+      *rc::gen::oneOf(rc::gen::just(bytes.size()), rc::gen::inRange<std::size_t>(0, 2 * bytes.size())));
+  load_any(path(), bytes);
+}
+
+RC_GTEST_FIXTURE_PROP(Checkpoint, SurvivesRandomBytes, (Bytes bytes)) {
+  load_any(path(), bytes);
+  load_any(path(), file_of(std::string(bytes.begin(), bytes.end()), 3));
+}
+
+/// Headers of the right words in a random order.
+RC_GTEST_FIXTURE_PROP(Checkpoint, SurvivesRandomHeaders, ()) {
+  const auto words = *rc::gen::container<std::vector<std::string>>(rc::gen::element<std::string>(
+      "{", "}", "[", "]", ",", ":", "\"a\"", "\"dtype\"", "\"F32\"", "\"shape\"", "\"data_offsets\"", "0",
+      "4", "-1", "18446744073709551615", "null", R"("a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]})"));
+  std::string header = "{";
+  for (const std::string& word : words) header += word;
+  load_any(path(), file_of(header + "}", 4));
+}
+
+}  // namespace
+}  // namespace adjoint

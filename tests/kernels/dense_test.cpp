@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 #include <limits>
+#include <new>
 #include <random>
 #include <rapidcheck/gtest.h>
 #include <vector>
@@ -15,8 +16,23 @@
 namespace adjoint::kernels {
 namespace {
 
+/// Arrays of values start at a 64-byte boundary; exact sizes, so that the sanitizers see every step past an
+/// end.
 template <class T>
-using Values = std::vector<T>;
+struct AlignedAllocator {
+  using value_type = T;
+  AlignedAllocator() = default;
+  template <class U>
+  AlignedAllocator(const AlignedAllocator<U>&) {}
+  T* allocate(std::size_t count) {
+    return static_cast<T*>(::operator new(count * sizeof(T), std::align_val_t(64)));
+  }
+  void deallocate(T* values, std::size_t) { ::operator delete(values, std::align_val_t(64)); }
+  bool operator==(const AlignedAllocator&) const { return true; }
+};
+
+template <class T>
+using Values = std::vector<T, AlignedAllocator<T>>;
 
 template <class T>
 Values<T> random_values(std::int64_t count, unsigned seed) {

@@ -10,7 +10,7 @@
 namespace adjoint {
 namespace {
 
-using namespace testing;
+using namespace support;
 
 constexpr double kInf = std::numeric_limits<double>::infinity(), kNan = NAN;
 

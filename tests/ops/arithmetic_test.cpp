@@ -8,7 +8,7 @@
 namespace adjoint {
 namespace {
 
-using namespace testing;
+using namespace support;
 using Layout = Values::Layout;
 
 constexpr double kInf = std::numeric_limits<double>::infinity(), kNan = NAN;

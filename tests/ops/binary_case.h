@@ -9,7 +9,7 @@
 #include "tests/ops/naive_broadcast.h"
 #include "tests/support/expect_gradients.h"
 
-namespace adjoint::testing {
+namespace adjoint::support {
 
 /// y = f(a, b), its slopes, and where the arguments are drawn from.
 struct BinaryCase {
@@ -65,4 +65,4 @@ inline void check_all_shape_pairs(const BinaryCase& c) {
   }
 }
 
-}  // namespace adjoint::testing
+}  // namespace adjoint::support

@@ -10,7 +10,7 @@
 namespace adjoint {
 namespace {
 
-using namespace testing;
+using namespace support;
 
 constexpr double kInf = std::numeric_limits<double>::infinity(), kNan = NAN;
 
@@ -62,7 +62,6 @@ TEST(Math, HigherSlopesOfAPowerEndAtZero) {
   for (const auto& slopes : expected) {
     y = grad(sum(y), x, {.create_graph = true});
     expect_close(y, {slopes[0], slopes[1]}, 0);
-    if (!y.requires_grad()) break;
   }
 }
 

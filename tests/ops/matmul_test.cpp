@@ -9,7 +9,7 @@
 namespace adjoint {
 namespace {
 
-using namespace testing;
+using namespace support;
 
 struct Sizes {
   std::int64_t rows, depth, columns;

@@ -5,7 +5,7 @@
 
 #include "autograd/shape.h"
 
-namespace adjoint::testing {
+namespace adjoint::support {
 
 /// Position in a row-major array of shape x of the element that broadcasting repeats at position i of shape
 /// y.
@@ -45,4 +45,4 @@ inline bool shapes_broadcast(const Shape& a, const Shape& b) {
   return true;
 }
 
-}  // namespace adjoint::testing
+}  // namespace adjoint::support

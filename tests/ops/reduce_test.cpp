@@ -11,7 +11,7 @@
 namespace adjoint {
 namespace {
 
-using namespace testing;
+using namespace support;
 using Layout = Values::Layout;
 using Reduce = Tensor (*)(const Tensor&, std::span<const int>, const ReduceOptions&);
 
@@ -162,6 +162,16 @@ TEST(Reduce, SpecialValues) {
   EXPECT_EQ(max(nothing, {1}).shape(), Shape{0});
   EXPECT_EQ(sum(nothing).item(), 0);
   EXPECT_TRUE(std::isnan(mean(nothing).item()));
+}
+
+TEST(Reduce, GradientsOfNothingAreZero) {
+  const Tensor nothing = zeros({0, 3}, {.requires_grad = true}), dy = ones({3}, {.requires_grad = true});
+  for (const Reduce reduce : {Reduce{sum}, Reduce{mean}}) {
+    const std::vector<int> first = {0};
+    const Tensor dx = grad(reduce(nothing, first, {}), nothing, {.gradient = dy, .create_graph = true});
+    EXPECT_EQ(dx.shape(), Shape({0, 3}));
+    expect_close(grad(sum(dx), dy), {0, 0, 0}, 0);
+  }
 }
 
 TEST(Reduce, BroadcastToAndSumToOnEveryPairOfShapes) {

@@ -10,7 +10,7 @@
 namespace adjoint {
 namespace {
 
-using namespace testing;
+using namespace support;
 using Layout = Values::Layout;
 
 /// 0, 1, 2, ... of any dtype.

@@ -6,7 +6,7 @@
 #include "autograd/grad.h"
 #include "tests/support/expect_gradients.h"
 
-namespace adjoint::testing {
+namespace adjoint::support {
 
 /// y = f(x) and where x is drawn from for its values, and for its gradients (clear of kinks).
 struct UnaryCase {
@@ -58,4 +58,4 @@ inline void expect_table(Tensor (*op)(const Tensor&), const std::vector<double>&
   }
 }
 
-}  // namespace adjoint::testing
+}  // namespace adjoint::support

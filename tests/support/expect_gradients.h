@@ -17,7 +17,7 @@
 namespace adjoint::support {
 
 /// The gradients of f at inputs (float64), and the gradients of those, agree with central differences. Where
-/// nothing is there to be differentiated, inputs or result being empty, gradients are zeros at least.
+/// inputs or result are empty the latter have nothing to show and are left out.
 inline void expect_gradients(const TensorFunction& f, const std::vector<Tensor>& inputs,
                              const GradcheckOptions& options = {}) {
   const GradcheckResult first = gradcheck(f, inputs, options);

@@ -15,7 +15,7 @@
 namespace adjoint {
 namespace {
 
-using namespace testing;  // NOLINT
+using namespace support;  // NOLINT
 using kernels::Conv2dSizes;
 
 /// Windows on an axis, counted one by one.

@@ -13,7 +13,7 @@
 namespace adjoint {
 namespace {
 
-using namespace testing;  // NOLINT
+using namespace support;  // NOLINT
 
 /// [rows, columns] = sum over depth, at(r, k) and at(k, c) giving the factors.
 template <class A, class B>

@@ -16,7 +16,7 @@
 namespace adjoint {
 namespace {
 
-using namespace testing;  // NOLINT
+using namespace support;  // NOLINT
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();

@@ -1,0 +1,112 @@
+// A steady training loop allocates nothing. A program of its own, since it replaces malloc and its like,
+// which operator new and the libraries use too. glibc only.
+
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <gtest/gtest.h>
+#include <new>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "tests/bench/models.h"
+
+namespace {
+
+std::atomic<bool> counting = false;
+std::atomic<int> allocations = 0;
+
+void count() {
+  if (counting.load(std::memory_order_relaxed)) ++allocations;
+}
+
+}  // namespace
+
+extern "C" {
+
+void* __libc_malloc(std::size_t bytes);
+void* __libc_calloc(std::size_t elements, std::size_t bytes);
+void* __libc_realloc(void* block, std::size_t bytes);
+void* __libc_memalign(std::size_t alignment, std::size_t bytes);
+
+void* malloc(std::size_t bytes) {
+  count();
+  return __libc_malloc(bytes);
+}
+
+void* calloc(std::size_t elements, std::size_t bytes) {
+  count();
+  return __libc_calloc(elements, bytes);
+}
+
+void* realloc(void* block, std::size_t bytes) {
+  count();
+  return __libc_realloc(block, bytes);
+}
+
+void* aligned_alloc(std::size_t alignment, std::size_t bytes) {
+  count();
+  return __libc_memalign(alignment, bytes);
+}
+
+int posix_memalign(void** block, std::size_t alignment, std::size_t bytes) {
+  count();
+  *block = __libc_memalign(alignment, bytes);
+  return *block != nullptr ? 0 : ENOMEM;
+}
+
+void* mmap(void* address, std::size_t bytes, int protection, int flags, int file, off_t offset) {
+  count();
+  return reinterpret_cast<void*>(syscall(SYS_mmap, address, bytes, protection, flags, file, offset));
+}
+
+}  // extern "C"
+
+namespace {
+
+int allocations_of(const bench::Step& step, int steps) {
+  allocations = 0;
+  counting = true;
+  for (int i = 0; i < steps; ++i) step();
+  counting = false;
+  return allocations;
+}
+
+TEST(Allocations, AreCounted) {
+  EXPECT_EQ(allocations_of([] { operator delete(operator new(8)); }, 3), 3);
+  constexpr std::align_val_t kAlignment{64};
+  EXPECT_EQ(allocations_of([] { operator delete(operator new(64, kAlignment), kAlignment); }, 3), 3);
+  EXPECT_EQ(allocations_of([] {}, 3), 0);
+}
+
+struct Loop {
+  const char* model;
+  std::int64_t batch;
+  int threads;
+};
+
+void PrintTo(const Loop& loop, std::ostream* stream) {
+  *stream << loop.model << ", batch " << loop.batch << ", threads " << loop.threads;
+}
+
+class AllocationsTest : public testing::TestWithParam<Loop> {};
+
+TEST_P(AllocationsTest, ASteadyLoopMakesNone) {
+  const auto& [model, batch, threads] = GetParam();
+  const adjoint::Mnist data = adjoint::embedded_mnist();
+  bench::use_threads(threads);
+  const bench::Step step = bench::make_step(model, batch, data);
+  allocations_of(step, 3);
+  EXPECT_EQ(allocations_of(step, 10), 0);
+}
+
+constexpr Loop kLoops[] = {
+    {"documented", 1, 1},   {"documented", 32, 1}, {"documented", 128, 1}, {"documented", 128, 2},
+    {"evaluation", 250, 1}, {"five", 1, 1},        {"chain", 1, 1},        {"lenet5", 1, 1},
+    {"lenet5", 64, 1},      {"lenet5", 64, 2},     {"mlp", 1, 1},          {"mlp", 128, 1},
+    {"mlp", 128, 2},        {"vgg", 1, 1},         {"vgg", 3, 2},
+};
+INSTANTIATE_TEST_SUITE_P(Loops, AllocationsTest, testing::ValuesIn(kLoops));
+
+}  // namespace

@@ -46,6 +46,9 @@ Values along(int axis, const Kernel& kernel, const Values& first, const Argument
 
 }  // namespace
 
+// The rules compute one equation in two ways: by ops when the gradient is to be differentiated itself, else
+// by one kernel.
+
 Tensor softmax(const Tensor& x, int axis) {
   ops::check_floating("softmax", "x", x);
   const int about = ops::checked_axis("softmax", x, axis);

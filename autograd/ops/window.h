@@ -3,6 +3,7 @@
 // share.
 
 #include <cstdint>
+#include <fmt/core.h>
 
 #include "autograd/shape.h"
 

@@ -7,7 +7,6 @@
 #include "autograd/grad.h"
 #include "autograd/grad_mode.h"
 #include "autograd/ops/arithmetic.h"
-#include "autograd/ops/math.h"
 #include "autograd/ops/reduce.h"
 #include "tests/kernels/naive_conv2d.h"
 #include "tests/support/expect_gradients.h"

@@ -249,6 +249,11 @@ TEST(Pool2d, RefusesOptionsOutOfRange) {
         max_pool2d(x, {.window = {2, 3}, .padding = {1, 2}});
       },
       "max_pool2d: padding must be at most half the window; window is {2, 3}, padding {1, 2}");
+  expect_error<Error>(
+      [&] {
+        avg_pool2d(x, {.window = {2, 3}, .padding = {2, 1}});
+      },
+      "avg_pool2d: padding must be at most half the window; window is {2, 3}, padding {2, 1}");
   expect_error<DTypeError>([&] { max_pool2d(x.to(int64), {.window = 2}); },
                            "max_pool2d: x must be float32 or float64, it is int64");
 }

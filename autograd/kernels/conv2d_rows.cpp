@@ -89,9 +89,36 @@ struct GroupSizes {
   explicit GroupSizes(const Conv2dSizes& s)
       : x(s.in_channels / s.groups * s.height * s.width),
         y(s.out_channels / s.groups * s.out_height * s.out_width),
-        w(s.out_channels / s.groups * (s.in_channels / s.groups) * s.kernel_height * s.kernel_width) {}
+        w(s.out_channels / s.groups * (s.in_channels / s.groups) * s.kernel_height * s.kernel_width),
+        products(w * s.out_height * s.out_width) {}
   std::int64_t x, y, w;
+  std::int64_t products;  // Multiply-adds.
 };
+
+/// Convolutions of so few products are quicker one product after the other than with copies and tiles set up.
+constexpr std::int64_t kFewProducts = 300;
+
+/// Calls f(y, x, w) with the indices of every product y += x w of one image's group of channels, by rising y.
+template <class F>
+void for_each_product(const Conv2dSizes& s, const F& f) {
+  const std::int64_t group_inputs = s.in_channels / s.groups, area = s.kernel_height * s.kernel_width;
+  std::int64_t y = 0;
+  for (std::int64_t o = 0; o < s.out_channels / s.groups; ++o)
+    for (std::int64_t i = 0; i < s.out_height; ++i)
+      for (std::int64_t j = 0; j < s.out_width; ++j, ++y)
+        for (std::int64_t c = 0; c < group_inputs; ++c)
+          for (std::int64_t u = 0; u < s.kernel_height; ++u) {
+            const std::int64_t row = i * s.stride_height + u * s.dilation_height - s.padding_height;
+            if (row < 0 || row >= s.height) continue;
+            for (std::int64_t v = 0; v < s.kernel_width; ++v) {
+              const std::int64_t column = j * s.stride_width + v * s.dilation_width - s.padding_width;
+              if (column < 0 || column >= s.width) continue;
+              const std::int64_t tap = u * s.kernel_width + v;
+              f(y, (c * s.height + row) * s.width + column,
+                (o * group_inputs + c) * area + (s.flip ? area - 1 - tap : tap));
+            }
+          }
+}
 
 /// Of the taps u and positions p with p + padding = i stride + u dilation for a whole i, those with one
 /// remainder of p + padding: taps first_tap + t tap_step, positions first + q stride, and i = q - t dilation
@@ -160,36 +187,14 @@ void input_grad_phase(const Conv2dSizes& s, const Phase& rows, const Phase& colu
     }
 }
 
-/// dx of one image's group of channels, product by product.
-template <class T>
-void input_grad_directly(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
-  const std::int64_t group_inputs = s.in_channels / s.groups, area = s.kernel_height * s.kernel_width;
-  for (std::int64_t o = 0; o < s.out_channels / s.groups; ++o)
-    for (std::int64_t i = 0; i < s.out_height; ++i)
-      for (std::int64_t j = 0; j < s.out_width; ++j, ++dy)
-        for (std::int64_t c = 0; c < group_inputs; ++c)
-          for (std::int64_t u = 0; u < s.kernel_height; ++u) {
-            const std::int64_t row = i * s.stride_height + u * s.dilation_height - s.padding_height;
-            if (row < 0 || row >= s.height) continue;
-            for (std::int64_t v = 0; v < s.kernel_width; ++v) {
-              const std::int64_t column = j * s.stride_width + v * s.dilation_width - s.padding_width;
-              if (column < 0 || column >= s.width) continue;
-              const std::int64_t tap = u * s.kernel_width + v;
-              dx[(c * s.height + row) * s.width + column] +=
-                  *dy * w[(o * group_inputs + c) * area + (s.flip ? area - 1 - tap : tap)];
-            }
-          }
-}
-
 /// dx of one image's group of channels.
 template <class T>
 void input_grad_group(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
-  constexpr std::int64_t kFewProducts = 300;  // quicker one by one than setting up the phases
-  if (s.stride_height > 1 || s.stride_width > 1) {
-    const GroupSizes group(s);
+  const GroupSizes group(s);
+  const bool directly = group.products <= kFewProducts;
+  if (directly || s.stride_height > 1 || s.stride_width > 1)
     std::fill_n(dx, group.x, T(0));  // Some positions may meet no tap.
-    if (group.w * s.out_height * s.out_width <= kFewProducts) return input_grad_directly(s, dy, w, dx);
-  }
+  if (directly) return for_each_product(s, [&](auto iy, auto ix, auto iw) { dx[ix] += dy[iy] * w[iw]; });
   for (std::int64_t a = 0; a < s.stride_height; ++a)
     for (std::int64_t b = 0; b < s.stride_width; ++b) {
       const Phase rows =
@@ -244,8 +249,21 @@ void weight_grad_group(const PlaneConvolution& c, bool flip, const T* dy, const 
   });
 }
 
-/// Multiply-adds of one image.
-std::int64_t work_of(const Conv2dSizes& s) { return GroupSizes(s).w * s.groups * s.out_height * s.out_width; }
+/// y of one image's group of channels; bias may be null.
+template <class T>
+void forward_directly(const Conv2dSizes& s, const T* x, const T* w, const T* bias, T* y) {
+  const std::int64_t positions = s.out_height * s.out_width;
+  for (std::int64_t o = 0; o < s.out_channels / s.groups; ++o)
+    std::fill_n(y + o * positions, positions, bias == nullptr ? T(0) : bias[o]);
+  for_each_product(s, [&](auto iy, auto ix, auto iw) { y[iy] += x[ix] * w[iw]; });
+}
+
+/// dw (+)= one image's part, for one group.
+template <class T>
+void weight_grad_directly(const Conv2dSizes& s, const T* dy, const T* x, bool accumulate, T* dw) {
+  if (!accumulate) std::fill_n(dw, GroupSizes(s).w, T(0));
+  for_each_product(s, [&](auto iy, auto ix, auto iw) { dw[iw] += dy[iy] * x[ix]; });
+}
 
 }  // namespace
 
@@ -255,8 +273,11 @@ void conv2d_rows(const Conv2dSizes& s, const T* x, const T* w, const T* bias, T*
   const GroupSizes group(s);
   const std::int64_t area = s.kernel_height * s.kernel_width, sign = s.flip ? -1 : 1;
   const WeightSteps steps{c.sources * area, area, sign * s.kernel_width, sign};
-  parallel_for(s.batch * s.groups, s.batch * work_of(s), [&](std::int64_t i) {
+  parallel_for(s.batch * s.groups, s.batch * s.groups * group.products, [&](std::int64_t i) {
     const std::int64_t g = i % s.groups;
+    if (group.products <= kFewProducts)
+      return forward_directly(s, x + i * group.x, w + g * group.w,
+                              bias == nullptr ? nullptr : bias + g * c.rows, y + i * group.y);
     convolve_planes(c, steps, x + i * group.x, w + g * group.w + (s.flip ? area - 1 : 0),
                     bias == nullptr ? nullptr : bias + g * c.rows, y + i * group.y);
   });
@@ -265,7 +286,7 @@ void conv2d_rows(const Conv2dSizes& s, const T* x, const T* w, const T* bias, T*
 template <class T>
 void conv2d_input_grad_rows(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
   const GroupSizes group(s);
-  parallel_for(s.batch * s.groups, s.batch * work_of(s), [&](std::int64_t i) {
+  parallel_for(s.batch * s.groups, s.batch * s.groups * group.products, [&](std::int64_t i) {
     input_grad_group(s, dy + i * group.y, w + i % s.groups * group.w, dx + i * group.x);
   });
 }
@@ -275,9 +296,13 @@ void conv2d_weight_grad_rows(const Conv2dSizes& s, const T* dy, const T* x, T* d
   const PlaneConvolution c = forward_convolution(s);
   const GroupSizes group(s);
   if (s.batch == 0) std::fill_n(dw, s.groups * group.w, T(0));
-  parallel_for(s.groups, s.batch * work_of(s), [&](std::int64_t g) {
+  parallel_for(s.groups, s.batch * s.groups * group.products, [&](std::int64_t g) {
     for (std::int64_t n = 0; n < s.batch; ++n) {
       const std::int64_t i = n * s.groups + g;
+      if (group.products <= kFewProducts) {
+        weight_grad_directly(s, dy + i * group.y, x + i * group.x, n > 0, dw + g * group.w);
+        continue;
+      }
       weight_grad_group(c, s.flip, dy + i * group.y, x + i * group.x, n > 0, dw + g * group.w);
     }
   });

@@ -1,12 +1,24 @@
 #include "examples/documented_cnn/settings.h"
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <limits>
 
 namespace documented_cnn {
 namespace {
 
 constexpr auto kAny = std::numeric_limits<std::int64_t>::max();
+
+/// Accepts what is_valid does; says otherwise what is wanted.
+CLI::Validator number(const char* wanted, bool (*is_valid)(double)) {
+  return CLI::Validator(
+      [=](std::string& text) {
+        double value = 0;
+        const bool valid = CLI::detail::lexical_cast(text, value) && is_valid(value);
+        return valid ? std::string() : text + " is not " + wanted;
+      },
+      "");
+}
 
 void add_flags(CLI::App& app, Settings& settings) {
   app.add_option("--data", settings.data,
@@ -25,7 +37,7 @@ void add_flags(CLI::App& app, Settings& settings) {
       ->check(CLI::Range(0.0, 1e6))
       ->capture_default_str();
   app.add_option("--momentum", settings.momentum, "Share of the last update that is made again, below 1")
-      ->check(CLI::Range(0.0, std::nextafter(1.0, 0.0)))
+      ->check(number("a number from 0 to below 1", [](double x) { return x >= 0 && x < 1; }))
       ->capture_default_str();
   app.add_option("--activation", settings.activation, "f of the note: sigmoid, tanh or relu")
       ->check(CLI::IsMember({"sigmoid", "tanh", "relu"}))
@@ -34,6 +46,7 @@ void add_flags(CLI::App& app, Settings& settings) {
       ->check(CLI::IsMember({"avg", "max"}))
       ->capture_default_str();
   app.add_option("--seed", settings.seed, "Of the initial weights and of the images' order")
+      ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   app.add_option("--threads", settings.threads,
                  "Threads (default: one for each core); results do not depend on it")

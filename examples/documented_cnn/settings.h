@@ -10,10 +10,10 @@ namespace documented_cnn {
 
 struct Settings {
   std::string data;  ///< Directory of IDX files; empty: the subset in the library.
-  std::int64_t epochs = 10;
+  std::int64_t epochs = 25;
   std::int64_t batch_size = 32;
   std::int64_t test_batch_size = 250;
-  double learning_rate = 0.1;
+  double learning_rate = 0.05;
   double momentum = 0;
   std::string activation = "relu";
   std::string pooling = "avg";

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <functional>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <random>
 #include <stdexcept>
@@ -71,9 +72,9 @@ TEST(FiveByFiveByHand, TextsSayWhatIsComputed) {
       Pooled dZ;
       a(n) = dZ(q) = 1;
       const Filter dw = gradient(a, dZ);
-      const std::string term = " a" + std::to_string(n) + " dZ" + std::to_string(q) + " ";
+      const std::string term = fmt::format(" a{} dZ{} ", n, q);
       for (int k = 1; k <= 9; ++k) {
-        const bool written = (" " + gradient_text(k) + " ").find(term) != std::string::npos;
+        const bool written = fmt::format(" {} ", gradient_text(k)).find(term) != std::string::npos;
         EXPECT_EQ(dw(k), written ? 1 : 0) << term << k;
       }
     }

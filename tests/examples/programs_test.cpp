@@ -1,5 +1,6 @@
 // The programs as a person calls them: what they print, what they write, how they fail.
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <filesystem>
@@ -22,12 +23,12 @@ using testing::StartsWith;
 
 struct Outcome {
   int exit_code;
-  std::string out;  // stdout, then stderr
+  std::string out;
 };
 
-Outcome run(const std::string& program, const std::string& arguments) {
+Outcome run(const std::string& program, const std::string& arguments, const char* streams = "2>&1") {
   const std::string command =
-      std::string(ADJOINT_EXAMPLES "/") + program + " " + arguments + " 2>&1 < /dev/null";
+      std::string(ADJOINT_EXAMPLES "/") + program + " " + arguments + " < /dev/null " + streams;
   FILE* pipe = popen(command.c_str(), "r");
   std::string out;
   std::array<char, 4096> part;
@@ -37,45 +38,45 @@ Outcome run(const std::string& program, const std::string& arguments) {
 
 Outcome mnist_cnn(const std::string& arguments) { return run("mnist_cnn", arguments); }
 
-/// Exit code 2 or 1, and one line that begins with the program's name.
-void expect_failure(const Outcome& outcome, int exit_code, const std::string& text) {
-  EXPECT_EQ(outcome.exit_code, exit_code) << outcome.out;
-  const std::string last_line = outcome.out.substr(
-      outcome.out.rfind("mnist_cnn: ") == std::string::npos ? 0 : outcome.out.rfind("mnist_cnn: "));
-  EXPECT_THAT(last_line, AllOf(StartsWith("mnist_cnn: "), HasSubstr(text)));
-  EXPECT_EQ(std::count(last_line.begin(), last_line.end(), '\n'), 1);
+/// The program ends with this exit code and one line on stderr, which begins with its name and has this text
+/// in it.
+void expect_failure(const std::string& arguments, int exit_code, const std::string& text) {
+  const Outcome outcome = run("mnist_cnn", arguments, "2>&1 > /dev/null");
+  EXPECT_EQ(outcome.exit_code, exit_code) << arguments;
+  EXPECT_THAT(outcome.out, AllOf(StartsWith("mnist_cnn: "), HasSubstr(text)));
+  EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 1) << outcome.out;
 }
 
 TEST(MnistCnn, WrongUsageExitsWith2) {
-  expect_failure(mnist_cnn("--no-such-flag"), 2, "--no-such-flag");
-  expect_failure(mnist_cnn("stray"), 2, "stray");
-  expect_failure(mnist_cnn("--epochs -1"), 2, "--epochs");
-  expect_failure(mnist_cnn("--epochs many"), 2, "--epochs");
-  expect_failure(mnist_cnn("--batch-size 0"), 2, "--batch-size");
-  expect_failure(mnist_cnn("--test-batch-size 0"), 2, "--test-batch-size");
-  expect_failure(mnist_cnn("--lr -1"), 2, "--lr");
-  expect_failure(mnist_cnn("--lr nan"), 2, "--lr");
-  expect_failure(mnist_cnn("--momentum 1"), 2, "--momentum");
-  expect_failure(mnist_cnn("--activation gelu"), 2, "--activation");
-  expect_failure(mnist_cnn("--pooling median"), 2, "--pooling");
-  expect_failure(mnist_cnn("--threads 0"), 2, "--threads");
-  expect_failure(mnist_cnn("--limit 0"), 2, "--limit");
-  expect_failure(mnist_cnn("--seed"), 2, "--seed");
-  expect_failure(mnist_cnn("--seed -5"), 2, "--seed");
+  expect_failure("--no-such-flag", 2, "--no-such-flag");
+  expect_failure("stray", 2, "stray");
+  expect_failure("--epochs -1", 2, "--epochs");
+  expect_failure("--epochs many", 2, "--epochs");
+  expect_failure("--batch-size 0", 2, "--batch-size");
+  expect_failure("--test-batch-size 0", 2, "--test-batch-size");
+  expect_failure("--lr -1", 2, "--lr");
+  expect_failure("--lr nan", 2, "--lr");
+  expect_failure("--momentum 1", 2, "--momentum");
+  expect_failure("--activation gelu", 2, "--activation");
+  expect_failure("--pooling median", 2, "--pooling");
+  expect_failure("--threads 0", 2, "--threads");
+  expect_failure("--limit 0", 2, "--limit");
+  expect_failure("--seed", 2, "--seed");
+  expect_failure("--seed -5", 2, "--seed");
 }
 
 TEST(MnistCnn, FailuresExitWith1) {
   const adjoint::support::TemporaryDirectory directory;
   const std::string d = directory.path().string();
   std::ofstream(d + "/text") << "not a checkpoint";
-  expect_failure(mnist_cnn("--data " + d + "/nowhere"), 1, d + "/nowhere");
-  expect_failure(mnist_cnn("--data " + d), 1, d);
-  expect_failure(mnist_cnn("--epochs 1 --limit 32 --metrics " + d + "/none/metrics"), 1, "/none/metrics");
-  expect_failure(mnist_cnn("--epochs 1 --limit 32 --metrics " + d), 1, d);
-  expect_failure(mnist_cnn("--epochs 1 --limit 32 --save " + d + "/none/net"), 1, "/none/net");
-  expect_failure(mnist_cnn("--epochs 1 --limit 32 --save " + d), 1, d);
-  expect_failure(mnist_cnn("--epochs 1 --limit 32 --load " + d + "/missing"), 1, "/missing");
-  expect_failure(mnist_cnn("--epochs 1 --limit 32 --load " + d + "/text"), 1, "/text");
+  expect_failure("--data " + d + "/nowhere", 1, d + "/nowhere");
+  expect_failure("--data " + d, 1, d);
+  expect_failure("--epochs 1 --limit 32 --metrics " + d + "/none/metrics", 1, "/none/metrics");
+  expect_failure("--epochs 1 --limit 32 --metrics " + d, 1, d);
+  expect_failure("--epochs 1 --limit 32 --save " + d + "/none/net", 1, "/none/net");
+  expect_failure("--epochs 1 --limit 32 --save " + d, 1, d);
+  expect_failure("--epochs 1 --limit 32 --load " + d + "/missing", 1, "/missing");
+  expect_failure("--epochs 1 --limit 32 --load " + d + "/text", 1, "/text");
 }
 
 TEST(MnistCnn, HelpAndVersion) {

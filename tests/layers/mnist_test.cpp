@@ -21,8 +21,8 @@ using Bytes = std::vector<std::uint8_t>;
 using Pixels = std::span<const std::uint8_t>;
 
 Bytes counting(std::size_t count) {
-  Bytes values(count);
-  std::iota(values.begin(), values.end(), 0);
+  Bytes values;
+  for (std::size_t i = 0; i < count; ++i) values.push_back(static_cast<std::uint8_t>(i));
   return values;
 }
 

@@ -102,17 +102,17 @@ run_side() { pinned "$4" "$build/tests/bench/$1" "$2" "$3" "$4" 1 ${data:+"$data
 # Debian's libtorch multiplies matrices by OpenBLAS, which takes a processor younger than itself for a very old
 # one. So that the peer runs at its best it is told the core type that it is fastest with.
 choose_core_type() {
-  local type us best_type=own best=''
+  local type us best_type='' best='' run=("$build/tests/bench/torch_peer" mlp 128 1 1)
   ldd "$build/tests/bench/torch_peer" | grep -q openblas ||
     printf 'compare.sh: libtorch is many times slower without OpenBLAS: apt-get install libopenblas0\n' >&2
   unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
-  for type in own Haswell SkylakeX Cooperlake; do
-    us=$([ $type = own ] || export OPENBLAS_CORETYPE=$type && run_side torch_peer mlp 128 1 2> /dev/null) || continue
+  for type in '' Haswell SkylakeX Cooperlake; do # '': its own guess; one that the processor cannot run fails
+    us=$(pinned 1 env ${type:+"OPENBLAS_CORETYPE=$type"} "${run[@]}" 2> /dev/null) || continue
     if [ -z "$best" ] || awk -v us="$us" -v best="$best" 'BEGIN { exit !(us < 0.97 * best) }'; then
       best=$us best_type=$type
     fi
   done
-  [ $best_type = own ] || export OPENBLAS_CORETYPE=$best_type
+  [ -z "$best_type" ] || export OPENBLAS_CORETYPE=$best_type
 }
 
 # run_limit BATCH -> microseconds of a step; it takes multiples of 16 only
@@ -139,11 +139,12 @@ time_row() {
   awk -v ours="$(median < "$runs/ours")" -v peer="$(median < "$runs/peer")" -v limit="$(median < "$runs/limit")" \
     -v single="$(median < "$runs/single")" -v name="$name" -v batch="$batch" -v threads="$threads" \
     -v reference="$reference" -v factor="$factor" -v unit="$unit" '
-    function text(us) { return us == "" ? "" : sprintf("%.4g %s", us * scale, unit) }
+    function text(us) { return us == "" ? "" : sprintf(us * scale < 100 ? "%.3g %s" : "%.0f %s", us * scale, unit) }
     BEGIN {
       scale = unit == "us/image" ? 1 / batch : unit == "ms" ? 10000 / batch / 1000 : 1
-      target = (reference == "limit" ? "at most " : "at least ") factor " x " (reference == "limit" ? "the limit" : reference)
-      if (reference == "limit" && limit != "") { target = target ", " text(limit); got = ours / limit; reached = got <= factor }
+      is_limit = reference == "limit"
+      target = (is_limit ? "at most " : "at least ") factor " x " (is_limit ? "the limit" : reference)
+      if (is_limit && limit != "") { target = target ", " text(limit); got = ours / limit; reached = got <= factor }
       if (reference == "libtorch" && peer != "") { got = peer / ours; reached = got >= factor }
       if (reference == "one thread") { got = single / ours; reached = got >= factor }
       outcome = got == "" ? "" : sprintf("%s: %.3g x", reached ? "reached" : "short", got)
@@ -213,7 +214,7 @@ printf '%s, %s, commit %s%s, median of %d, load at the start %s%s.\n\n' \
   "$(git -C "$root" rev-parse --short HEAD 2> /dev/null || echo unknown)" \
   "$(git -C "$root" diff --quiet HEAD 2> /dev/null || echo ' with changes')" "$repetitions" \
   "$(cut -d ' ' -f 1 /proc/loadavg)" "${OPENBLAS_CORETYPE:+, libtorch with OPENBLAS_CORETYPE=$OPENBLAS_CORETYPE}"
-table_row case threads Adjoint 'libtorch, times slower' target outcome
+table_row case threads Adjoint 'libtorch, how many times slower' target outcome
 table_row --- --: --: --: --- ---
 while IFS='|' read -r -a row; do
   [[ ! "${row[1]} ${row[2]} ${row[3]}" =~ $pattern ]] || time_row "${row[@]}"

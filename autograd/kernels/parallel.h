@@ -1,36 +1,43 @@
 #pragma once
-// Sharing work among threads so that the results do not depend on how many there are: a caller cuts its work into
-// chunks by size alone, and where partial sums are formed it keeps one per chunk and adds them in chunk order.
+// Sharing work among threads so that the results do not depend on how many there are: a caller cuts its work
+// into chunks by size alone, and where partial sums are formed it keeps one per chunk and adds them in chunk
+// order.
 
 #include <cstdint>
 
 namespace adjoint {
 
-/// Threads that kernels may use. At the start: OMP_NUM_THREADS, or every core of the machine.
+/// The most threads that kernels can use.
+inline constexpr int kMostThreads = 256;
+
+/// Threads that kernels may use. At the start: as many as the machine runs at once.
 int num_threads();
 
-/// Sets num_threads(). Throws Error unless threads >= 1.
+/// Sets num_threads(). Throws Error unless threads is 1 to kMostThreads.
 void set_num_threads(int threads);
 
 namespace kernels {
 
-/// Below this much work (about one multiply-add or one element each) waking a second thread costs more than it saves.
+/// Below this much work (about one multiply-add or one element each) waking a second thread costs more than
+/// it saves.
 inline constexpr std::int64_t kWorkWorthAThread = 32768;
 
 namespace detail {
-void run_chunks(std::int64_t chunks, int threads, void (*call)(const void* body, std::int64_t chunk), const void* body);
+void run_chunks(std::int64_t chunks, int threads, void (*call)(const void* body, std::int64_t chunk),
+                const void* body);
 }
 
-/// Calls body(chunk) once for every chunk in [0, chunks), on several threads when work, the whole job's size, is
-/// worth it. body must not throw.
+/// Calls body(chunk) once for every chunk in [0, chunks), on several threads when work, the whole job's size,
+/// is worth it. body must not throw.
 template <class Body>
 void parallel_for(std::int64_t chunks, std::int64_t work, const Body& body) {
   if (chunks <= 1 || work < 2 * kWorkWorthAThread || num_threads() == 1) {
     for (std::int64_t chunk = 0; chunk < chunks; ++chunk) body(chunk);
     return;
   }
-  detail::run_chunks(chunks, num_threads(), [](const void* f, std::int64_t chunk) { (*static_cast<const Body*>(f))(chunk); },
-                     &body);
+  detail::run_chunks(
+      chunks, num_threads(), [](const void* f, std::int64_t chunk) { (*static_cast<const Body*>(f))(chunk); },
+      &body);
 }
 
 }  // namespace kernels

@@ -50,7 +50,7 @@ void add_flags(CLI::App& app, Settings& settings) {
       ->capture_default_str();
   app.add_option("--threads", settings.threads,
                  "Threads (default: one for each core); results do not depend on it")
-      ->check(CLI::Range(1, 1024));
+      ->check(CLI::Range(1, 256));
   app.add_option("--limit", settings.limit, "Train on the first so many images only")
       ->check(CLI::Range(std::int64_t{1}, kAny));
   app.add_option("--metrics", settings.metrics,

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <gtest/gtest.h>
 #include <new>
+#include <ostream>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@ void count() {
 
 }  // namespace
 
+// NOLINTBEGIN: the names are the C library's.
 extern "C" {
 
 void* __libc_malloc(std::size_t bytes);
@@ -62,6 +64,7 @@ void* mmap(void* address, std::size_t bytes, int protection, int flags, int file
 }
 
 }  // extern "C"
+// NOLINTEND
 
 namespace {
 
@@ -86,8 +89,8 @@ struct Loop {
   int threads;
 };
 
-void PrintTo(const Loop& loop, std::ostream* stream) {
-  *stream << loop.model << ", batch " << loop.batch << ", threads " << loop.threads;
+std::ostream& operator<<(std::ostream& stream, const Loop& loop) {
+  return stream << loop.model << ", batch " << loop.batch << ", threads " << loop.threads;
 }
 
 class AllocationsTest : public testing::TestWithParam<Loop> {};

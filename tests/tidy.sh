@@ -6,7 +6,8 @@ set -euo pipefail
 
 need_packages clang-tidy git
 configure release ON
-[ $# -gt 0 ] || mapfile -t files < <(git -C "$root" ls-files '*.cpp' | sed "s|^|$root/|")
+# Clang 14 cannot compile libtorch's headers as C++20.
+[ $# -gt 0 ] || mapfile -t files < <(git -C "$root" ls-files '*.cpp' ':!tests/bench/torch_peer.cpp' | sed "s|^|$root/|")
 [ $# -eq 0 ] || files=("$@")
 say "Running clang-tidy on ${#files[@]} files"
 printf '%s\0' "${files[@]}" |

@@ -39,6 +39,7 @@ struct Documented {
   DocumentedCnn net;
   Sgd sgd{net.parameters(), {.learning_rate = kLearningRate}};
   Images images;
+  std::int64_t right = 0;  // Images recognised by the evaluation.
 };
 
 Step documented(const LabelledImages& data, std::int64_t batch) {
@@ -65,15 +66,15 @@ std::int64_t count_right(const Tensor& logits, const Tensor& label) {
 }
 
 Step evaluation(const LabelledImages& data, std::int64_t batch) {
-  return [d = std::make_shared<Documented>(data, batch), total = std::int64_t{0}]() mutable {
+  return [d = std::make_shared<Documented>(data, batch)] {
     const NoGrad no_grad;
     const auto [image, label] = d->images.next();
-    total += count_right(d->net(image), label);
+    d->right += count_right(d->net(image), label);
   };
 }
 
 template <class Loss>
-Step training(std::shared_ptr<Module> net, const Tensor& x, Loss loss) {
+Step training(const std::shared_ptr<Module>& net, const Tensor& x, Loss loss) {
   auto sgd = std::make_shared<Sgd>(net->parameters(), SgdOptions{.learning_rate = kLearningRate});
   return [=] {
     const Tensor value = loss((*net)(x));
@@ -83,16 +84,16 @@ Step training(std::shared_ptr<Module> net, const Tensor& x, Loss loss) {
   };
 }
 
-Step classifier(std::shared_ptr<Module> net, const Shape& x_shape) {
+Step classifier(const std::shared_ptr<Module>& net, const Shape& x_shape) {
   Tensor label = zeros({x_shape[0]}, {.dtype = int64});
   for (std::int64_t& y : label.mutable_data<std::int64_t>()) y = default_rng().below(10);
-  return training(std::move(net), normal(x_shape, 0, 1),
+  return training(net, normal(x_shape, 0, 1),
                   [label](const Tensor& logits) { return softmax_cross_entropy(logits, label); });
 }
 
 Step five(std::int64_t batch) {
-  auto net = std::make_shared<Sequential>(Conv2d(1, 1, 3, {.stride = 2}), Flatten(), Dense(4, 1));
-  return training(std::move(net), normal({batch, 1, 5, 5}, 0, 1),
+  const auto net = std::make_shared<Sequential>(Conv2d(1, 1, 3, {.stride = 2}), Flatten(), Dense(4, 1));
+  return training(net, normal({batch, 1, 5, 5}, 0, 1),
                   [target = ones({batch, 1})](const Tensor& y) { return mse(y, target); });
 }
 

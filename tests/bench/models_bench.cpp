@@ -1,6 +1,7 @@
 // The models of models.h under Google Benchmark, on the images in the library; items are images.
 
 #include <benchmark/benchmark.h>
+#include <fmt/format.h>
 
 #include "tests/bench/models.h"
 
@@ -31,8 +32,7 @@ int main(int argc, char** argv) {
   const adjoint::Mnist data = adjoint::embedded_mnist();
   for (const Row& row : kRows) {
     for (const int threads : {1, 2}) {
-      const std::string name = std::string(row.model) + "/batch:" + std::to_string(row.batch) +
-                               "/threads:" + std::to_string(threads);
+      const std::string name = fmt::format("{}/batch:{}/threads:{}", row.model, row.batch, threads);
       benchmark::RegisterBenchmark(name.c_str(),
                                    [&, threads](benchmark::State& state) { run(state, row, threads, data); })
           ->Unit(benchmark::kMicrosecond)

@@ -4,6 +4,7 @@
 
 #include <adjoint.h>
 #include <benchmark/benchmark.h>
+#include <fmt/format.h>
 #include <functional>
 #include <string>
 #include <vector>
@@ -49,8 +50,8 @@ void add(const std::string& name, std::int64_t elements, const MakeJob& make) {
     for (const std::int64_t batch : kBatches) {
       if (batch * elements > kMostElements) continue;
       for (const int threads : {1, 2}) {
-        const std::string full_name = name + "/" + adjoint::name(dtype) + "/batch:" + std::to_string(batch) +
-                                      "/threads:" + std::to_string(threads);
+        const std::string full_name =
+            fmt::format("{}/{}/batch:{}/threads:{}", name, adjoint::name(dtype), batch, threads);
         const auto body = [=](State& state) { run(state, threads, make(batch, dtype), dtype); };
         benchmark::RegisterBenchmark(full_name.c_str(), body)->UseRealTime()->MinTime(0.1);
       }
@@ -93,13 +94,14 @@ void add_convolutions() {
   for (const ConvCase& c : kConvs) {
     for (const auto& [part, part_name] : kParts) {
       const std::int64_t elements = std::max(c.channels, c.maps) * c.height * c.width;
-      add(std::string("conv2d/") + part_name + "/" + c.name, elements,
+      add(fmt::format("conv2d/{}/{}", part_name, c.name), elements,
           [&c, part = part](std::int64_t batch, DType dtype) {
             const Tensor x = random({batch, c.channels, c.height, c.width}, dtype);
             const Tensor w = random({c.maps, c.channels / c.options.groups, c.kernel, c.kernel}, dtype);
             const Tensor b = random({c.maps}, dtype);
             const Tensor dy = random(conv2d(x, w, b, c.options).shape(), dtype);
-            const Cost cost = {.operations = 2.0 * static_cast<double>(dy.numel() * w.numel() / c.maps)};
+            const Cost cost = {.operations = 2.0 * static_cast<double>(dy.numel()) *
+                                             static_cast<double>(w.shape().features())};
             if (part == Part::forward) return Job{[=, &c] { return conv2d(x, w, b, c.options); }, cost};
             if (part == Part::input_grad) {
               return Job{[=, &c] { return conv2d_input_grad(dy, w, x.shape(), c.options); }, cost};
@@ -155,7 +157,7 @@ void add_products() {
   constexpr std::pair<std::int64_t, std::int64_t> kLayers[] = {
       {96, 50}, {50, 10}, {400, 120}, {784, 512}, {512, 512}, {2048, 256}, {37, 53}};
   for (const auto& [inputs, outputs] : kLayers) {
-    const std::string sizes = "/" + std::to_string(inputs) + "x" + std::to_string(outputs);
+    const std::string sizes = fmt::format("/{}x{}", inputs, outputs);
     const auto add_product = [&, in = inputs, out = outputs](const char* name, auto op) {
       add(name + sizes, std::max(in, out), [=](std::int64_t batch, DType dtype) {
         const Tensor x = random({batch, in}, dtype), w = random({out, in}, dtype),
@@ -176,8 +178,7 @@ void add_products() {
           const double operations = 2.0 * static_cast<double>(n * n * n);
           run(state, threads, {[&] { return matmul(a, b); }, {.operations = operations}}, dtype);
         };
-        const std::string name = "matmul/" + std::to_string(n) + "/" + adjoint::name(dtype) +
-                                 "/threads:" + std::to_string(threads);
+        const std::string name = fmt::format("matmul/{}/{}/threads:{}", n, adjoint::name(dtype), threads);
         benchmark::RegisterBenchmark(name.c_str(), body)->UseRealTime()->MinTime(0.1);
       }
     }

@@ -27,9 +27,8 @@ double median_seconds(const Step& step, int repetitions) {
   seconds_of(step, 3);
   std::int64_t steps = 1;
   for (double run = seconds_of(step, steps); run < kSeconds; run = seconds_of(step, steps)) steps *= 2;
-  std::vector<double> seconds;
-  for (int i = 0; i < repetitions; ++i)
-    seconds.push_back(seconds_of(step, steps) / static_cast<double>(steps));
+  std::vector<double> seconds(static_cast<std::size_t>(repetitions));
+  for (double& of_step : seconds) of_step = seconds_of(step, steps) / static_cast<double>(steps);
   std::ranges::sort(seconds);
   return (seconds[(seconds.size() - 1) / 2] + seconds[seconds.size() / 2]) / 2;
 }

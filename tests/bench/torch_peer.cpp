@@ -79,16 +79,16 @@ Step evaluation(const adjoint::LabelledImages& data, std::int64_t batch) {
 }
 
 template <class Loss>
-Step training(nn::Sequential net, Tensor x, Loss loss) {
+Step training(const nn::Sequential& net, const Tensor& x, Loss loss) {
   auto sgd = std::make_shared<torch::optim::SGD>(net->parameters(), torch::optim::SGDOptions(kLearningRate));
-  return [=]() mutable {
+  return [=, net = net]() mutable {
     sgd->zero_grad();
     loss(net->forward(x)).backward();
     sgd->step();
   };
 }
 
-Step classifier(nn::Sequential net, Tensor x) {
+Step classifier(const nn::Sequential& net, const Tensor& x) {
   const Tensor label = torch::randint(0, 10, {x.size(0)}, torch::kInt64);
   return training(net, x, [label](const Tensor& logits) { return functional::cross_entropy(logits, label); });
 }

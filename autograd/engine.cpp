@@ -92,13 +92,13 @@ class Frontier {
 };
 
 /// Applies node's rule to dy and checks what it returns.
-Grads checked_apply(Node& node, const Tensor& dy, Needs needs) {
+Grads checked_apply(Node& node, Tensor dy, Needs needs) {
   check<GraphError>(!node.freed(),
                     "backward: the graph of {} was already freed by an earlier backward; pass "
                     "{{.retain_graph = true}} there",
                     node.op);
   RunningOp running(node.op);
-  Grads grads = node.apply(dy, needs);
+  Grads grads = node.apply(std::move(dy), needs);
   check<GraphError>(grads.size() == node.inputs.size(),
                     "{}: its backward rule returned {} gradients for {} inputs", node.op, grads.size(),
                     node.inputs.size());
@@ -142,8 +142,7 @@ void run(const Tensor& y, const Tensor& dy, const BackwardOptions& options, cons
     for (std::size_t i = 0; i < node->inputs.size() && i < 64; ++i) {
       if (node->inputs[i] && wanted(*node->inputs[i])) needs |= std::uint64_t{1} << i;
     }
-    Grads grads = checked_apply(*node, gradient, Needs(needs));
-    gradient = Tensor();
+    Grads grads = checked_apply(*node, std::move(gradient), Needs(needs));
     for (std::size_t i = 0; i < grads.size(); ++i) {
       if (grads[i].defined() && node->inputs[i] && wanted(*node->inputs[i]))
         frontier.add(node->inputs[i], std::move(grads[i]));

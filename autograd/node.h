@@ -57,7 +57,7 @@ class Node : public RefCounted, public Pooled {
   static void destroy(Node* node) noexcept;
 
   /// The gradients of the inputs from dy, the gradient of this node's result.
-  virtual Grads apply(const Tensor& dy, Needs needs) = 0;
+  virtual Grads apply(Tensor dy, Needs needs) = 0;
   /// Frees what apply() needs, which cannot be called again, and the way to the inputs.
   void free();
   bool freed() const { return freed_; }
@@ -85,7 +85,7 @@ std::int64_t live_nodes();
 class LeafNode final : public Node {
  public:
   LeafNode(const Shape& shape, DType dtype) : Node("", shape, dtype, 0) {}
-  Grads apply(const Tensor&, Needs) override { return {}; }
+  Grads apply(Tensor, Needs) override { return {}; }
 
   Tensor grad;
   std::string name;
@@ -125,11 +125,11 @@ struct Input {
 namespace detail {
 
 template <class Rule>
-concept RuleOfInputs = std::is_invocable_r_v<Grads, Rule&, const Tensor&, Needs>;
+concept RuleOfInputs = std::is_invocable_r_v<Grads, Rule&, Tensor, Needs>;
 /// A rule that also wants y, the op's result. It must not capture y itself: the graph would own itself and
 /// never be freed.
 template <class Rule>
-concept RuleOfResult = std::is_invocable_r_v<Grads, Rule&, const Tensor&, const Tensor&, Needs>;
+concept RuleOfResult = std::is_invocable_r_v<Grads, Rule&, Tensor, const Tensor&, Needs>;
 
 template <class Rule>
 class OpNode final : public Node {
@@ -139,11 +139,11 @@ class OpNode final : public Node {
       : Node(op, result.shape(), result.dtype(), inputs), rule_(std::forward<R>(rule)) {
     if constexpr (RuleOfResult<Rule>) result_ = result;
   }
-  Grads apply(const Tensor& dy, Needs needs) override {
+  Grads apply(Tensor dy, Needs needs) override {
     if constexpr (RuleOfResult<Rule>) {
-      return (*rule_)(dy, Tensor(result_, Ref<Node>(this)), needs);
+      return (*rule_)(std::move(dy), Tensor(result_, Ref<Node>(this)), needs);
     } else {
-      return (*rule_)(dy, needs);
+      return (*rule_)(std::move(dy), needs);
     }
   }
 

@@ -18,10 +18,21 @@ Values map(const char* op, const Tensor& x, const Kernel& kernel) {
   ops::check_floating(op, "x", x);
   return ops::map(x.values(), kernel);
 }
+template <class Kernel>
+Values map(const char* op, Tensor& x, const Kernel& kernel) {
+  ops::check_floating(op, "x", x);
+  return ops::map(x, kernel);
+}
+
+/// kernel(dy, y), in dy's memory where it may be.
+template <class Kernel>
+Values map_gradient(Tensor& dy, const Tensor& y, const Kernel& kernel) {
+  return grad_enabled() ? ops::map(dy.values(), y.values(), kernel) : ops::map(dy, y.values(), kernel);
+}
 
 /// dx = dy (1 - y^2).
-Tensor tanh_grad(const Tensor& dy, const Tensor& y) {
-  Values dx = ops::map(dy.values(), y.values(), [](auto... args) { kernels::tanh_grad(args...); });
+Tensor tanh_grad(Tensor dy, const Tensor& y) {
+  Values dx = map_gradient(dy, y, [](auto... args) { kernels::tanh_grad(args...); });
   return record("tanh_grad", std::move(dx), {dy, y},
                 [dy = Saved(dy, y.requires_grad()), y = Saved(y)](const Tensor& ddx, Needs needs) -> Grads {
                   return {needs[0] ? tanh_grad(ddx, y) : Tensor{}, needs[1] ? ddx * dy * y * -2 : Tensor{}};
@@ -29,8 +40,8 @@ Tensor tanh_grad(const Tensor& dy, const Tensor& y) {
 }
 
 /// dx = dy y (1 - y).
-Tensor sigmoid_grad(const Tensor& dy, const Tensor& y) {
-  Values dx = ops::map(dy.values(), y.values(), [](auto... args) { kernels::sigmoid_grad(args...); });
+Tensor sigmoid_grad(Tensor dy, const Tensor& y) {
+  Values dx = map_gradient(dy, y, [](auto... args) { kernels::sigmoid_grad(args...); });
   return record(
       "sigmoid_grad", std::move(dx), {dy, y},
       [dy = Saved(dy, y.requires_grad()), y = Saved(y)](const Tensor& ddx, Needs needs) -> Grads {
@@ -39,8 +50,8 @@ Tensor sigmoid_grad(const Tensor& dy, const Tensor& y) {
 }
 
 /// dx = y > 0 ? dy : 0.
-Tensor relu_grad(const Tensor& dy, const Tensor& y) {
-  Values dx = ops::map(dy.values(), y.values(), [](auto... args) { kernels::relu_grad(args...); });
+Tensor relu_grad(Tensor dy, const Tensor& y) {
+  Values dx = map_gradient(dy, y, [](auto... args) { kernels::relu_grad(args...); });
   return record("relu_grad", std::move(dx), {dy},
                 [y = Saved(y)](const Tensor& ddx, Needs) -> Grads { return {relu_grad(ddx, y)}; });
 }
@@ -68,19 +79,19 @@ Tensor softplus_grad(const Tensor& dy, const Tensor& x) {
 
 }  // namespace
 
-Tensor tanh(const Tensor& x) {
+Tensor tanh(Tensor x) {
   return record("tanh", map("tanh", x, [](auto... args) { kernels::tanh(args...); }), {x},
-                [](const Tensor& dy, const Tensor& y, Needs) -> Grads { return {tanh_grad(dy, y)}; });
+                [](Tensor dy, const Tensor& y, Needs) -> Grads { return {tanh_grad(std::move(dy), y)}; });
 }
 
-Tensor sigmoid(const Tensor& x) {
+Tensor sigmoid(Tensor x) {
   return record("sigmoid", map("sigmoid", x, [](auto... args) { kernels::sigmoid(args...); }), {x},
-                [](const Tensor& dy, const Tensor& y, Needs) -> Grads { return {sigmoid_grad(dy, y)}; });
+                [](Tensor dy, const Tensor& y, Needs) -> Grads { return {sigmoid_grad(std::move(dy), y)}; });
 }
 
-Tensor relu(const Tensor& x) {
+Tensor relu(Tensor x) {
   return record("relu", map("relu", x, [](auto... args) { kernels::relu(args...); }), {x},
-                [](const Tensor& dy, const Tensor& y, Needs) -> Grads { return {relu_grad(dy, y)}; });
+                [](Tensor dy, const Tensor& y, Needs) -> Grads { return {relu_grad(std::move(dy), y)}; });
 }
 
 Tensor softplus(const Tensor& x) {

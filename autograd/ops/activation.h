@@ -1,16 +1,17 @@
 #pragma once
-// Activation functions, applied to every element: float32 or float64; DTypeError on int64.
+// Activation functions, applied to every element: float32 or float64; DTypeError on int64. Those that take x
+// by value compute in its memory when it is a temporary, as in relu(conv2d(x, w)).
 
 #include "autograd/tensor.h"
 
 namespace adjoint {
 
 /// y = tanh(x).   dx = dy (1 - y^2).
-Tensor tanh(const Tensor& x);
+Tensor tanh(Tensor x);
 /// y = 1 / (1 + e^-x).   dx = dy y (1 - y).
-Tensor sigmoid(const Tensor& x);
+Tensor sigmoid(Tensor x);
 /// y = max(x, 0).   dx = x > 0 ? dy : 0.
-Tensor relu(const Tensor& x);
+Tensor relu(Tensor x);
 /// y = ln(1 + e^x).   dx = dy sigmoid(x).
 Tensor softplus(const Tensor& x);
 

@@ -61,4 +61,30 @@ Values map(const Values& a, const Values& b, const Kernel& kernel) {
   return y;
 }
 
+// The same for an argument that an op takes by value and keeps no values of: when it is a temporary, which
+// dies with the call, the result takes its memory. x itself must not be read any more.
+
+template <class Kernel>
+Values map(Tensor& x, const Kernel& kernel) {
+  if (!x.is_unique()) return map(x.values(), kernel);
+  Values y = x.values();
+  visit_floating(y.dtype(), [&]<class T>() {
+    T* values = y.template writable<T>();
+    kernel(y.stored_elements(y.layout()), static_cast<const T*>(values), values);
+  });
+  return y;
+}
+
+template <class Kernel>
+Values map(Tensor& a, const Values& b, const Kernel& kernel) {
+  if (!a.is_unique() || common_layout(a.values(), b) != a.values().layout())
+    return map(a.values(), b, kernel);
+  Values y = a.values();
+  visit_floating(y.dtype(), [&]<class T>() {
+    T* values = y.template writable<T>();
+    kernel(y.stored_elements(y.layout()), static_cast<const T*>(values), b.in<T>(y.layout()), values);
+  });
+  return y;
+}
+
 }  // namespace adjoint::ops

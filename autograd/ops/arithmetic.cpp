@@ -11,9 +11,9 @@ namespace adjoint {
 namespace {
 
 /// y = scale x + shift.
-Values scale_shift(const char* op, const Tensor& x, double scale, double shift) {
+Values scale_shift(const char* op, Tensor& x, double scale, double shift) {
   ops::check_floating(op, "x", x);
-  return ops::map(x.values(), [=]<class T>(std::int64_t n, const T* in, T* out) {
+  return ops::map(x, [=]<class T>(std::int64_t n, const T* in, T* out) {
     kernels::scale_shift(n, static_cast<T>(scale), static_cast<T>(shift), in, out);
   });
 }
@@ -56,24 +56,24 @@ Tensor div(const Tensor& a, const Tensor& b) {
                 });
 }
 
-Tensor neg(const Tensor& x) {
+Tensor neg(Tensor x) {
   if (x.dtype() == DType::int64) {
     Values y(x.dtype(), x.shape());
     kernels::neg(x.numel(), x.values().rows<std::int64_t>(), y.writable<std::int64_t>());
     return Tensor(std::move(y));
   }
   return record("neg", scale_shift("neg", x, -1, 0), {x},
-                [](const Tensor& dy, Needs) -> Grads { return {neg(dy)}; });
+                [](Tensor dy, Needs) -> Grads { return {neg(std::move(dy))}; });
 }
 
-Tensor add(const Tensor& x, double s) {
+Tensor add(Tensor x, double s) {
   return record("add", scale_shift("add", x, 1, s), {x},
-                [](const Tensor& dy, Needs) -> Grads { return {dy}; });
+                [](Tensor dy, Needs) -> Grads { return {std::move(dy)}; });
 }
 
-Tensor mul(const Tensor& x, double s) {
+Tensor mul(Tensor x, double s) {
   return record("mul", scale_shift("mul", x, s, 0), {x},
-                [s](const Tensor& dy, Needs) -> Grads { return {dy * s}; });
+                [s](Tensor dy, Needs) -> Grads { return {std::move(dy) * s}; });
 }
 
 Tensor div(double s, const Tensor& x) {

@@ -5,6 +5,8 @@
 // All of these throw ShapeError when shapes do not fit and DTypeError when the dtypes differ; float32 and
 // float64 are differentiable, int64 is computed only (div, equal and the scalar forms are floating only).
 
+#include <utility>
+
 #include "autograd/tensor.h"
 
 namespace adjoint {
@@ -17,13 +19,13 @@ Tensor sub(const Tensor& a, const Tensor& b);
 Tensor mul(const Tensor& a, const Tensor& b);
 /// y = a / b.
 Tensor div(const Tensor& a, const Tensor& b);
-/// y = -x.
-Tensor neg(const Tensor& x);
+/// y = -x, in x's memory when it is a temporary.
+Tensor neg(Tensor x);
 
-/// y = x + s.
-Tensor add(const Tensor& x, double s);
-/// y = s x.
-Tensor mul(const Tensor& x, double s);
+/// y = x + s, in x's memory when it is a temporary.
+Tensor add(Tensor x, double s);
+/// y = s x, in x's memory when it is a temporary.
+Tensor mul(Tensor x, double s);
 /// y = s / x.
 Tensor div(double s, const Tensor& x);
 
@@ -34,15 +36,15 @@ inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
 inline Tensor operator-(const Tensor& a, const Tensor& b) { return sub(a, b); }
 inline Tensor operator*(const Tensor& a, const Tensor& b) { return mul(a, b); }
 inline Tensor operator/(const Tensor& a, const Tensor& b) { return div(a, b); }
-inline Tensor operator-(const Tensor& x) { return neg(x); }
+inline Tensor operator-(Tensor x) { return neg(std::move(x)); }
 
-inline Tensor operator+(const Tensor& x, double s) { return add(x, s); }
-inline Tensor operator+(double s, const Tensor& x) { return add(x, s); }
-inline Tensor operator-(const Tensor& x, double s) { return add(x, -s); }
-inline Tensor operator-(double s, const Tensor& x) { return add(neg(x), s); }
-inline Tensor operator*(const Tensor& x, double s) { return mul(x, s); }
-inline Tensor operator*(double s, const Tensor& x) { return mul(x, s); }
-inline Tensor operator/(const Tensor& x, double s) { return mul(x, 1 / s); }
+inline Tensor operator+(Tensor x, double s) { return add(std::move(x), s); }
+inline Tensor operator+(double s, Tensor x) { return add(std::move(x), s); }
+inline Tensor operator-(Tensor x, double s) { return add(std::move(x), -s); }
+inline Tensor operator-(double s, Tensor x) { return add(neg(std::move(x)), s); }
+inline Tensor operator*(Tensor x, double s) { return mul(std::move(x), s); }
+inline Tensor operator*(double s, Tensor x) { return mul(std::move(x), s); }
+inline Tensor operator/(Tensor x, double s) { return mul(std::move(x), 1 / s); }
 inline Tensor operator/(double s, const Tensor& x) { return div(s, x); }
 
 /// The shape that a and b broadcast to. Throws ShapeError, naming op, when they do not fit.

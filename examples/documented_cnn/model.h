@@ -7,7 +7,7 @@
 namespace documented_cnn {
 
 /// The activations f that the note leaves open, by name: "sigmoid", "tanh" or "relu".
-using Activation = adjoint::Tensor (*)(const adjoint::Tensor&);
+using Activation = adjoint::Tensor (*)(adjoint::Tensor);
 /// Throws adjoint::Error when there is none of this name.
 Activation activation_named(const std::string& name);
 

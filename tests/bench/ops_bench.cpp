@@ -113,7 +113,7 @@ void add_convolutions() {
 }
 
 /// y = f(x) with x [batch, shape], forward; and y with x's gradient.
-void add_function(const std::string& name, const Shape& image, Tensor (*f)(const Tensor&)) {
+void add_function(const std::string& name, const Shape& image, const std::function<Tensor(const Tensor&)>& f) {
   const auto x_of = [image](std::int64_t batch, DType dtype) {
     std::vector<std::int64_t> sizes = {batch};
     sizes.insert(sizes.end(), image.begin(), image.end());

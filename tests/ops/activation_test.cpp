@@ -60,7 +60,7 @@ TEST(Activation, KeepsOnlyWhatItsGradientReads) {
 
 TEST(Activation, FirstGradientIsOneOp) {
   const Tensor x = tensor({1, -2}, {.requires_grad = true});
-  Tensor (*const ops[])(const Tensor&) = {tanh, sigmoid, relu, softplus, leaky_relu_default};
+  const std::function<Tensor(const Tensor&)> ops[] = {tanh, sigmoid, relu, softplus, leaky_relu_default};
   const char* const names[] = {"tanh_grad", "sigmoid_grad", "relu_grad", "softplus_grad", "leaky_relu_grad"};
   for (std::size_t i = 0; i < std::size(ops); ++i) {
     const Tensor dy = tensor({1, 1}, {.requires_grad = true});

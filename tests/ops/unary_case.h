@@ -1,6 +1,7 @@
 #pragma once
 // What every function of one number is tested for.
 
+#include <functional>
 #include <vector>
 
 #include "autograd/grad.h"
@@ -11,7 +12,7 @@ namespace adjoint::support {
 /// y = f(x) and where x is drawn from for its values, and for its gradients (clear of kinks).
 struct UnaryCase {
   const char* name;
-  Tensor (*op)(const Tensor&);
+  std::function<Tensor(const Tensor&)> op;
   double (*f)(double);
   double low, high;
   double gradient_low, gradient_high;
@@ -47,7 +48,7 @@ inline void check_unary(const UnaryCase& c) {
 }
 
 /// Values and slopes of op at these x, exactly, in both dtypes.
-inline void expect_table(Tensor (*op)(const Tensor&), const std::vector<double>& x,
+inline void expect_table(std::function<Tensor(const Tensor&)> op, const std::vector<double>& x,
                          const std::vector<double>& y, const std::vector<double>& slope) {
   for (const DType dtype : {float32, float64}) {
     const Shape shape{static_cast<std::int64_t>(x.size())};

@@ -113,7 +113,8 @@ void add_convolutions() {
 }
 
 /// y = f(x) with x [batch, shape], forward; and y with x's gradient.
-void add_function(const std::string& name, const Shape& image, const std::function<Tensor(const Tensor&)>& f) {
+void add_function(const std::string& name, const Shape& image,
+                  const std::function<Tensor(const Tensor&)>& f) {
   const auto x_of = [image](std::int64_t batch, DType dtype) {
     std::vector<std::int64_t> sizes = {batch};
     sizes.insert(sizes.end(), image.begin(), image.end());
@@ -136,9 +137,9 @@ void add_function(const std::string& name, const Shape& image, const std::functi
 
 void add_functions() {
   add_function("relu", {4, 24, 24}, relu);
-  add_function("tanh", {4, 24, 24}, tanh);
+  add_function("tanh", {4, 24, 24}, [](const Tensor& x) { return tanh(x); });
   add_function("sigmoid", {4, 24, 24}, sigmoid);
-  add_function("exp", {4, 24, 24}, exp);
+  add_function("exp", {4, 24, 24}, [](const Tensor& x) { return exp(x); });
   add_function("scale", {4, 24, 24}, [](const Tensor& x) { return x * 1.0001; });
   add_function("add", {4, 24, 24}, [](const Tensor& x) { return x + x; });
   add_function("mul", {4, 24, 24}, [](const Tensor& x) { return x * x; });

@@ -100,13 +100,12 @@ TEST_P(AllocationsTest, ASteadyLoopMakesNone) {
   const adjoint::Mnist data = adjoint::embedded_mnist();
   bench::use_threads(threads);
   const bench::Step step = bench::make_step(model, batch, data);
-  // Steady once every thread has had its first share of every kernel, which chance decides on a busy machine.
-  int last = 0;
-  for (int round = 0; round < 50; ++round) {
-    last = allocations_of(step, 5);
-    if (last == 0) return;
-  }
-  FAIL() << last << " allocations in 5 steps";
+  for (int i = 0; i < 3; ++i) step();
+  int made = allocations_of(step, 10);
+  // Another thread asks for memory at its first share of each kernel, which on a busy machine comes at any
+  // step.
+  for (int round = 0; threads > 1 && made > 0 && round < 50; ++round) made = allocations_of(step, 10);
+  EXPECT_EQ(made, 0);
 }
 
 constexpr Loop kLoops[] = {

@@ -28,9 +28,8 @@ std::int64_t Shape::features() const {
   return product;
 }
 
-int Shape::checked_axis(int axis) const {
-  check_shape(axis >= -rank_ && axis < rank_, "shape: axis {} is out of range for {}", axis, *this);
-  return axis < 0 ? axis + rank_ : axis;
+void Shape::raise_axis(int axis) const {
+  detail::raise<ShapeError>("shape: axis {} is out of range for {}", fmt::make_format_args(axis, *this));
 }
 
 Shape Shape::with(int axis, std::int64_t size) const {

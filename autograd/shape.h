@@ -28,7 +28,11 @@ class Shape {
   /// out of range.
   std::int64_t operator[](int axis) const { return sizes_[checked_axis(axis)]; }
   /// axis as a number in [0, rank). Throws ShapeError when it is not in [-rank, rank).
-  int checked_axis(int axis) const;
+  int checked_axis(int axis) const {
+    if (axis < -rank_ || axis >= rank_) [[unlikely]]
+      raise_axis(axis);
+    return axis < 0 ? axis + rank_ : axis;
+  }
   std::span<const std::int64_t> sizes() const { return {sizes_, static_cast<std::size_t>(rank_)}; }
   /// This shape with one size replaced. Throws as the constructor and checked_axis.
   Shape with(int axis, std::int64_t size) const;
@@ -38,6 +42,8 @@ class Shape {
   bool operator==(const Shape& other) const;
 
  private:
+  [[noreturn]] void raise_axis(int axis) const;
+
   std::int64_t sizes_[kMaxRank] = {};
   std::int64_t numel_ = 1;
   int rank_ = 0;

@@ -27,34 +27,12 @@ Buffer* release(Ref<Buffer> buffer) {
   return buffer.get();
 }
 
-Buffer* share(const std::atomic<Buffer*>& held) {
-  Buffer* buffer = held.load(std::memory_order_acquire);
-  if (buffer != nullptr) buffer->add_ref();
-  return buffer;
-}
-
-Buffer* take(std::atomic<Buffer*>& held) {
-  Buffer* buffer = held.load(std::memory_order_relaxed);
-  held.store(nullptr, std::memory_order_relaxed);
-  return buffer;
-}
-
-void drop(Buffer* buffer) {
-  if (buffer != nullptr && buffer->drop_ref()) Buffer::destroy(buffer);
-}
-
 }  // namespace
 
 Values::Values(DType dtype, const Shape& shape, Layout layout) : shape_(shape), dtype_(dtype) {
   const auto elements = static_cast<std::size_t>(stored_elements(layout));
   held(layout).store(release(Buffer::allocate(elements * size_of(dtype))), std::memory_order_relaxed);
 }
-
-Values::Values(const Values& other)
-    : shape_(other.shape_), rows_(share(other.rows_)), lanes_(share(other.lanes_)), dtype_(other.dtype_) {}
-
-Values::Values(Values&& other) noexcept
-    : shape_(other.shape_), rows_(take(other.rows_)), lanes_(take(other.lanes_)), dtype_(other.dtype_) {}
 
 Values& Values::operator=(Values other) noexcept {
   shape_ = other.shape_;
@@ -64,11 +42,6 @@ Values& Values::operator=(Values other) noexcept {
   rows_.store(take(other.rows_), std::memory_order_relaxed);
   lanes_.store(take(other.lanes_), std::memory_order_relaxed);
   return *this;
-}
-
-Values::~Values() {
-  drop(rows_.load(std::memory_order_relaxed));
-  drop(lanes_.load(std::memory_order_relaxed));
 }
 
 std::int64_t Values::stored_elements(Layout layout) const {

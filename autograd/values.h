@@ -32,10 +32,15 @@ class Values {
   Values() = default;
   /// Uninitialised values in one layout; lanes needs a floating dtype and rank >= 1.
   Values(DType dtype, const Shape& shape, Layout layout = Layout::rows);
-  Values(const Values& other);
-  Values(Values&& other) noexcept;
+  Values(const Values& other)
+      : shape_(other.shape_), rows_(share(other.rows_)), lanes_(share(other.lanes_)), dtype_(other.dtype_) {}
+  Values(Values&& other) noexcept
+      : shape_(other.shape_), rows_(take(other.rows_)), lanes_(take(other.lanes_)), dtype_(other.dtype_) {}
   Values& operator=(Values other) noexcept;
-  ~Values();
+  ~Values() {
+    drop(rows_.load(std::memory_order_relaxed));
+    drop(lanes_.load(std::memory_order_relaxed));
+  }
 
   DType dtype() const { return dtype_; }
   const Shape& shape() const { return shape_; }
@@ -77,6 +82,19 @@ class Values {
   Values copy() const;
 
  private:
+  static Buffer* share(const std::atomic<Buffer*>& held) {
+    Buffer* buffer = held.load(std::memory_order_acquire);
+    if (buffer != nullptr) buffer->add_ref();
+    return buffer;
+  }
+  static Buffer* take(std::atomic<Buffer*>& held) {
+    Buffer* buffer = held.load(std::memory_order_relaxed);
+    held.store(nullptr, std::memory_order_relaxed);
+    return buffer;
+  }
+  static void drop(Buffer* buffer) {
+    if (buffer != nullptr && buffer->drop_ref()) Buffer::destroy(buffer);
+  }
   std::atomic<Buffer*>& held(Layout layout) const { return layout == Layout::rows ? rows_ : lanes_; }
   const void* data(Layout layout) const {
     Buffer* buffer = held(layout).load(std::memory_order_acquire);

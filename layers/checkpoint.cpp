@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -238,7 +239,8 @@ std::ifstream open(const fs::path& path) {
 
 }  // namespace
 
-void save_checkpoint(const fs::path& path, const StateDict& state) {
+void save_checkpoint(const std::string& name, const StateDict& state) {
+  const fs::path path = name;
   const std::string header = header_of(state);
   const std::uint64_t header_bytes = header.size();
   std::error_code error;
@@ -250,12 +252,12 @@ void save_checkpoint(const fs::path& path, const StateDict& state) {
   Replacement file(path);
   file.write(reinterpret_cast<const char*>(&header_bytes), sizeof header_bytes);
   file.write(header.data(), header.size());
-  for (const auto& [name, tensor] : state) file.write(bytes_at(tensor), bytes_of(tensor));
+  for (const NamedTensor& named : state) file.write(bytes_at(named.tensor), bytes_of(named.tensor));
   file.finish();
 }
 
-StateDict load_checkpoint(const fs::path& path) {
-  const std::string name = path.string();
+StateDict load_checkpoint(const std::string& name) {
+  const fs::path path = name;
   std::ifstream file = open(path);
   const auto file_bytes = static_cast<std::int64_t>(fs::file_size(path));
   const auto read = [&](char* bytes, std::int64_t count) {

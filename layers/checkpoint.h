@@ -3,7 +3,7 @@
 // other systems read too: the length of the header in 8 bytes, the header in JSON, the values. All
 // little-endian; float32, float64 and int64 are F32, F64 and I64.
 
-#include <filesystem>
+#include <string>
 
 #include "layers/idx.h"
 #include "layers/module.h"
@@ -16,7 +16,7 @@ namespace adjoint {
 /// something else than a file.
 ///
 ///     save_checkpoint("net.safetensors", net.state_dict());
-void save_checkpoint(const std::filesystem::path& path, const StateDict& state);
+void save_checkpoint(const std::string& path, const StateDict& state);
 
 /// The tensors of a safetensors file in the order of its header; its metadata are ignored. Throws FileError
 /// when it is missing, unreadable or not such a file, whole to the last byte, or has elements of another
@@ -24,6 +24,6 @@ void save_checkpoint(const std::filesystem::path& path, const StateDict& state);
 /// whatever its header claims.
 ///
 ///     net.load_state_dict(load_checkpoint("net.safetensors"));
-StateDict load_checkpoint(const std::filesystem::path& path);
+StateDict load_checkpoint(const std::string& path);
 
 }  // namespace adjoint

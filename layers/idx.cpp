@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
 #include <functional>
@@ -183,8 +184,8 @@ IdxFile read_idx(std::span<const std::uint8_t> bytes, const std::string& name) {
   return parse_plain_or_gzip(read, bytes.size(), name);
 }
 
-IdxFile read_idx(const std::filesystem::path& path) {
-  const std::string name = path.string();
+IdxFile read_idx(const std::string& name) {
+  const std::filesystem::path path = name;
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
   check<FileError>(status.type() != std::filesystem::file_type::not_found, "{}: no such file", name);

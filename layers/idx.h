@@ -2,7 +2,6 @@
 // IDX files, the format MNIST comes in: a header with the sizes of the axes, then one byte a value.
 
 #include <cstdint>
-#include <filesystem>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -26,7 +25,7 @@ struct IdxFile {
 /// Throws FileError when it is missing, unreadable, not IDX, of another element type, corrupt, or when it
 /// holds fewer or more bytes than its header says. Memory grows with what the file really holds, whatever its
 /// header claims.
-IdxFile read_idx(const std::filesystem::path& path);
+IdxFile read_idx(const std::string& path);
 
 /// As above, from bytes in memory; name stands for the file in messages.
 IdxFile read_idx(std::span<const std::uint8_t> bytes, const std::string& name);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <fmt/format.h>
 #include <span>
 #include <string_view>
@@ -89,7 +90,8 @@ fs::path find_place(const fs::path& directory) {
 
 }  // namespace
 
-Mnist load_mnist(const fs::path& directory) {
+Mnist load_mnist(const std::string& name) {
+  const fs::path directory = name;
   std::error_code error;
   const auto status = fs::status(directory, error);
   check<FileError>(status.type() != fs::file_type::not_found, "{}: no such directory", directory.string());

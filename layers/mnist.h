@@ -2,7 +2,6 @@
 // MNIST and its look-alikes: grey images of one size with labels 0 to 9, in four IDX files.
 
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -30,7 +29,7 @@ struct Mnist {
 /// itself or in raw or MNIST/raw below it. Throws FileError when the directory or a file is missing or
 /// unreadable, when a file does not hold images or labels as its name says, when counts or image sizes
 /// disagree or are 0, and when a label is not below kMnistClasses.
-Mnist load_mnist(const std::filesystem::path& directory);
+Mnist load_mnist(const std::string& directory);
 
 /// The first 5,000 training and the first 1,000 test images of MNIST, which are part of this library
 /// (layers/data).

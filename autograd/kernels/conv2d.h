@@ -3,8 +3,9 @@
 //
 //   y[n,o,i,j] = bias[o] + sum_{c,u,v} x[n, g C + c, i sh + u dh - ph, j sw + v dw - pw] w[o,c,u,v]
 //
-// with g = o / (O / groups) the group of output channel o, C = in_channels / groups, reads outside x being 0, and
-// w[o,c,u,v] replaced by w[o,c,KH-1-u,KW-1-v] when flip is set. It is linear in x and in w; the gradients are its two transposes.
+// with g = o / (O / groups) the group of output channel o, C = in_channels / groups, reads outside x being 0,
+// and w[o,c,u,v] replaced by w[o,c,KH-1-u,KW-1-v] when flip is set. It is linear in x and in w; the gradients
+// are its two transposes.
 
 #include <cstdint>
 
@@ -12,9 +13,9 @@ namespace adjoint::kernels {
 
 /// Sizes of one convolution, checked by the caller: all positive but batch and padding, which may be 0.
 struct Conv2dSizes {
-  std::int64_t batch, in_channels, height, width;             // x
-  std::int64_t out_channels, out_height, out_width;           // y
-  std::int64_t kernel_height, kernel_width;                   // w [out_channels, in_channels / groups, KH, KW]
+  std::int64_t batch, in_channels, height, width;    // x
+  std::int64_t out_channels, out_height, out_width;  // y
+  std::int64_t kernel_height, kernel_width;          // w [out_channels, in_channels / groups, KH, KW]
   std::int64_t stride_height = 1, stride_width = 1;
   std::int64_t padding_height = 0, padding_width = 0;
   std::int64_t dilation_height = 1, dilation_width = 1;
@@ -22,8 +23,8 @@ struct Conv2dSizes {
   bool flip = false;
 };
 
-// T is float or double. Results are overwritten, never read first. x, y, dx, dy are in the layout of the function's
-// name; w, bias and dw are always plain row-major.
+// T is float or double. Results are overwritten, never read first. x, y, dx, dy are in the layout of the
+// function's name; w, bias and dw are always plain row-major.
 
 /// y [N,O,OH,OW] from x [N,C,H,W]; bias [O] or null.
 template <class T>

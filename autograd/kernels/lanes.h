@@ -2,10 +2,12 @@
 // The two layouts in which kernels take and give values.
 //
 // Rows:  the plain row-major array [N, F], F being the product of all axes but the first.
-// Lanes: [ceil(N / L)][F][L] with L = kLanes<T> = 16 float32 or 8 float64 (64 bytes, one AVX-512 register): image n
-//        is lane n % L of block n / L, and the L images of a block ride side by side through the same arithmetic.
-//        When N is no multiple of L, the last block's spare lanes hold unspecified values (NaN and infinity
-//        included): whoever adds up across lanes leaves them out, everyone else computes on them and does not care.
+// Lanes: [ceil(N / L)][F][L] with L = kLanes<T> = 16 float32 or 8 float64 (64 bytes, one AVX-512 register):
+// image n
+//        is lane n % L of block n / L, and the L images of a block ride side by side through the same
+//        arithmetic. When N is no multiple of L, the last block's spare lanes hold unspecified values (NaN
+//        and infinity included): whoever adds up across lanes leaves them out, everyone else computes on them
+//        and does not care.
 //
 // Every array of values starts at a 64-byte boundary, in either layout.
 

@@ -20,7 +20,7 @@ namespace kernels {
 
 /// Below this much work (about one multiply-add or one element each) waking a second thread costs more than
 /// it saves.
-inline constexpr std::int64_t kWorkWorthAThread = 32768;
+inline constexpr std::int64_t kWorkWorthAThread = 12288;
 
 namespace detail {
 void run_chunks(std::int64_t chunks, int threads, void (*call)(const void* body, std::int64_t chunk),

@@ -3,8 +3,8 @@
 // "pooling".
 #include <array>
 #include <cmath>
-#include <functional>
 #include <fmt/core.h>
+#include <functional>
 #include <gtest/gtest.h>
 #include <random>
 #include <stdexcept>

@@ -19,6 +19,8 @@ namespace {
 template <class T>
 using PoolVector = std::vector<T, PoolAllocator<T>>;
 
+constexpr std::size_t kUsualSize = 16;  // Vectors of a small network's pass need not grow step by step.
+
 constinit thread_local const char* op_running = "";
 
 struct RunningOp {
@@ -32,6 +34,12 @@ struct RunningOp {
 /// The gradients that wait for their node's turn.
 class Frontier {
  public:
+  Frontier() {
+    slots_.reserve(kUsualSize);
+    free_slots_.reserve(kUsualSize);
+    heap_.reserve(kUsualSize);
+  }
+
   bool empty() const { return heap_.empty(); }
 
   /// Adds a gradient to what waits for node.
@@ -158,8 +166,9 @@ std::mutex leaf_mutex;
 const char* running_op() { return op_running; }
 
 void accumulate_into_leaves(const Tensor& y, const Tensor& dy, const BackwardOptions& options) {
-  PoolVector<std::pair<Ref<Node>, Tensor>>
-      leaves;  // Written at the end, so that a throwing rule leaves no half of a gradient.
+  // Written at the end, so that a throwing rule leaves no half of a gradient.
+  PoolVector<std::pair<Ref<Node>, Tensor>> leaves;
+  leaves.reserve(kUsualSize);
   run(
       y, dy, options, [](const Node&) { return true; },
       [&](const Ref<Node>& node, Tensor& gradient) {

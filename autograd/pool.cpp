@@ -18,8 +18,8 @@ constexpr bool kRecycle = true;
 constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kLinearClasses = 16;                 // 64, 128, ... 1024 bytes,
 constexpr std::size_t kClasses = kLinearClasses + 4 * 36;  // then four sizes to every doubling, up to 2^46.
-constexpr std::size_t kMostCachedBytes = std::size_t{512}
-                                         << 20;  // Per thread; beyond it blocks really are freed.
+// Per thread; beyond it blocks really are freed.
+constexpr std::size_t kMostCachedBytes = std::size_t{512} << 20;
 
 struct SizeClass {
   std::size_t index, bytes;

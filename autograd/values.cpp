@@ -19,19 +19,11 @@ void Buffer::destroy(Buffer* buffer) noexcept {
   pool_free(buffer, sizeof(Buffer) + bytes);
 }
 
-namespace {
-
-/// Takes over a Ref's share of its buffer.
-Buffer* release(Ref<Buffer> buffer) {
-  buffer->add_ref();  // outlives the Ref that is about to drop its own
-  return buffer.get();
-}
-
-}  // namespace
-
 Values::Values(DType dtype, const Shape& shape, Layout layout) : shape_(shape), dtype_(dtype) {
   const auto elements = static_cast<std::size_t>(stored_elements(layout));
-  held(layout).store(release(Buffer::allocate(elements * size_of(dtype))), std::memory_order_relaxed);
+  const Ref<Buffer> buffer = Buffer::allocate(elements * size_of(dtype));
+  buffer->add_ref();  // what is held counts as one
+  held(layout).store(buffer.get(), std::memory_order_relaxed);
 }
 
 Values& Values::operator=(Values other) noexcept {

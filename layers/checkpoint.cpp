@@ -210,6 +210,7 @@ class HeaderParser {
   /// The tensors fill the values' bytes without holes and without overlaps.
   void check_tiling(const std::vector<Entry>& entries) const {
     std::vector<const Entry*> sorted;
+    sorted.reserve(entries.size());
     for (const Entry& entry : entries) sorted.push_back(&entry);
     std::ranges::sort(sorted, {}, [](const Entry* entry) { return std::pair(entry->begin, entry->end); });
     std::int64_t position = 0;

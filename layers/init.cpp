@@ -36,8 +36,8 @@ Fans fans(const Shape& shape, std::int64_t groups) {
   check(groups >= 1 && shape[0] % groups == 0, "init: {} groups do not divide the {} output maps of {}",
         groups, shape[0], shape);
   const auto in = static_cast<double>(shape.features());
-  const auto out_maps = static_cast<double>(shape[0] / groups);
-  return {.in = in, .out = out_maps * in / static_cast<double>(shape[1])};
+  const std::int64_t out_maps = shape[0] / groups;
+  return {.in = in, .out = static_cast<double>(out_maps) * in / static_cast<double>(shape[1])};
 }
 
 Tensor fan_in_uniform(const Shape& shape, const InitOptions& options, Rng& rng) {

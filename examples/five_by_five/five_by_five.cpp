@@ -72,7 +72,7 @@ double compare(const Tensor& image, const Network& network, const NamedReading& 
 }
 
 /// w* = w - alpha dL/dw, a few times over.
-void update(const Tensor& image, Network network) {
+void update(const Tensor& image, const Network& network) {
   constexpr double kAlpha = 0.02;
   fmt::print("\nUpdates w* = w - alpha dL/dw with alpha = {}, reading (a)\n", kAlpha);
   Sgd sgd({network.filter}, {.learning_rate = kAlpha});

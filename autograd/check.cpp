@@ -1,6 +1,6 @@
 #include "autograd/check.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 auto fmt::formatter<adjoint::DType>::format(adjoint::DType dtype, fmt::format_context& context) const
     -> fmt::format_context::iterator {

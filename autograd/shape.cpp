@@ -1,7 +1,7 @@
 #include "autograd/shape.h"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "autograd/check.h"
 
@@ -16,7 +16,7 @@ Shape::Shape(std::span<const std::int64_t> sizes) : rank_(static_cast<int>(sizes
     check_shape(size >= 0, "shape: sizes must not be negative, axis {} has {}", axis, size);
     check_shape(!__builtin_mul_overflow(nonzero, std::max<std::int64_t>(size, 1), &nonzero) &&
                     nonzero <= INT64_MAX / 16,
-                "shape: too many elements, the product of [{}] overflows", fmt::join(sizes, ","));
+                "shape: too many elements, the product of {} overflows", Listed(sizes));
     sizes_[axis] = size;
     numel_ *= size;
   }
@@ -47,5 +47,5 @@ std::string to_string(const Shape& shape) { return fmt::format("{}", shape); }
 
 auto fmt::formatter<adjoint::Shape>::format(const adjoint::Shape& shape, fmt::format_context& context) const
     -> fmt::format_context::iterator {
-  return fmt::format_to(context.out(), "[{}]", fmt::join(shape.sizes(), ","));
+  return formatter<adjoint::Listed<std::int64_t>>().format({shape.sizes()}, context);
 }

@@ -52,6 +52,14 @@ class Shape {
 /// "[2,3]"; "[]" for a scalar.
 std::string to_string(const Shape& shape);
 
+/// Whole numbers that a message shows as "[2,3]", such as sizes that make no Shape.
+template <class T>
+struct Listed {
+  std::span<const T> numbers;
+};
+template <class Range>
+Listed(const Range&) -> Listed<typename Range::value_type>;
+
 }  // namespace adjoint
 
 template <>
@@ -59,4 +67,17 @@ struct fmt::formatter<adjoint::Shape> {
   constexpr auto parse(fmt::format_parse_context& context) { return context.begin(); }
   auto format(const adjoint::Shape& shape, fmt::format_context& context) const
       -> fmt::format_context::iterator;
+};
+
+template <class T>
+struct fmt::formatter<adjoint::Listed<T>> {
+  constexpr auto parse(fmt::format_parse_context& context) { return context.begin(); }
+  auto format(adjoint::Listed<T> list, fmt::format_context& context) const {
+    const char* before = "[";
+    for (const T number : list.numbers) {
+      fmt::format_to(context.out(), "{}{}", before, number);
+      before = ",";
+    }
+    return fmt::format_to(context.out(), "{}]", list.numbers.empty() ? "[" : "");
+  }
 };

@@ -5,7 +5,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <fstream>
 #include <functional>
 #include <limits>
@@ -94,8 +94,8 @@ std::size_t count_values(const std::vector<std::int64_t>& sizes, const std::stri
   constexpr std::int64_t kLargest = std::numeric_limits<std::int64_t>::max();
   std::int64_t product = 1;
   for (const std::int64_t size : sizes) {
-    check<FileError>(size <= kLargest / product, "{}: sizes [{}] overflow: their product must be at most {}",
-                     name, fmt::join(sizes, ","), kLargest);
+    check<FileError>(size <= kLargest / product, "{}: sizes {} overflow: their product must be at most {}",
+                     name, Listed(sizes), kLargest);
     product *= std::max<std::int64_t>(size, 1);
   }
   return std::count(sizes.begin(), sizes.end(), 0) > 0 ? 0 : static_cast<std::size_t>(product);
@@ -145,11 +145,11 @@ IdxFile parse(const Read& read, std::span<const std::uint8_t, 4> magic, std::siz
   file.sizes = parse_sizes(read, magic, name);
   const std::size_t count = count_values(file.sizes, name);
   file.values = read_values(read, count, likely);
-  check<FileError>(file.values.size() == count, "{}: truncated: sizes [{}] need {} values, the file holds {}",
-                   name, fmt::join(file.sizes, ","), count, file.values.size());
+  check<FileError>(file.values.size() == count, "{}: truncated: sizes {} need {} values, the file holds {}",
+                   name, Listed(file.sizes), count, file.values.size());
   std::array<std::uint8_t, 1> more;  // one byte too many is enough to know, however many follow
-  check<FileError>(read(more) == 0, "{}: too long: sizes [{}] need {} values, the file holds more than {}",
-                   name, fmt::join(file.sizes, ","), count, count);
+  check<FileError>(read(more) == 0, "{}: too long: sizes {} need {} values, the file holds more than {}",
+                   name, Listed(file.sizes), count, count);
   return file;
 }
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -24,8 +24,8 @@ struct NamedFile {
 
 void check_rank(const NamedFile& file, std::size_t rank, const char* what) {
   const auto& sizes = file.content.sizes;
-  check<FileError>(sizes.size() == rank, "{}: {}, but this file's sizes are [{}]", file.name, what,
-                   fmt::join(sizes, ","));
+  check<FileError>(sizes.size() == rank, "{}: {}, but this file's sizes are {}", file.name, what,
+                   Listed(sizes));
 }
 
 /// Images [count,height,width] with their labels [count].
@@ -38,8 +38,8 @@ LabelledImages pair_up(NamedFile images, NamedFile labels) {
                    "there must be a label for each image, but {} holds {} images and {} holds {} labels",
                    images.name, sizes[0], labels.name, label_count);
   check<FileError>(!images.content.values.empty(),
-                   "{}: there must be at least one image of one pixel, but the sizes are [{}]", images.name,
-                   fmt::join(sizes, ","));
+                   "{}: there must be at least one image of one pixel, but the sizes are {}", images.name,
+                   Listed(sizes));
   const auto& values = labels.content.values;
   const auto wrong =
       std::find_if(values.begin(), values.end(), [](int label) { return label >= kMnistClasses; });

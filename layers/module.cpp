@@ -1,7 +1,7 @@
 #include "layers/module.h"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <map>
 #include <string_view>
 
@@ -48,11 +48,14 @@ StateDict Module::state_dict() const {
 }
 
 void Module::load_state_dict(const StateDict& state) {
-  std::vector<std::string> problems;
+  std::string problems;
+  const auto report = [&problems](const std::string& problem) {
+    problems += (problems.empty() ? "" : "; ") + problem;
+  };
   std::map<std::string_view, const Tensor*> given;
   for (const auto& [name, tensor] : state) {
-    if (!tensor.defined()) problems.push_back(fmt::format("{} is undefined", name));
-    if (!given.emplace(name, &tensor).second) problems.push_back(fmt::format("{} is given twice", name));
+    if (!tensor.defined()) report(fmt::format("{} is undefined", name));
+    if (!given.emplace(name, &tensor).second) report(fmt::format("{} is given twice", name));
   }
 
   std::vector<NamedTensor> parameters = named_parameters();
@@ -60,17 +63,17 @@ void Module::load_state_dict(const StateDict& state) {
   for (const auto& [name, parameter] : parameters) {
     const auto found = given.find(name);
     if (found == given.end()) {
-      problems.push_back(fmt::format("{} is missing", name));
+      report(fmt::format("{} is missing", name));
       continue;
     }
     const Tensor& source = *sources.emplace_back(found->second);
     given.erase(found);
     if (source.defined() && (source.shape() != parameter.shape() || source.dtype() != parameter.dtype()))
-      problems.push_back(fmt::format("{} must be {} {}, it is {} {}", name, parameter.dtype(),
-                                     parameter.shape(), source.dtype(), source.shape()));
+      report(fmt::format("{} must be {} {}, it is {} {}", name, parameter.dtype(), parameter.shape(),
+                         source.dtype(), source.shape()));
   }
-  for (const auto& [name, source] : given) problems.push_back(fmt::format("{} is not a parameter", name));
-  check(problems.empty(), "load_state_dict: {}", fmt::join(problems, "; "));
+  for (const auto& [name, source] : given) report(fmt::format("{} is not a parameter", name));
+  check(problems.empty(), "load_state_dict: {}", problems);
 
   for (std::size_t i = 0; i < parameters.size(); ++i) parameters[i].tensor.assign(*sources[i]);
 }

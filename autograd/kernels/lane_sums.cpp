@@ -30,7 +30,6 @@ HWY_INLINE hn::Vec<Lanes<T>> folded(const T* values) {
   return sum;
 }
 
-#if HWY_TARGET != HWY_SCALAR
 /// Adds a register's 16-byte parts into one.
 template <class D, class V>
 HWY_INLINE auto added_parts([[maybe_unused]] D d, V v) {
@@ -62,14 +61,11 @@ HWY_INLINE void add_up_four(const double* v, double* sums) {
     hn::StoreU(added_parts(d, ab), hn::CappedTag<double, 2>(), sums + i);
   }
 }
-#endif
 
 template <class T>
 void add_up(std::int64_t count, const T* values, T* sums) {
   std::int64_t i = 0;
-#if HWY_TARGET != HWY_SCALAR
   for (; i + 4 <= count; i += 4) add_up_four(values + i * kLanes<T>, sums + i);
-#endif
   for (; i < count; ++i) sums[i] = hn::GetLane(hn::SumOfLanes(Lanes<T>(), folded(values + i * kLanes<T>)));
 }
 

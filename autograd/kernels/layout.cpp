@@ -21,19 +21,6 @@ namespace hn = hwy::HWY_NAMESPACE;
 template <class T>
 using Lanes = hn::CappedTag<T, kLanes<T>>;
 
-#if HWY_TARGET == HWY_SCALAR
-template <class T>
-void block_to_lanes(std::int64_t features, const T* rows, T* lanes) {
-  for (std::int64_t f = 0; f < features; ++f)
-    for (std::int64_t l = 0; l < kLanes<T>; ++l) *lanes++ = rows[l * features + f];
-}
-
-template <class T>
-void block_to_rows(std::int64_t features, const T* lanes, T* rows) {
-  for (std::int64_t f = 0; f < features; ++f)
-    for (std::int64_t l = 0; l < kLanes<T>; ++l) rows[l * features + f] = *lanes++;
-}
-#else
 /// Values in 16 bytes.
 template <class T>
 constexpr std::int64_t kPart = 16 / sizeof(T);
@@ -118,7 +105,6 @@ void block_to_rows(std::int64_t features, const T* lanes, T* rows) {
     for (std::int64_t lane = 0; lane < kLanes<T>; ++lane)
       rows[lane * features + f] = lanes[f * kLanes<T> + lane];
 }
-#endif
 
 /// values[i] = scale bytes[i]
 template <class T>

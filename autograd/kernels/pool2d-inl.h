@@ -149,19 +149,15 @@ struct RowsLayout {
   static constexpr std::int64_t kElement = 1;
   template <class Body>
   static HWY_INLINE std::int64_t with_group(std::int64_t count, std::int64_t stride, const Body& body) {
-    if (stride == 2) return with_stride<2>(count, stride, body);
-    return with_stride<0>(count, stride, body);
-  }
-
- private:
-  template <int kStride, class Body>
-  static HWY_INLINE std::int64_t with_stride(std::int64_t count, std::int64_t stride, const Body& body) {
-    if (count < kVector<T>) {
-      body(RowsGroup<T, Part<T>, kStride>{Part<T>(count), count, stride});
-      return count;
+    count = std::min(count, kVector<T>);
+    if (stride != 2) {
+      body(RowsGroup<T, Part<T>, 0>{Part<T>(count), count, stride});
+    } else if (count < kVector<T>) {
+      body(RowsGroup<T, Part<T>, 2>{Part<T>(count), count, stride});
+    } else {
+      body(RowsGroup<T, Whole<T>, 2>{{}, count, stride});
     }
-    body(RowsGroup<T, Whole<T>, kStride>{{}, kVector<T>, stride});
-    return kVector<T>;
+    return count;
   }
 };
 

@@ -34,7 +34,7 @@ inline constexpr int kTileRows = HWY_MAX_BYTES == 64   ? (sizeof(T) == 4 ? 8 : 4
 inline constexpr int kTileVectors = 3;
 
 /// Whether a masked load never touches what it masks out, so that ragged ends can be read in place.
-inline constexpr bool kMaskedLoadsAreSafe = !HWY_MEM_OPS_MIGHT_FAULT && HWY_TARGET != HWY_SCALAR;
+inline constexpr bool kMaskedLoadsAreSafe = !HWY_MEM_OPS_MIGHT_FAULT;
 
 template <class T>
 HWY_NOINLINE void copy_few(const T* from, std::int64_t count, T* to) {
@@ -70,26 +70,6 @@ HWY_INLINE void store_first(hn::Vec<D> v, D d, T* p, std::int64_t count) {
 /// Computes a tile of rows in [1, kTileRows<T>] and vectors in [1, kTileVectors]. Compiled in tile.cpp.
 void run_tile(int rows, int vectors, const Tile<float>& tile);
 void run_tile(int rows, int vectors, const Tile<double>& tile);
-
-#if HWY_TARGET == HWY_SCALAR
-
-template <class T>
-inline constexpr std::int64_t kStripColumns = 1;
-
-template <class T>
-HWY_INLINE void transpose_strip(const T* from, std::int64_t, std::int64_t, T* to, std::int64_t) {
-  *to = *from;
-}
-
-template <class D, class T = hn::TFromD<D>>
-HWY_INLINE void store_sums(D, hn::Vec<D> v0, hn::Vec<D> v1, hn::Vec<D> v2, hn::Vec<D> v3, T* sums) {
-  sums[0] = hn::GetLane(v0);
-  sums[1] = hn::GetLane(v1);
-  sums[2] = hn::GetLane(v2);
-  sums[3] = hn::GetLane(v3);
-}
-
-#else
 
 /// Columns that transpose_strip takes at a time.
 template <class T>
@@ -167,8 +147,6 @@ HWY_INLINE void store_sums(D d, hn::Vec<D> v0, hn::Vec<D> v1, hn::Vec<D> v2, hn:
                sums + 2);
   }
 }
-
-#endif
 
 /// to[c * to_step + r] = from[r * from_step + c] for r < rows, c < columns. Writes whole vectors, c by c:
 /// rows rounded up to kVectorSize must fit in to_step; or, where rows <= kVectorSize, a vector past the end

@@ -1,7 +1,7 @@
 #include "autograd/ops/reshape.h"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <functional>
 #include <numeric>
 #include <utility>
@@ -17,8 +17,8 @@ namespace {
 Shape with_inferred_size(const Tensor& x, std::span<const std::int64_t> sizes) {
   const auto unknown = std::find(sizes.begin(), sizes.end(), -1);
   if (unknown == sizes.end()) return Shape(sizes);
-  check_shape(std::count(unknown, sizes.end(), -1) == 1,
-              "reshape: only one size may be -1, the shape is [{}]", fmt::join(sizes, ","));
+  check_shape(std::count(unknown, sizes.end(), -1) == 1, "reshape: only one size may be -1, the shape is {}",
+              Listed(sizes));
   const auto axis = static_cast<int>(unknown - sizes.begin());
   check_shape(sizes.size() <= Shape::kMaxRank, "reshape: at most {} axes are supported, got {}",
               Shape::kMaxRank, sizes.size());
@@ -27,8 +27,8 @@ Shape with_inferred_size(const Tensor& x, std::span<const std::int64_t> sizes) {
   filled[axis] = 1;
   const Shape others(std::span<const std::int64_t>(filled, sizes.size()));
   check_shape(others.numel() != 0 && x.numel() % others.numel() == 0,
-              "reshape: the size that is -1 cannot be found; x is {}, the shape [{}]", x.shape(),
-              fmt::join(sizes, ","));
+              "reshape: the size that is -1 cannot be found; x is {}, the shape {}", x.shape(),
+              Listed(sizes));
   return others.with(axis, x.numel() / others.numel());
 }
 
@@ -39,8 +39,8 @@ struct Permutation {
 
 Permutation checked_permutation(const Tensor& x, std::span<const int> axes) {
   const auto require = [&](bool condition) {
-    check_shape(condition, "permute: axes must name every axis of x once; x is {}, axes are [{}]", x.shape(),
-                fmt::join(axes, ","));
+    check_shape(condition, "permute: axes must name every axis of x once; x is {}, axes are {}", x.shape(),
+                Listed(axes));
   };
   require(std::cmp_equal(axes.size(), x.rank()));
   Permutation result;

@@ -1,6 +1,6 @@
 #include "autograd/ops/window.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "autograd/check.h"
 

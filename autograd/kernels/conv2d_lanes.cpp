@@ -123,6 +123,17 @@ Tile<T> copy_tile(const Correlation& job, const T* in, Range rows, Range columns
   return {scratch, rows.begin, columns.begin, job.channels * stride, stride};
 }
 
+/// The products of row taps a with column taps b, read relative to the first, in order. Returns how many.
+template <class T>
+std::int64_t list_products(const Taps& a, const Taps& b, std::int64_t row_stride, std::int64_t kernel_width,
+                           Product* products) {
+  for (std::int64_t i = 0; i < a.count; ++i)
+    for (std::int64_t j = 0; j < b.count; ++j)
+      *products++ = {i * a.step * row_stride + j * b.step * kLanes<T>,
+                     (a.tap + i * a.tap_step) * kernel_width + b.tap + j * b.tap_step};
+  return a.count * b.count;
+}
+
 /// Output rows `band` of one block of images and one group: in, out and bias at the group's first channel.
 template <class T>
 void correlate_band(const Correlation& job, const T* in, const T* weights, const T* bias, Range band,
@@ -141,6 +152,8 @@ void correlate_band(const Correlation& job, const T* in, const T* weights, const
   if (copy) tile = copy_tile(job, in, rows, columns, scratch.get());
 
   const std::int64_t phases = job.columns.phases(), out_row = job.columns.out_size * kLanes<T>;
+  const std::int64_t area = job.rows.kernel * job.columns.kernel;
+  const Scratch<Product> products(area);
   for (std::int64_t r = band.begin; r < band.end; ++r) {
     const Taps a = job.rows.taps(r).inside(job.rows.in_size);
     for (std::int64_t phase = 0; phase < phases; ++phase) {
@@ -148,17 +161,14 @@ void correlate_band(const Correlation& job, const T* in, const T* weights, const
       correlate_row(CorrelationRow<T>{
           .in = tile.at(a.first, b.first),
           .channel_stride = tile.channel_stride,
-          .row_stride = a.step * tile.row_stride,
-          .tap_stride = b.step * kLanes<T>,
           .column_stride = job.columns.shift() * kLanes<T>,
           .channels = job.channels,
+          .products = products.get(),
+          .product_count = list_products<T>(a, b, tile.row_stride, job.columns.kernel, products.get()),
           .row_taps = a.count,
-          .column_taps = b.count,
+          .reach = b.count * std::abs(b.step) * kLanes<T>,
           .weights = weights,
-          .kernel_area = job.rows.kernel * job.columns.kernel,
-          .first_tap = a.tap * job.columns.kernel + b.tap,
-          .row_tap_step = a.tap_step * job.columns.kernel,
-          .column_tap_step = b.tap_step,
+          .kernel_area = area,
           .bias = bias,
           .out = out + r * out_row + phase * kLanes<T>,
           .map_stride = job.rows.out_size * out_row,

@@ -55,17 +55,25 @@ struct Axis {
   Taps taps(std::int64_t position) const;
 };
 
+/// One product of an output position: where it reads, in values behind the position's `in`, and which weight
+/// of the kernel.
+struct Product {
+  std::int64_t in, weight;
+};
+
 /// One row of the result, for one block of images and one group of channels, and of that every phases-th
 /// column:
-///   out[m,j] = bias[m] + sum_{c,a,b} in[c,a,b+j] weights[m,c,a,b]
-/// with each index's stride below; strides of in and out count values, those of the taps count taps.
+///   out[m,j] = bias[m] + sum_{c,k} in[c channel_stride + j column_stride + products[k].in]
+///                                  weights[m,c,products[k].weight]
+/// Strides count values.
 template <class T>
 struct CorrelationRow {
-  const T* in;  // the value that the first product of column 0 reads
-  std::int64_t channel_stride, row_stride, tap_stride, column_stride;
-  std::int64_t channels, row_taps, column_taps;
+  const T* in;
+  std::int64_t channel_stride, column_stride, channels;
+  const Product* products;                      // for each channel
+  std::int64_t product_count, row_taps, reach;  // of rows that many, each that many values from end to end
   const T* weights;  // [m block][c][kernel_area][m in block], cut by Cut(maps, kBlockChannels)
-  std::int64_t kernel_area, first_tap, row_tap_step, column_tap_step;
+  std::int64_t kernel_area;
   const T* bias;  // or null
   T* out;
   std::int64_t map_stride, out_stride;

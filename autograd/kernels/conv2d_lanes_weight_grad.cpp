@@ -11,9 +11,11 @@
 namespace adjoint::kernels {
 namespace {
 
-constexpr std::int64_t kBandBytes =
-    20 * 1024;                       // of dy, which is read again for every kernel position: must stay in L1
-constexpr std::int64_t kTasks = 16;  // worth making; each chunk of the batch costs a copy of dw
+constexpr std::int64_t kBandBytes = 32 * 1024;  // of dy, which all taps read: must stay in L1
+constexpr std::int64_t kSumsBytes =
+    512 * 1024;                         // of a task's sums, which every band reads: half an L2 cache or less
+constexpr std::int64_t kMostMaps = 16;  // of a task, which read a band of x one after the other
+constexpr std::int64_t kTasks = 16;     // worth making; each chunk of the batch costs a copy of dw
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return a >= 0 ? (a + b - 1) / b : -(-a / b); }
 
@@ -28,19 +30,26 @@ Positions positions(std::int64_t tap, std::int64_t in, std::int64_t out, std::in
           std::clamp<std::int64_t>(ceil_div(in - offset, stride), 0, out)};
 }
 
+/// Some maps and channels of one group: sums [maps, channels, KH, KW, lanes].
+struct Part {
+  std::int64_t group, first_map, maps, first_channel, channels;
+};
+
 /// What every task of one weight gradient shares.
 template <class T>
 struct WeightGrad {
   const Conv2dSizes& sizes;
-  const T* dy;
-  const T* x;
-  std::int64_t channels, maps, kernel_area;               // channels and maps: per group
-  std::vector<KernelTap, PoolAllocator<KernelTap>> taps;  // [KH][channels, KW]
+  const T *dy, *x;
+  std::int64_t channels, maps, area;  // of a group, and of a kernel
+  Cut map_parts, channel_parts;
+  std::vector<KernelTap, PoolAllocator<KernelTap>> taps;  // [KH][channels of a part, KW]
   Positions interior;
 
   WeightGrad(const Conv2dSizes& s, const T* dy, const T* x);
-  std::int64_t sums_per_map() const { return channels * kernel_area; }
-  void accumulate(std::int64_t block, std::int64_t group, std::int64_t map, std::int64_t maps, T* sums) const;
+  std::int64_t parts() const { return sizes.groups * map_parts.parts() * channel_parts.parts(); }
+  Part part(std::int64_t number) const;
+  void accumulate(std::int64_t block, const Part& part, T* sums) const;
+  void accumulate_rows(std::int64_t block, const Part& part, Positions rows, Positions maps, T* sums) const;
 };
 
 template <class T>
@@ -50,11 +59,14 @@ WeightGrad<T>::WeightGrad(const Conv2dSizes& s, const T* dy, const T* x)
       x(x),
       channels(s.in_channels / s.groups),
       maps(s.out_channels / s.groups),
-      kernel_area(s.kernel_height * s.kernel_width),
+      area(s.kernel_height * s.kernel_width),
+      map_parts(maps, kMostMaps),
+      channel_parts(channels, std::max<std::int64_t>(kSumsBytes / (kMostMaps * area * 64), 1)),
       interior{0, s.out_width} {
-  taps.reserve(static_cast<std::size_t>(sums_per_map()));
+  const std::int64_t most_channels = channel_parts.size(0);
+  taps.reserve(static_cast<std::size_t>(most_channels * area));
   for (std::int64_t u = 0; u < s.kernel_height; ++u)
-    for (std::int64_t c = 0; c < channels; ++c)
+    for (std::int64_t c = 0; c < most_channels; ++c)
       for (std::int64_t v = 0; v < s.kernel_width; ++v) {
         const std::int64_t row = s.flip ? s.kernel_height - 1 - u : u,
                            column = s.flip ? s.kernel_width - 1 - v : v;
@@ -68,45 +80,60 @@ WeightGrad<T>::WeightGrad(const Conv2dSizes& s, const T* dy, const T* x)
   }
 }
 
-/// Adds the products of one block of images to sums [maps, channels, KH, KW, lanes], for some maps of one
-/// group.
 template <class T>
-void WeightGrad<T>::accumulate(std::int64_t block, std::int64_t group, std::int64_t map,
-                               std::int64_t map_count, T* sums) const {
+Part WeightGrad<T>::part(std::int64_t number) const {
+  const std::int64_t c = number % channel_parts.parts(), rest = number / channel_parts.parts();
+  const std::int64_t m = rest % map_parts.parts(), group = rest / map_parts.parts();
+  return {group, map_parts.first(m), map_parts.size(m), channel_parts.first(c), channel_parts.size(c)};
+}
+
+/// Adds the products of one block of images to a part's sums.
+template <class T>
+void WeightGrad<T>::accumulate(std::int64_t block, const Part& part, T* sums) const {
+  const Cut blocks(part.maps, kBlockChannels);
+  const std::int64_t row_bytes = blocks.size(0) * sizes.out_width * 64;
+  const Cut bands(sizes.out_height, std::max<std::int64_t>(kBandBytes / row_bytes, 1));
+  for (std::int64_t b = 0; b < bands.parts(); ++b)
+    for (std::int64_t m = 0; m < blocks.parts(); ++m)
+      accumulate_rows(block, part, {bands.first(b), bands.first(b + 1)},
+                      {blocks.first(m), blocks.first(m + 1)}, sums);
+}
+
+/// The same for some output rows and at most kBlockChannels of the part's maps.
+template <class T>
+void WeightGrad<T>::accumulate_rows(std::int64_t block, const Part& part, Positions rows, Positions some_maps,
+                                    T* sums) const {
   const Conv2dSizes& s = sizes;
+  const std::int64_t map = block * s.out_channels + part.group * maps + part.first_map + some_maps.begin;
+  const std::int64_t channel = block * s.in_channels + part.group * channels + part.first_channel;
   const std::int64_t dy_row = s.out_width * kLanes<T>, dy_plane = s.out_height * dy_row;
   const std::int64_t x_row = s.width * kLanes<T>, x_plane = s.height * x_row;
-  const T* dy_maps = dy + (block * s.out_channels + group * maps + map) * dy_plane;
-  const T* x_group = x + (block * s.groups + group) * channels * x_plane;
-  const std::int64_t row_bytes = map_count * dy_row * static_cast<std::int64_t>(sizeof(T));
-  const Cut bands(s.out_height, std::max<std::int64_t>(kBandBytes / row_bytes, 1));
-  for (std::int64_t b = 0; b < bands.parts(); ++b)
-    for (std::int64_t u = 0; u < s.kernel_height; ++u) {
-      const Positions inside =
-          positions(u, s.height, s.out_height, s.stride_height, s.padding_height, s.dilation_height);
-      const std::int64_t begin = std::max(bands.first(b), inside.begin),
-                         end = std::min(bands.first(b + 1), inside.end);
-      if (begin >= end) continue;
-      accumulate_band(WeightGradBand<T>{
-          .dy = dy_maps + begin * dy_row,
-          .map_stride = dy_plane,
-          .dy_row_stride = dy_row,
-          .rows = end - begin,
-          .columns = s.out_width,
-          .maps = map_count,
-          .x = x_group + (begin * s.stride_height + u * s.dilation_height - s.padding_height) * x_row,
-          .channel_stride = x_plane,
-          .x_row_stride = s.stride_height * x_row,
-          .width = s.width,
-          .column_step = s.stride_width,
-          .interior_begin = interior.begin,
-          .interior_end = interior.end,
-          .taps = taps.data() + u * channels * s.kernel_width,
-          .tap_count = channels * s.kernel_width,
-          .sums = sums,
-          .sums_stride = sums_per_map() * kLanes<T>,
-      });
-    }
+  for (std::int64_t u = 0; u < s.kernel_height; ++u) {
+    const Positions inside =
+        positions(u, s.height, s.out_height, s.stride_height, s.padding_height, s.dilation_height);
+    const std::int64_t begin = std::max(rows.begin, inside.begin), end = std::min(rows.end, inside.end);
+    if (begin >= end) continue;
+    const std::int64_t first_x_row = begin * s.stride_height + u * s.dilation_height - s.padding_height;
+    accumulate_band(WeightGradBand<T>{
+        .dy = dy + map * dy_plane + begin * dy_row,
+        .map_stride = dy_plane,
+        .dy_row_stride = dy_row,
+        .rows = end - begin,
+        .columns = s.out_width,
+        .maps = some_maps.end - some_maps.begin,
+        .x = x + channel * x_plane + first_x_row * x_row,
+        .channel_stride = x_plane,
+        .x_row_stride = s.stride_height * x_row,
+        .width = s.width,
+        .column_step = s.stride_width,
+        .interior_begin = interior.begin,
+        .interior_end = interior.end,
+        .taps = taps.data() + u * channel_parts.size(0) * s.kernel_width,
+        .tap_count = part.channels * s.kernel_width,
+        .sums = sums + some_maps.begin * part.channels * area * kLanes<T>,
+        .sums_stride = part.channels * area * kLanes<T>,
+    });
+  }
 }
 
 }  // namespace
@@ -114,31 +141,32 @@ void WeightGrad<T>::accumulate(std::int64_t block, std::int64_t group, std::int6
 template <class T>
 void conv2d_weight_grad_lanes(const Conv2dSizes& s, const T* dy, const T* x, T* dw) {
   const WeightGrad<T> job(s, dy, x);
-  const std::int64_t weights = s.out_channels * job.sums_per_map(), blocks = lane_blocks<T>(s.batch);
+  const std::int64_t weights = s.out_channels * job.channels * job.area, blocks = lane_blocks<T>(s.batch);
   if (blocks == 0) {
     std::fill(dw, dw + weights, T(0));
     return;
   }
-  const Cut map_blocks(job.maps, kBlockChannels);
-  const std::int64_t dw_parts = s.groups * map_blocks.parts();
-  const Cut chunks(blocks, std::max<std::int64_t>(blocks * dw_parts / kTasks, 1));
+  const Cut chunks(blocks, std::max<std::int64_t>(blocks * job.parts() / kTasks, 1));
   const Scratch<T> partial((chunks.parts() - 1) * weights);  // dw of every chunk but the first
   const std::int64_t work = blocks * s.out_height * s.out_width * kLanes<T> * weights;
 
-  parallel_for(chunks.parts() * dw_parts, work, [&](std::int64_t task) {
-    const std::int64_t chunk = task / dw_parts, group = task % dw_parts / map_blocks.parts();
-    const std::int64_t map = map_blocks.first(task % map_blocks.parts()),
-                       maps = map_blocks.size(task % map_blocks.parts());
-    const std::int64_t count = maps * job.sums_per_map();
+  parallel_for(chunks.parts() * job.parts(), work, [&](std::int64_t task) {
+    const std::int64_t chunk = task / job.parts();
+    const Part part = job.part(task % job.parts());
+    const std::int64_t per_map = part.channels * job.area, count = part.maps * per_map;
     const Scratch<T> sums(count * kLanes<T>);
     std::fill(sums.get(), sums.get() + count * kLanes<T>, T(0));
     for (std::int64_t block = chunks.first(chunk + 1) - 1; block >= chunks.first(chunk); --block) {
-      job.accumulate(block, group, map, maps, sums.get());
+      job.accumulate(block, part, sums.get());
       if (block == blocks - 1)
         clear_spare_lanes(count, last_block_images<T>(s.batch), sums.get());  // before others add
     }
     T* result = chunk == 0 ? dw : partial.get() + (chunk - 1) * weights;
-    add_up_lanes(count, sums.get(), result + (group * job.maps + map) * job.sums_per_map());
+    for (std::int64_t m = 0; m < part.maps; ++m) {
+      const std::int64_t map = part.group * job.maps + part.first_map + m;
+      add_up_lanes(per_map, sums.get() + m * per_map * kLanes<T>,
+                   result + (map * job.channels + part.first_channel) * job.area);
+    }
   });
   for (std::int64_t chunk = 1; chunk < chunks.parts(); ++chunk) {
     const T* more = partial.get() + (chunk - 1) * weights;

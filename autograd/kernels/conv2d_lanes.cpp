@@ -123,15 +123,14 @@ Tile<T> copy_tile(const Correlation& job, const T* in, Range rows, Range columns
   return {scratch, rows.begin, columns.begin, job.channels * stride, stride};
 }
 
-/// The products of row taps a with column taps b, read relative to the first, in order. Returns how many.
+/// The products of row taps a with column taps b, read relative to the first, in order.
 template <class T>
-std::int64_t list_products(const Taps& a, const Taps& b, std::int64_t row_stride, std::int64_t kernel_width,
-                           Product* products) {
+void list_products(const Taps& a, const Taps& b, std::int64_t row_stride, std::int64_t kernel_width,
+                   Product* products) {
   for (std::int64_t i = 0; i < a.count; ++i)
     for (std::int64_t j = 0; j < b.count; ++j)
       *products++ = {i * a.step * row_stride + j * b.step * kLanes<T>,
                      (a.tap + i * a.tap_step) * kernel_width + b.tap + j * b.tap_step};
-  return a.count * b.count;
 }
 
 /// Output rows `band` of one block of images and one group: in, out and bias at the group's first channel.
@@ -154,17 +153,22 @@ void correlate_band(const Correlation& job, const T* in, const T* weights, const
   const std::int64_t phases = job.columns.phases(), out_row = job.columns.out_size * kLanes<T>;
   const std::int64_t area = job.rows.kernel * job.columns.kernel;
   const Scratch<Product> products(area);
-  for (std::int64_t r = band.begin; r < band.end; ++r) {
-    const Taps a = job.rows.taps(r).inside(job.rows.in_size);
-    for (std::int64_t phase = 0; phase < phases; ++phase) {
-      const Taps b = job.columns.taps(phase);
+  for (std::int64_t phase = 0; phase < phases; ++phase) {
+    const Taps b = job.columns.taps(phase);
+    Taps listed{-1, 0, 0, 0, 0};
+    for (std::int64_t r = band.begin; r < band.end; ++r) {
+      const Taps a = job.rows.taps(r).inside(job.rows.in_size);
+      if (a.count != listed.count || a.tap != listed.tap) {
+        list_products<T>(a, b, tile.row_stride, job.columns.kernel, products.get());
+        listed = a;
+      }
       correlate_row(CorrelationRow<T>{
           .in = tile.at(a.first, b.first),
           .channel_stride = tile.channel_stride,
           .column_stride = job.columns.shift() * kLanes<T>,
           .channels = job.channels,
           .products = products.get(),
-          .product_count = list_products<T>(a, b, tile.row_stride, job.columns.kernel, products.get()),
+          .product_count = a.count * b.count,
           .row_taps = a.count,
           .reach = b.count * std::abs(b.step) * kLanes<T>,
           .weights = weights,

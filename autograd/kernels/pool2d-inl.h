@@ -89,12 +89,10 @@ struct RowsGroup {
   /// Elements 0, 2, ... and 1, 3, ... of the first `readable`.
   static HWY_INLINE void load_pairs(std::int64_t readable, const T* from, Vector<T>& even, Vector<T>& odd) {
     const Tag<T> d;
-    if (readable == 2 * kVector<T>) return hn::LoadInterleaved2(d, from, even, odd);
-    HWY_ALIGN T pairs[2 * kVector<T>];
     const std::int64_t low = std::min(readable, kVector<T>);
-    hn::Store(Part<T>(low).load(from), d, pairs);
-    hn::Store(Part<T>(readable - low).load(from + low), d, pairs + kVector<T>);
-    hn::LoadInterleaved2(d, pairs, even, odd);
+    const auto first = Part<T>(low).load(from), second = Part<T>(readable - low).load(from + low);
+    even = hn::ConcatEven(d, second, first);
+    odd = hn::ConcatOdd(d, second, first);
   }
 
   HWY_INLINE Vector<T> gather(const T* from) const {

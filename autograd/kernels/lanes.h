@@ -25,6 +25,12 @@ constexpr std::int64_t lane_blocks(std::int64_t n) {
   return (n + kLanes<T> - 1) / kLanes<T>;
 }
 
+/// Whether convolutions of n images run in lanes: spare lanes are computed for nothing.
+template <class T>
+constexpr bool lanes_pay(std::int64_t n) {
+  return n >= kLanes<T> / 2;
+}
+
 /// Images in the last block, 1 to kLanes<T>; n > 0.
 template <class T>
 constexpr std::int64_t last_block_images(std::int64_t n) {

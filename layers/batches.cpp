@@ -38,10 +38,10 @@ Rng epoch_rng(std::uint64_t seed, std::uint64_t epoch) {
 }
 
 /// The pixels of the images of these indices, from 0 to 1, [B,1,H,W], in the layout that convolutions of as
-/// many images read.
+/// many images to few maps read.
 template <class T>
 Values gather(const LabelledImages& data, const std::int64_t* index, std::int64_t count) {
-  const bool lanes = kernels::lanes_pay<T>(count);
+  const bool lanes = kernels::lanes_pay<T>(count, 1);
   Values image(dtype_of<T>, {count, 1, data.height, data.width},
                lanes ? Values::Layout::lanes : Values::Layout::rows);
   const auto kernel = lanes ? kernels::gather_lanes<T> : kernels::gather_rows<T>;

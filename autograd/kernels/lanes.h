@@ -25,10 +25,11 @@ constexpr std::int64_t lane_blocks(std::int64_t n) {
   return (n + kLanes<T> - 1) / kLanes<T>;
 }
 
-/// Whether convolutions of n images run in lanes: spare lanes are computed for nothing.
+/// Whether a convolution of n images to so many maps (of a group) runs in lanes. Spare lanes are computed for
+/// nothing, and with many maps the rows kernels, too, keep their registers full.
 template <class T>
-constexpr bool lanes_pay(std::int64_t n) {
-  return n >= kLanes<T> / 2;
+constexpr bool lanes_pay(std::int64_t n, std::int64_t maps) {
+  return n >= (maps < 32 ? kLanes<T> / 2 : kLanes<T> * 3 / 4);
 }
 
 /// Images in the last block, 1 to kLanes<T>; n > 0.

@@ -15,7 +15,7 @@ using Layout = Values::Layout;
 /// Images ride in lanes as soon as they fill half a block: spare lanes are computed for nothing.
 template <class T>
 Layout layout_for(const Conv2dSizes& sizes) {
-  return kernels::lanes_pay<T>(sizes.batch) ? Layout::lanes : Layout::rows;
+  return kernels::lanes_pay<T>(sizes.batch, sizes.out_channels / sizes.groups) ? Layout::lanes : Layout::rows;
 }
 
 Shape x_shape_of(const Conv2dSizes& s) { return {s.batch, s.in_channels, s.height, s.width}; }

@@ -47,5 +47,5 @@ std::string to_string(const Shape& shape) { return fmt::format("{}", shape); }
 
 auto fmt::formatter<adjoint::Shape>::format(const adjoint::Shape& shape, fmt::format_context& context) const
     -> fmt::format_context::iterator {
-  return formatter<adjoint::Listed<std::int64_t>>().format({shape.sizes()}, context);
+  return formatter<adjoint::Listed<std::int64_t>>().format(adjoint::Listed(shape.sizes()), context);
 }

@@ -55,6 +55,7 @@ std::string to_string(const Shape& shape);
 /// Whole numbers that a message shows as "[2,3]", such as sizes that make no Shape.
 template <class T>
 struct Listed {
+  explicit Listed(std::span<const T> listed) : numbers(listed) {}
   std::span<const T> numbers;
 };
 template <class Range>

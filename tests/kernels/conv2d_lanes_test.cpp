@@ -63,20 +63,25 @@ class LanesBatch {
   Scratch<T> values_;
 };
 
-Conv2dSizes random_sizes() {
+/// Sizes up to some of which work is cut into parts.
+struct Most {
+  int batch, channels, maps, positions;
+};
+
+Conv2dSizes random_sizes(Most most) {
   const auto between = [](int low, int high) { return std::int64_t{*rc::gen::inRange(low, high + 1)}; };
   Conv2dSizes s{};
-  s.batch = between(1, 40);
+  s.batch = between(1, most.batch);
   s.groups = between(1, 3);
-  s.in_channels = s.groups * between(1, 9 / static_cast<int>(s.groups));
-  s.out_channels = s.groups * between(1, 9 / static_cast<int>(s.groups));
+  s.in_channels = s.groups * between(1, most.channels / static_cast<int>(s.groups));
+  s.out_channels = s.groups * between(1, most.maps / static_cast<int>(s.groups));
   const auto axis = [&](auto& in, auto& out, auto& kernel, auto& stride, auto& padding, auto& dilation) {
     kernel = between(1, 7);
     stride = between(1, 3);
     padding = between(0, 3);
     dilation = between(1, 3);
     const std::int64_t span = (kernel - 1) * dilation + 1;
-    in = std::max<std::int64_t>(span - 2 * padding, 1) + between(0, 11);
+    in = std::max<std::int64_t>(span - 2 * padding, 1) + between(0, most.positions);
     out = (in + 2 * padding - span) / stride + 1;
   };
   axis(s.height, s.out_height, s.kernel_height, s.stride_height, s.padding_height, s.dilation_height);
@@ -125,7 +130,13 @@ void check_all(const Conv2dSizes& s) {
 }
 
 TYPED_TEST(Conv2dLanes, AgreesWithPlainLoops) {
-  EXPECT_TRUE(rc::check([] { check_all<TypeParam>(random_sizes()); }));
+  EXPECT_TRUE(rc::check(
+      [] { check_all<TypeParam>(random_sizes({.batch = 40, .channels = 9, .maps = 9, .positions = 11})); }));
+}
+
+TYPED_TEST(Conv2dLanes, AgreesWithPlainLoopsForManyChannels) {
+  EXPECT_TRUE(rc::check(
+      [] { check_all<TypeParam>(random_sizes({.batch = 3, .channels = 100, .maps = 40, .positions = 4})); }));
 }
 
 // Large enough for threads and for several chunks of the batch; fractions, so that the order of additions

@@ -11,8 +11,8 @@
 #include <hwy/foreach_target.h>  // Must come before highway.h.
 
 #include "autograd/kernels/broadcast_axes.h"
+#include "autograd/kernels/chunks.h"
 #include "autograd/kernels/elementwise-inl.h"
-#include "autograd/kernels/elementwise_chunks.h"
 
 #ifndef ADJOINT_BROADCAST_TABLE
 #define ADJOINT_BROADCAST_TABLE

@@ -4,8 +4,8 @@
 #define HWY_TARGET_INCLUDE "autograd/kernels/elementwise.cpp"
 #include <hwy/foreach_target.h>  // Must come before highway.h.
 
+#include "autograd/kernels/chunks.h"
 #include "autograd/kernels/elementwise-inl.h"
-#include "autograd/kernels/elementwise_chunks.h"
 
 #ifndef ADJOINT_ELEMENTWISE_TABLE
 #define ADJOINT_ELEMENTWISE_TABLE

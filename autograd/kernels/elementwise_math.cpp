@@ -7,7 +7,7 @@
 #define HWY_TARGET_INCLUDE "autograd/kernels/elementwise_math.cpp"
 #include <hwy/foreach_target.h>  // Must come before highway.h.
 
-#include "autograd/kernels/elementwise_chunks.h"
+#include "autograd/kernels/chunks.h"
 #include "autograd/kernels/elementwise_math-inl.h"
 
 #ifndef ADJOINT_ELEMENTWISE_MATH_TABLE

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "autograd/kernels/chunks.h"
 #include "autograd/kernels/lanes.h"
-#include "autograd/kernels/parallel.h"
 #include "autograd/kernels/pool2d.h"
 
 namespace adjoint::kernels {
@@ -19,7 +19,8 @@ void for_planes(const Pool2dSizes& sizes, bool lanes, const Body& body) {
   const std::int64_t element = lanes ? kLanes<T> : 1;
   const std::int64_t x_plane = sizes.height * sizes.width * element;
   const std::int64_t y_plane = sizes.out_height * sizes.out_width * element;
-  const std::int64_t step = std::max<std::int64_t>(1, kChunk / std::max<std::int64_t>(1, x_plane));
+  const std::int64_t most = std::max<std::int64_t>(1, kChunk / std::max<std::int64_t>(1, x_plane));
+  const std::int64_t step = equal_chunk(planes, most);
   parallel_for((planes + step - 1) / step, planes * x_plane, [&](std::int64_t chunk) {
     const std::int64_t first = chunk * step;
     body(std::min(step, planes - first), first * x_plane, first * y_plane);

@@ -12,9 +12,9 @@ constexpr std::int64_t kEdge = 3;
 template <class T>
 void print_number(std::string& text, T value) {
   if constexpr (std::is_floating_point_v<T>) {
-    fmt::format_to(std::back_inserter(text), "{:.5g}", value);
+    text += fmt::format("{:.5g}", value);
   } else {
-    fmt::format_to(std::back_inserter(text), "{}", value);
+    text += fmt::format("{}", value);
   }
 }
 

@@ -45,6 +45,16 @@ std::string to_string(const Shape& shape) { return fmt::format("{}", shape); }
 
 }  // namespace adjoint
 
+template <class T>
+auto fmt::formatter<adjoint::Listed<T>>::format(adjoint::Listed<T> list, fmt::format_context& context) const
+    -> fmt::format_context::iterator {
+  std::string text;
+  for (const T number : list.numbers) text += (text.empty() ? "" : ",") + std::to_string(number);
+  return std::ranges::copy('[' + text + ']', context.out()).out;
+}
+template struct fmt::formatter<adjoint::Listed<int>>;
+template struct fmt::formatter<adjoint::Listed<std::int64_t>>;
+
 auto fmt::formatter<adjoint::Shape>::format(const adjoint::Shape& shape, fmt::format_context& context) const
     -> fmt::format_context::iterator {
   return formatter<adjoint::Listed<std::int64_t>>().format(adjoint::Listed(shape.sizes()), context);

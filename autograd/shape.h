@@ -73,12 +73,5 @@ struct fmt::formatter<adjoint::Shape> {
 template <class T>
 struct fmt::formatter<adjoint::Listed<T>> {
   constexpr auto parse(fmt::format_parse_context& context) { return context.begin(); }
-  auto format(adjoint::Listed<T> list, fmt::format_context& context) const {
-    const char* before = "[";
-    for (const T number : list.numbers) {
-      fmt::format_to(context.out(), "{}{}", before, number);
-      before = ",";
-    }
-    return fmt::format_to(context.out(), "{}]", list.numbers.empty() ? "[" : "");
-  }
+  auto format(adjoint::Listed<T> list, fmt::format_context& context) const -> fmt::format_context::iterator;
 };

@@ -1,5 +1,6 @@
 #include "autograd/ops/window.h"
 
+#include <algorithm>
 #include <fmt/core.h>
 
 #include "autograd/check.h"
@@ -47,5 +48,5 @@ void check_image(const char* op, const Shape& x) {
 auto fmt::formatter<adjoint::PerAxis>::format(const adjoint::PerAxis& value,
                                               fmt::format_context& context) const
     -> fmt::format_context::iterator {
-  return fmt::format_to(context.out(), "{{{}, {}}}", value.height, value.width);
+  return std::ranges::copy(fmt::format("{{{}, {}}}", value.height, value.width), context.out()).out;
 }

@@ -48,9 +48,13 @@ std::string to_string(const Shape& shape) { return fmt::format("{}", shape); }
 template <class T>
 auto fmt::formatter<adjoint::Listed<T>>::format(adjoint::Listed<T> list, fmt::format_context& context) const
     -> fmt::format_context::iterator {
-  std::string text;
-  for (const T number : list.numbers) text += (text.empty() ? "" : ",") + std::to_string(number);
-  return std::ranges::copy('[' + text + ']', context.out()).out;
+  std::string text = "[";
+  for (const T number : list.numbers) {
+    if (text.size() > 1) text += ',';
+    text += std::to_string(number);
+  }
+  text += ']';
+  return std::ranges::copy(text, context.out()).out;
 }
 template struct fmt::formatter<adjoint::Listed<int>>;
 template struct fmt::formatter<adjoint::Listed<std::int64_t>>;

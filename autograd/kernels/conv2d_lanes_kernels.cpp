@@ -20,8 +20,8 @@ template <class T>
 using Lanes = hn::CappedTag<T, kLanes<T>>;
 
 /// kMostColumns[m - 1]: into how many sums each of m values goes at once. All m x columns sums stay in
-/// registers, of which AVX-512 has 32 and the others 16. Never growing with m, so that what suits a block suits
-/// one of fewer rows.
+/// registers, of which AVX-512 has 32 and the others 16. Never growing with m, so that what suits a block
+/// suits one of fewer rows.
 #if HWY_TARGET <= HWY_AVX3
 constexpr int kMostColumns[kBlockChannels] = {8, 8, 8, 6};
 #else

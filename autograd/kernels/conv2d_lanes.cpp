@@ -48,6 +48,7 @@ struct Correlation {
   std::int64_t map_stride, channel_stride;  // of w, in kernels
 };
 
+constexpr std::int64_t kTasks = 4;  // worth making of few images; each copies the rows around its own
 constexpr std::int64_t kBandValues = std::int64_t{1} << 16;  // of a tile: half an L2 cache's worth
 
 /// w into the order of CorrelationRow::weights.
@@ -194,7 +195,10 @@ void correlate(const Correlation& job, const T* in, const T* w, const T* bias, T
   const std::int64_t blocks = lane_blocks<T>(job.batch);
   const std::int64_t row_values = job.channels * job.columns.in_size * kLanes<T>;
   const std::int64_t rows_that_fit = kBandValues * 4 / row_values;
-  const Cut bands(job.rows.out_size, std::max<std::int64_t>(rows_that_fit, 8));
+  const std::int64_t rows_for_all = job.rows.out_size * blocks * job.groups / kTasks;
+  const Cut bands(
+      job.rows.out_size,
+      std::max<std::int64_t>(std::min(std::max<std::int64_t>(rows_that_fit, 8), rows_for_all), 4));
   const std::int64_t in_group = job.channels * job.rows.in_size * job.columns.in_size * kLanes<T>;
   const std::int64_t out_group = job.maps * job.rows.out_size * job.columns.out_size * kLanes<T>;
   const std::int64_t work = blocks * out_group * job.channels * area * job.groups;

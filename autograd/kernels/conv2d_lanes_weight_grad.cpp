@@ -11,11 +11,14 @@
 namespace adjoint::kernels {
 namespace {
 
-constexpr std::int64_t kBandBytes = 32 * 1024;  // of dy, which all taps read: must stay in L1
-constexpr std::int64_t kSumsBytes =
-    512 * 1024;                         // of a task's sums, which every band reads: half an L2 cache or less
-constexpr std::int64_t kMostMaps = 16;  // of a task, which read a band of x one after the other
-constexpr std::int64_t kTasks = 16;     // worth making; each chunk of the batch costs a copy of dw
+// Of dy, which all taps read: must stay in L1.
+constexpr std::int64_t kBandBytes = 32 * 1024;
+// Of a task's sums, which every band reads: half an L2 cache or less.
+constexpr std::int64_t kSumsBytes = 512 * 1024;
+// Of a task, which read a band of x one after the other; fewer where there are few images.
+constexpr std::int64_t kMostMaps = 16;
+// Worth making; each chunk of the batch costs a copy of dw.
+constexpr std::int64_t kTasks = 16;
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return a >= 0 ? (a + b - 1) / b : -(-a / b); }
 
@@ -60,7 +63,8 @@ WeightGrad<T>::WeightGrad(const Conv2dSizes& s, const T* dy, const T* x)
       channels(s.in_channels / s.groups),
       maps(s.out_channels / s.groups),
       area(s.kernel_height * s.kernel_width),
-      map_parts(maps, kMostMaps),
+      map_parts(maps,
+                std::clamp(maps * lane_blocks<T>(s.batch) * s.groups / 16 * 4, kBlockChannels, kMostMaps)),
       channel_parts(channels, std::max<std::int64_t>(kSumsBytes / (kMostMaps * area * 64), 1)),
       interior{0, s.out_width} {
   const std::int64_t most_channels = channel_parts.size(0);

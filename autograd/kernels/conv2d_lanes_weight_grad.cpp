@@ -15,7 +15,8 @@ namespace {
 constexpr std::int64_t kBandBytes = 32 * 1024;
 // Of a task's sums, which every band reads: half an L2 cache or less.
 constexpr std::int64_t kSumsBytes = 512 * 1024;
-// Of a task, which read a band of x one after the other; fewer where there are few images.
+// Of a task, which read a band of x one after the other; fewer, so that there are at least four tasks, where
+// there are few images.
 constexpr std::int64_t kMostMaps = 16;
 // Worth making; each chunk of the batch costs a copy of dw.
 constexpr std::int64_t kTasks = 16;

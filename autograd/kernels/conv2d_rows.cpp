@@ -187,6 +187,30 @@ void input_grad_phase(const Conv2dSizes& s, const Phase& rows, const Phase& colu
     }
 }
 
+/// Whether dx is quicker as all products of taps with dy, which are then added up, than as a correlation with
+/// the zeros around dy. Counts registers of multiply-adds, and of products read.
+bool fold_pays(const Conv2dSizes& s, std::int64_t vector_size) {
+  if (s.stride_height > 1 || s.stride_width > 1) return false;
+  const std::int64_t maps = s.out_channels / s.groups;
+  const std::int64_t correlated = maps * divide_up(s.height * s.width, vector_size);
+  const std::int64_t multiplied = maps * divide_up(s.out_height * s.out_width, vector_size);
+  const std::int64_t added = s.out_height * divide_up(s.width, vector_size);
+  return multiplied + 2 * added < correlated;
+}
+
+/// dx of one image's group of channels, by way of products[c, u, v] = sum_o w[o, c, u, v] dy[o].
+template <class T>
+void input_grad_by_fold(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
+  const std::int64_t channels = s.in_channels / s.groups, area = s.kernel_height * s.kernel_width;
+  const std::int64_t positions = s.out_height * s.out_width, margin = row_kernels<T>().vector_size;
+  const Scratch<T> scratch(channels * area * positions + 2 * margin);
+  T* products = scratch.get() + margin;
+  gemm({channels * area, positions, s.out_channels / s.groups, true, false}, w, dy, products);
+  parallel_for(channels, channels * area * positions, [&](std::int64_t c) {
+    row_kernels<T>().fold(s, products + c * area * positions, dx + c * s.height * s.width);
+  });
+}
+
 /// dx of one image's group of channels.
 template <class T>
 void input_grad_group(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
@@ -195,6 +219,7 @@ void input_grad_group(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
   if (directly || s.stride_height > 1 || s.stride_width > 1)
     std::fill_n(dx, group.x, T(0));  // Some positions may meet no tap.
   if (directly) return for_each_product(s, [&](auto iy, auto ix, auto iw) { dx[ix] += dy[iy] * w[iw]; });
+  if (fold_pays(s, row_kernels<T>().vector_size)) return input_grad_by_fold(s, dy, w, dx);
   for (std::int64_t a = 0; a < s.stride_height; ++a)
     for (std::int64_t b = 0; b < s.stride_width; ++b) {
       const Phase rows =
@@ -220,33 +245,48 @@ void list_taps(const PlaneConvolution& c, bool flip, std::int64_t* begins) {
   }
 }
 
-/// dw (+)= dy copiesT, the copies gathered into a matrix first.
-template <class T>
-void correlate_by_product(const PlaneConvolution& c, const T* dy, const T* copies,
-                          const std::int64_t* tap_begins, bool accumulate, T* dw) {
-  const Scratch<T> gathered(c.taps() * c.positions());
-  parallel_for(c.taps(), c.taps() * c.positions(), [&](std::int64_t k) {
-    std::copy_n(copies + tap_begins[k], c.positions(), gathered.get() + k * c.positions());
-  });
-  gemm({c.rows, c.taps(), c.positions(), false, true}, dy, gathered.get(), dw, accumulate);
+/// Whether the weight gradient runs its registers along the rows of dy instead of the positions, where a sum
+/// over lanes at the end costs as much as some 4 registers of positions. Counts registers of multiply-adds.
+bool rows_in_registers(const PlaneConvolution& c, std::int64_t vector_size) {
+  const std::int64_t along_rows = round_up(c.taps(), 8) * divide_up(c.rows, vector_size) * c.positions();
+  const std::int64_t along_positions = c.taps() * c.rows * (divide_up(c.positions(), vector_size) + 4);
+  return along_rows < along_positions;
 }
 
-/// dw (+)= one image's part, for one group.
+/// dw of one group of channels, of all images.
 template <class T>
-void weight_grad_group(const PlaneConvolution& c, bool flip, const T* dy, const T* x, bool accumulate,
-                       T* dw) {
-  const Scratch<T> copies(c.copies_size());
-  shift_planes(c, x, copies.get());
-  const Scratch<std::int64_t> tap_begins(c.taps());
-  list_taps(c, flip, tap_begins.get());
-  // A sum over lanes costs a dot product about as much as 4 more registers of positions.
-  if (c.rows > 8 && c.rows * 6 > c.positions())
-    return correlate_by_product(c, dy, copies.get(), tap_begins.get(), accumulate, dw);
+void weight_grad_group(const Conv2dSizes& s, const PlaneConvolution& c, std::int64_t group, const T* dy,
+                       const T* x, T* dw) {
   constexpr std::int64_t kChunkTaps = 16;
-  parallel_for(divide_up(c.taps(), kChunkTaps), c.rows * c.taps() * c.positions(), [&](std::int64_t chunk) {
-    const Piece taps{chunk * kChunkTaps, std::min((chunk + 1) * kChunkTaps, c.taps())};
-    row_kernels<T>().correlate(c, dy, copies.get(), tap_begins.get(), taps, accumulate, dw);
-  });
+  const auto& kernels = row_kernels<T>();
+  const Scratch<T> copies(c.copies_size());
+  const Scratch<std::int64_t> tap_begins(c.taps());
+  list_taps(c, s.flip, tap_begins.get());
+  const bool transposed = rows_in_registers(c, kernels.vector_size);
+  const std::int64_t row_step = round_up(c.rows, kernels.vector_size),
+                     tap_step = round_up(c.taps(), kernels.vector_size);
+  const Scratch<T> dy_t(transposed ? c.positions() * row_step : 0), dw_t(transposed ? c.taps() * row_step : 0);
+  for (std::int64_t n = 0; n < s.batch; ++n) {
+    const std::int64_t i = n * s.groups + group;
+    const T* slopes = dy + i * c.rows * c.positions();
+    shift_planes(c, x + i * c.sources * c.source_height * c.source_width, copies.get());
+    if (transposed) kernels.transpose(slopes, c.positions(), c.rows, c.positions(), dy_t.get(), row_step);
+    parallel_for(divide_up(c.taps(), kChunkTaps), c.rows * c.taps() * c.positions(), [&](std::int64_t chunk) {
+      const Piece taps{chunk * kChunkTaps, std::min((chunk + 1) * kChunkTaps, c.taps())};
+      if (transposed) {
+        kernels.correlate_transposed(c.positions(), row_step, dy_t.get(), copies.get(), tap_begins.get(), taps,
+                                     n > 0, dw_t.get());
+      } else {
+        kernels.correlate(c, slopes, copies.get(), tap_begins.get(), taps, n > 0, dw);
+      }
+    });
+  }
+  if (!transposed) return;
+  if (tap_step == c.taps()) return kernels.transpose(dw_t.get(), row_step, c.taps(), c.rows, dw, tap_step);
+  const Scratch<T> padded(c.rows * tap_step);
+  kernels.transpose(dw_t.get(), row_step, c.taps(), c.rows, padded.get(), tap_step);
+  for (std::int64_t r = 0; r < c.rows; ++r)
+    std::copy_n(padded.get() + r * tap_step, c.taps(), dw + r * c.taps());
 }
 
 /// y of one image's group of channels; bias may be null.
@@ -297,13 +337,10 @@ void conv2d_weight_grad_rows(const Conv2dSizes& s, const T* dy, const T* x, T* d
   const GroupSizes group(s);
   if (s.batch == 0) std::fill_n(dw, s.groups * group.w, T(0));
   parallel_for(s.groups, s.batch * s.groups * group.products, [&](std::int64_t g) {
+    if (group.products > kFewProducts) return weight_grad_group(s, c, g, dy, x, dw + g * group.w);
     for (std::int64_t n = 0; n < s.batch; ++n) {
       const std::int64_t i = n * s.groups + g;
-      if (group.products <= kFewProducts) {
-        weight_grad_directly(s, dy + i * group.y, x + i * group.x, n > 0, dw + g * group.w);
-        continue;
-      }
-      weight_grad_group(c, s.flip, dy + i * group.y, x + i * group.x, n > 0, dw + g * group.w);
+      weight_grad_directly(s, dy + i * group.y, x + i * group.x, n > 0, dw + g * group.w);
     }
   });
 }

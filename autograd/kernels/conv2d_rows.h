@@ -11,6 +11,7 @@
 
 #include <cstdint>
 
+#include "autograd/kernels/conv2d.h"
 #include "autograd/kernels/tile.h"
 
 namespace adjoint::kernels {
@@ -73,6 +74,17 @@ struct RowKernels {
   /// taps].
   void (*correlate)(const PlaneConvolution& convolution, const T* dy, const T* copies,
                     const std::int64_t* tap_begins, Piece taps, bool accumulate, T* dw);
+  /// The same with registers along the rows: dw_t[k, r] (+)= sum_p copies[tap_begins[k] + p] dy_t[p, r], for
+  /// all r < row_step, a whole number of registers.
+  void (*correlate_transposed)(std::int64_t positions, std::int64_t row_step, const T* dy_t, const T* copies,
+                               const std::int64_t* tap_begins, Piece taps, bool accumulate, T* dw_t);
+  /// to[c, r] = from[r, c] for r < rows, c < columns, up to the next whole register of rows: to_step is at
+  /// least that.
+  void (*transpose)(const T* from, std::int64_t from_step, std::int64_t rows, std::int64_t columns, T* to,
+                    std::int64_t to_step);
+  /// One plane of dx: dx[i, j] = sum_{u,v} products[u, v, i + ph - u dh, j + pw - v dw], where that is an
+  /// output position; strides are 1. Reads, but does not use, up to a register before and after `products`.
+  void (*fold)(const Conv2dSizes& sizes, const T* products, T* dx);
 };
 template <class T>
 const RowKernels<T>& row_kernels();

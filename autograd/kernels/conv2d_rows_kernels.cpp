@@ -18,6 +18,11 @@ namespace {
 // Four taps are summed up together; beside their values, kCorrelateRows x 4 accumulators fit the registers.
 constexpr int kCorrelateTaps = 4;
 constexpr int kCorrelateRows = HWY_MAX_BYTES == 64 ? 6 : HWY_MAX_BYTES == 32 ? 2 : 1;
+// Or so many taps together with registers along the rows.
+constexpr int kTransposedTaps = HWY_MAX_BYTES == 64 ? 8 : 4;
+constexpr int kTransposedVectors = 3;
+// Rows of dx that are added up together, so that additions need not wait for each other.
+constexpr int kFoldRows = 4;
 
 /// The i in [0, count) for which first + i step lies in [0, size); empty pieces begin and end within [0,
 /// count].
@@ -44,9 +49,13 @@ HWY_INLINE void copy_columns(const T* from, std::int64_t from_row, Piece inside,
   inside = {std::clamp<std::int64_t>(inside.begin, 0, count), std::clamp<std::int64_t>(inside.end, 0, count)};
   if constexpr (kMaskedLoadsAreSafe) {
     const auto lanes = [&](std::int64_t n) HWY_ATTR { return hn::FirstN(d, static_cast<std::size_t>(n)); };
-    const auto load_mask = hn::AndNot(lanes(inside.begin), lanes(inside.end)), store_mask = lanes(count);
+    const auto load_mask = hn::AndNot(lanes(inside.begin), lanes(inside.end));
+    if (to_row == count) {  // What a register writes past a row's end, the next one overwrites.
+      for (; rows > 1; --rows, from += from_row, to += to_row)
+        hn::StoreU(hn::MaskedLoad(load_mask, d, from), d, to);
+    }
     for (std::int64_t q = 0; q < rows; ++q, from += from_row, to += to_row)
-      hn::BlendedStore(hn::MaskedLoad(load_mask, d, from), store_mask, d, to);
+      hn::BlendedStore(hn::MaskedLoad(load_mask, d, from), lanes(count), d, to);
   } else if (inside.begin == 0 && inside.end == kVectorSize<T>) {
     for (std::int64_t q = 0; q < rows; ++q, from += from_row, to += to_row)
       hn::StoreU(hn::LoadU(d, from), d, to);
@@ -197,8 +206,101 @@ void correlate(const PlaneConvolution& c, const T* dy, const T* copies, const st
   }
 }
 
+/// The sums of kCorrelateTransposedTaps taps and kVectors registers of rows, over some positions.
+template <int kVectors, class T>
+void correlate_transposed_tile(Piece positions, std::int64_t row_step, const T* dy_t,
+                               const T* const (&values)[kTransposedTaps], std::int64_t taps, bool accumulate,
+                               T* sums) {
+  using V = hn::Vec<Tag<T>>;
+  const Tag<T> d;
+  V sum[kTransposedTaps][kVectors];
+  HWY_UNROLL(8)
+  for (int k = 0; k < kTransposedTaps; ++k) HWY_UNROLL(3)
+  for (int v = 0; v < kVectors; ++v)
+    sum[k][v] = accumulate && k < taps ? hn::LoadU(d, sums + k * row_step + v * kVectorSize<T>) : hn::Zero(d);
+  for (std::int64_t p = positions.begin; p < positions.end; ++p) {
+    V dy_values[kVectors];
+    HWY_UNROLL(3)
+    for (int v = 0; v < kVectors; ++v) dy_values[v] = hn::LoadU(d, dy_t + p * row_step + v * kVectorSize<T>);
+    HWY_UNROLL(8)
+    for (int k = 0; k < kTransposedTaps; ++k) {
+      const V value = hn::Set(d, values[k][p]);
+      HWY_UNROLL(3)
+      for (int v = 0; v < kVectors; ++v) sum[k][v] = hn::MulAdd(value, dy_values[v], sum[k][v]);
+    }
+  }
+  HWY_UNROLL(8)
+  for (int k = 0; k < kTransposedTaps; ++k) HWY_UNROLL(3)
+  for (int v = 0; v < kVectors; ++v)
+    if (k < taps) hn::StoreU(sum[k][v], d, sums + k * row_step + v * kVectorSize<T>);
+}
+
 template <class T>
-constexpr RowKernels<T> kKernels{kVectorSize<T>, shift<T>, convolve<T>, correlate<T>};
+void correlate_transposed(std::int64_t positions, std::int64_t row_step, const T* dy_t, const T* copies,
+                          const std::int64_t* tap_begins, Piece taps, bool accumulate, T* dw_t) {
+  constexpr std::int64_t kBand = 256;  // Positions whose dy stays in the first-level cache.
+  const std::int64_t vectors = row_step / kVectorSize<T>, groups = divide_up(vectors, kTransposedVectors);
+  for (std::int64_t first = 0; first < positions; first += kBand) {
+    const Piece band{first, std::min(first + kBand, positions)};
+    for (std::int64_t tap = taps.begin; tap < taps.end; tap += kTransposedTaps) {
+      const T* values[kTransposedTaps];
+      for (int k = 0; k < kTransposedTaps; ++k)
+        values[k] = copies + tap_begins[std::min(tap + k, taps.end - 1)];
+      for (std::int64_t g = 0; g < groups; ++g) {
+        const Piece some = piece(vectors, groups, g);
+        const std::int64_t row = some.begin * kVectorSize<T>;
+        const auto run = [&]<int kVectors>() {
+          correlate_transposed_tile<kVectors>(band, row_step, dy_t + row, values, taps.end - tap,
+                                              accumulate || first > 0, dw_t + tap * row_step + row);
+        };
+        some.size() == 1 ? run.template operator()<1>() : some.size() == 2 ? run.template operator()<2>()
+                                                                           : run.template operator()<3>();
+      }
+    }
+  }
+}
+
+/// kFoldRows rows of one vector of columns of dx, from row i and column j on.
+template <class T>
+HWY_INLINE void fold_rows(const Conv2dSizes& s, const T* products, std::int64_t i, std::int64_t j,
+                          hn::Vec<Tag<T>> (&sums)[kFoldRows]) {
+  const Tag<T> d;
+  for (auto& sum : sums) sum = hn::Zero(d);
+  for (std::int64_t v = 0; v < s.kernel_width; ++v) {
+    const std::int64_t column = j + s.padding_width - v * s.dilation_width;  // of the products' rows
+    const auto lanes = [&](std::int64_t n) HWY_ATTR {
+      return hn::FirstN(d, static_cast<std::size_t>(std::clamp<std::int64_t>(n, 0, kVectorSize<T>)));
+    };
+    const auto inside = hn::AndNot(lanes(-column), lanes(s.out_width - column));
+    for (std::int64_t u = 0; u < s.kernel_height; ++u) {
+      const std::int64_t row = i + s.padding_height - u * s.dilation_height;
+      const std::int64_t tap = u * s.kernel_width + v;
+      const std::int64_t stored = s.flip ? s.kernel_height * s.kernel_width - 1 - tap : tap;
+      const T* from = products + (stored * s.out_height + row) * s.out_width + column;
+      HWY_UNROLL(4)
+      for (int r = 0; r < kFoldRows; ++r)
+        if (row + r >= 0 && row + r < s.out_height)
+          sums[r] = hn::Add(sums[r], hn::IfThenElseZero(inside, hn::LoadU(d, from + r * s.out_width)));
+    }
+  }
+}
+
+template <class T>
+void fold(const Conv2dSizes& s, const T* products, T* dx) {
+  const Tag<T> d;
+  for (std::int64_t j = 0; j < s.width; j += kVectorSize<T>)
+    for (std::int64_t i = 0; i < s.height; i += kFoldRows) {
+      hn::Vec<Tag<T>> sums[kFoldRows];
+      fold_rows(s, products, i, j, sums);
+      for (int r = 0; r < kFoldRows; ++r)
+        if (i + r < s.height)
+          store_first(sums[r], d, dx + (i + r) * s.width + j, std::min(s.width - j, kVectorSize<T>));
+    }
+}
+
+template <class T>
+constexpr RowKernels<T> kKernels{kVectorSize<T>, shift<T>, convolve<T>, correlate<T>, correlate_transposed<T>,
+                                 transpose_padded<T>, fold<T>};
 
 const RowKernels<float>* float_kernels() { return &kKernels<float>; }
 const RowKernels<double>* double_kernels() { return &kKernels<double>; }

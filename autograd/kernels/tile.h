@@ -47,5 +47,6 @@ constexpr Piece piece(std::int64_t total, std::int64_t pieces, std::int64_t inde
   return {total * index / pieces, total * (index + 1) / pieces};
 }
 constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return divide_up(a, b) * b; }
 
 }  // namespace adjoint::kernels

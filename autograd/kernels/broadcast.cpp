@@ -192,7 +192,7 @@ void for_rows(const BroadcastAxes<Count>& axes, std::int64_t cost, const Body& b
                      chunk_rows = std::clamp<std::int64_t>(kChunk / n, 1, rows);
   const std::int64_t across = (n + chunk_columns - 1) / chunk_columns,
                      down = (rows + chunk_rows - 1) / chunk_rows;
-  parallel_for(blocks * down * across, n * rows * blocks * cost, [&](std::int64_t chunk) {
+  parallel_for(blocks * down * across, n * rows * blocks * cost * kElementWork, [&](std::int64_t chunk) {
     const std::int64_t column = chunk % across * chunk_columns;
     const std::int64_t row = chunk / across % down * chunk_rows;
     const std::int64_t block = chunk / across / down;

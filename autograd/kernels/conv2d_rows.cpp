@@ -40,7 +40,7 @@ template <class T>
 void shift_planes(const PlaneConvolution& c, const T* source, T* copies) {
   const auto shift_plane = row_kernels<T>().shift_plane;
   const std::int64_t plane_copies = c.tap_columns * c.copy_size();
-  parallel_for(c.sources, c.sources * plane_copies, [&](std::int64_t s) {
+  parallel_for(c.sources, c.sources * plane_copies * kElementWork, [&](std::int64_t s) {
     shift_plane(c, source + s * c.source_height * c.source_width, copies + s * plane_copies);
   });
 }
@@ -206,7 +206,7 @@ void input_grad_by_fold(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
   const Scratch<T> scratch(channels * area * positions + 2 * margin);
   T* products = scratch.get() + margin;
   gemm({channels * area, positions, s.out_channels / s.groups, true, false}, w, dy, products);
-  parallel_for(channels, channels * area * positions, [&](std::int64_t c) {
+  parallel_for(channels, channels * area * positions * kElementWork, [&](std::int64_t c) {
     row_kernels<T>().fold(s, products + c * area * positions, dx + c * s.height * s.width);
   });
 }

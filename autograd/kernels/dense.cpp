@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "autograd/kernels/chunks.h"
 #include "autograd/kernels/gemm.h"
 #include "autograd/kernels/lane_sums.h"
 #include "autograd/kernels/lanes.h"
@@ -33,10 +34,11 @@ struct BlockProduct {
   T* to;
 };
 
-/// dw (+)= sum over some images of dy x, with x turned into rows of x_step values.
+/// Columns from first_column on of dw (+)= sum over some images of dy x, with these columns of x turned into
+/// rows of x_step values.
 template <class T>
 struct ImageProduct {
-  std::int64_t inputs, outputs, images;
+  std::int64_t inputs, outputs, images, first_column;
   const T *dy, *x_rows;
   std::int64_t x_step;
   bool accumulate;
@@ -99,7 +101,7 @@ void run_panel(const ImageProduct<T>& product, Piece columns) {
   Tile<T> tile{};
   tile.a_row = kLanes<T>;
   tile.a_step = 1;
-  tile.b = product.x_rows + columns.begin;
+  tile.b = product.x_rows + columns.begin - product.first_column;
   tile.b_step = product.x_step;
   tile.b_vector = tile.c_vector = kVectorSize<T>;
   tile.c_row = tile.start_row = product.inputs;
@@ -192,7 +194,7 @@ constexpr std::int64_t kChunkBlocks = 3, kChunkRows = 64;
 template <class T>
 void run(std::int64_t batch, const BlockProduct<T>& product) {
   const std::int64_t blocks = lane_blocks<T>(batch);
-  const std::int64_t block_pieces = divide_up(blocks, kChunkBlocks),
+  const std::int64_t block_pieces = divide_up(blocks, equal_chunk(blocks, kChunkBlocks)),
                      row_pieces = divide_up(product.rows, kChunkRows);
   const auto run_blocks = Dispatched<T>::run_blocks();
   parallel_for(block_pieces * row_pieces, blocks * kLanes<T> * product.rows * product.depth,
@@ -236,23 +238,21 @@ void dense_weight_grad_lanes(const DenseSizes& s, const T* dy, const T* x, T* dw
   if (s.batch == 0) std::fill_n(dw, s.outputs * s.inputs, T(0));
   const auto block_to_rows = Dispatched<T>::block_to_rows();
   const auto run_panels = Dispatched<T>::run_panels();
-  const std::int64_t x_step = divide_up(s.inputs, kLanes<T>) * kLanes<T>;
-  const Scratch<T> x_rows(std::min(s.batch, kChunkImages) * x_step);
-  for (std::int64_t first = 0; first < s.batch; first += kChunkImages) {
-    const std::int64_t images = std::min(s.batch - first, kChunkImages);
-    const T* chunk_x = x + first * s.inputs;
-    parallel_for(lane_blocks<T>(images), images * s.inputs, [&](std::int64_t block) {
-      block_to_rows(chunk_x + block * s.inputs * kLanes<T>, s.inputs,
-                    std::min(images - block * kLanes<T>, kLanes<T>),
-                    x_rows.get() + block * kLanes<T> * x_step, x_step);
-    });
-    const ImageProduct<T> product{s.inputs,     s.outputs, images,    dy + first * s.outputs,
-                                  x_rows.get(), x_step,    first > 0, dw};
-    const std::int64_t panels = divide_up(s.inputs, kPanelColumns);
-    parallel_for(panels, images * s.inputs * s.outputs, [&](std::int64_t panel) {
-      run_panels(product, {panel * kPanelColumns, std::min((panel + 1) * kPanelColumns, s.inputs)});
-    });
-  }
+  const std::int64_t panels = divide_up(s.inputs, kPanelColumns);
+  parallel_for(panels, s.batch * s.inputs * s.outputs, [&](std::int64_t panel) {
+    const Piece columns{panel * kPanelColumns, std::min((panel + 1) * kPanelColumns, s.inputs)};
+    const Scratch<T> x_rows(std::min(s.batch, kChunkImages) * kPanelColumns);
+    for (std::int64_t first = 0; first < s.batch; first += kChunkImages) {
+      const std::int64_t images = std::min(s.batch - first, kChunkImages);
+      const T* chunk_x = x + first * s.inputs + columns.begin * kLanes<T>;
+      for (std::int64_t n = 0; n < images; n += kLanes<T>)
+        block_to_rows(chunk_x + n * s.inputs, columns.size(), std::min(images - n, kLanes<T>),
+                      x_rows.get() + n * kPanelColumns, kPanelColumns);
+      run_panels({s.inputs, s.outputs, images, columns.begin, dy + first * s.outputs, x_rows.get(),
+                  kPanelColumns, first > 0, dw},
+                 columns);
+    }
+  });
 }
 
 template <class T>

@@ -137,7 +137,7 @@ template <class T>
 void sum_over_batch_and_space_lanes(std::int64_t batch, std::int64_t channels, std::int64_t area, const T* dy,
                                     T* db) {
   const std::int64_t blocks = lane_blocks<T>(batch), plane = area * kLanes<T>;
-  parallel_for(channels, batch * channels * area, [&](std::int64_t c) {
+  parallel_for(channels, batch * channels * area * kElementWork, [&](std::int64_t c) {
     alignas(64) T sums[kLanes<T>] = {};
     for (std::int64_t block = blocks - 1; block >= 0;
          --block) {  // the last one first: its spare lanes are cleared

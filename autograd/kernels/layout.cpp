@@ -181,7 +181,7 @@ std::int64_t images_in_block(std::int64_t block, std::int64_t count) {
 template <class T>
 void rows_to_lanes(std::int64_t count, std::int64_t features, const T* rows, T* lanes) {
   const std::int64_t block_size = kLanes<T> * features;
-  parallel_for(lane_blocks<T>(count), count * features, [&](std::int64_t block) {
+  parallel_for(lane_blocks<T>(count), count * features * kElementWork, [&](std::int64_t block) {
     const std::int64_t used = images_in_block<T>(block, count) * features;
     const T* from = rows + block * block_size;
     const Scratch<T> padded(used == block_size ? 0 : block_size);
@@ -197,7 +197,7 @@ void rows_to_lanes(std::int64_t count, std::int64_t features, const T* rows, T* 
 template <class T>
 void lanes_to_rows(std::int64_t count, std::int64_t features, const T* lanes, T* rows) {
   const std::int64_t block_size = kLanes<T> * features;
-  parallel_for(lane_blocks<T>(count), count * features, [&](std::int64_t block) {
+  parallel_for(lane_blocks<T>(count), count * features * kElementWork, [&](std::int64_t block) {
     const std::int64_t used = images_in_block<T>(block, count) * features;
     T* to = rows + block * block_size;
     const Scratch<T> padded(used == block_size ? 0 : block_size);
@@ -210,7 +210,7 @@ void lanes_to_rows(std::int64_t count, std::int64_t features, const T* lanes, T*
 template <class T>
 void gather_rows(const std::uint8_t* images, std::int64_t features, const std::int64_t* index,
                  std::int64_t count, T scale, T* rows) {
-  parallel_for(count, count * features, [&](std::int64_t n) {
+  parallel_for(count, count * features * kElementWork, [&](std::int64_t n) {
     scale_bytes(features, images + index[n] * features, scale, rows + n * features);
   });
 }
@@ -219,7 +219,7 @@ template <class T>
 void gather_lanes(const std::uint8_t* images, std::int64_t features, const std::int64_t* index,
                   std::int64_t count, T scale, T* lanes) {
   const std::int64_t block_size = kLanes<T> * features;
-  parallel_for(lane_blocks<T>(count), count * features, [&](std::int64_t block) {
+  parallel_for(lane_blocks<T>(count), count * features * kElementWork, [&](std::int64_t block) {
     const Scratch<T> rows(block_size);
     const std::int64_t used = images_in_block<T>(block, count), *const of_block = index + block * kLanes<T>;
     for (std::int64_t l = 0; l < used; ++l) {

@@ -10,10 +10,11 @@
 #include "autograd/check.h"
 
 // Chunks are shared out in equal ranges, one for each thread, so that a thread meets the data it wrote in the
-// kernel before. A thread that is through with its own range helps with the others: the caller waits for
-// nobody but those in the middle of a chunk. With a fixed share for each thread, as OpenMP has it, every
-// kernel would wait for a thread that the system has given another program's time to, and small kernels would
-// run hundreds of times slower on a busy machine.
+// kernel before. A thread that is through with its own range takes over those that nobody has begun, and after
+// a while what others have left of theirs; not at once, for its data would have to follow it from cache to
+// cache. The caller waits for nobody but those in the middle of a chunk. With a fixed share for each thread, as
+// OpenMP has it, every kernel would wait for a thread that the system has given another program's time to, and
+// small kernels would run hundreds of times slower on a busy machine.
 
 namespace adjoint {
 namespace {
@@ -89,7 +90,8 @@ class Team {
   }
 
  private:
-  static constexpr int kSpins = 4000;  // Some 50 us: the next kernel of a training step comes before.
+  static constexpr int kSpins = 4000;    // Some 50 us: the next kernel of a training step comes before.
+  static constexpr int kPatience = 500;  // Longer than a thread at work usually needs for what it has left.
 
   /// Starts threads that are missing; returns how many there are for the job, the caller included.
   std::uint32_t grown_to(std::uint32_t threads) {
@@ -115,22 +117,37 @@ class Team {
 
   /// Takes chunks of this job until none is left, those of range first.
   void work(std::uint32_t job, std::uint32_t range) {
+    take_chunks(job, range);
     const std::uint32_t ranges = ranges_used_.load(std::memory_order_acquire);
-    for (std::uint32_t i = 0; i < ranges; ++i) {
-      Range& from = ranges_[(range + i) % ranges];
-      std::uint64_t next = from.job_and_next.load(std::memory_order_acquire);
-      // The job's call, body and end are read before a chunk of it is taken, and stay what they are until it
-      // is done.
-      for (;;) {
-        const auto call = call_.load(std::memory_order_acquire);
-        const void* body = body_.load(std::memory_order_acquire);
-        const std::uint32_t end = from.end.load(std::memory_order_acquire);
-        if (next >> 32 != job || static_cast<std::uint32_t>(next) >= end) break;
-        if (!from.job_and_next.compare_exchange_weak(next, next + 1, std::memory_order_acq_rel)) continue;
-        call(body, static_cast<std::uint32_t>(next));
-        left_.fetch_sub(1, std::memory_order_acq_rel);
-        next = from.job_and_next.load(std::memory_order_acquire);
-      }
+    for (std::uint32_t i = 1; i < ranges; ++i) {
+      const std::uint32_t other = (range + i) % ranges;
+      spin(kPatience, [&] { return !in_the_middle(job, other); });
+      take_chunks(job, other);
+    }
+  }
+
+  /// Whether some chunks of a range are taken and some are not.
+  bool in_the_middle(std::uint32_t job, std::uint32_t range) const {
+    const std::uint64_t next = ranges_[range].job_and_next.load(std::memory_order_acquire);
+    const std::uint32_t begin = range == 0 ? 0 : ranges_[range - 1].end.load(std::memory_order_acquire);
+    return next >> 32 == job && static_cast<std::uint32_t>(next) > begin &&
+           static_cast<std::uint32_t>(next) < ranges_[range].end.load(std::memory_order_acquire);
+  }
+
+  void take_chunks(std::uint32_t job, std::uint32_t range) {
+    Range& from = ranges_[range];
+    std::uint64_t next = from.job_and_next.load(std::memory_order_acquire);
+    // The job's call, body and end are read before a chunk of it is taken, and stay what they are until it is
+    // done.
+    for (;;) {
+      const auto call = call_.load(std::memory_order_acquire);
+      const void* body = body_.load(std::memory_order_acquire);
+      const std::uint32_t end = from.end.load(std::memory_order_acquire);
+      if (next >> 32 != job || static_cast<std::uint32_t>(next) >= end) return;
+      if (!from.job_and_next.compare_exchange_weak(next, next + 1, std::memory_order_acq_rel)) continue;
+      call(body, static_cast<std::uint32_t>(next));
+      left_.fetch_sub(1, std::memory_order_acq_rel);
+      next = from.job_and_next.load(std::memory_order_acquire);
     }
   }
 

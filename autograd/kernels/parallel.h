@@ -18,17 +18,18 @@ void set_num_threads(int threads);
 
 namespace kernels {
 
-/// Below this much work (about one multiply-add or one element each) waking a second thread costs more than
-/// it saves.
-inline constexpr std::int64_t kWorkWorthAThread = 12288;
+/// Below this much work, in multiply-adds, waking a second thread costs more than it saves.
+inline constexpr std::int64_t kWorkWorthAThread = 98304;
+/// An element that is read and written takes about as long as so many multiply-adds.
+inline constexpr std::int64_t kElementWork = 8;
 
 namespace detail {
 void run_chunks(std::int64_t chunks, int threads, void (*call)(const void* body, std::int64_t chunk),
                 const void* body);
 }
 
-/// Calls body(chunk) once for every chunk in [0, chunks), on several threads when work, the whole job's size,
-/// is worth it. body must not throw.
+/// Calls body(chunk) once for every chunk in [0, chunks), on several threads when work, the whole job's number
+/// of multiply-adds, is worth it. body must not throw.
 template <class Body>
 void parallel_for(std::int64_t chunks, std::int64_t work, const Body& body) {
   if (chunks <= 1 || work < 2 * kWorkWorthAThread || num_threads() == 1) {

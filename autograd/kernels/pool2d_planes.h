@@ -21,7 +21,7 @@ void for_planes(const Pool2dSizes& sizes, bool lanes, const Body& body) {
   const std::int64_t y_plane = sizes.out_height * sizes.out_width * element;
   const std::int64_t most = std::max<std::int64_t>(1, kChunk / std::max<std::int64_t>(1, x_plane));
   const std::int64_t step = equal_chunk(planes, most);
-  parallel_for((planes + step - 1) / step, planes * x_plane, [&](std::int64_t chunk) {
+  parallel_for((planes + step - 1) / step, planes * x_plane * kElementWork, [&](std::int64_t chunk) {
     const std::int64_t first = chunk * step;
     body(std::min(step, planes - first), first * x_plane, first * y_plane);
   });

@@ -180,7 +180,7 @@ std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b;
 template <class T>
 void reduce_last(const Reduction<T>& f, std::int64_t outer, std::int64_t axis, const T* x, T* y) {
   const std::int64_t rows = std::max<std::int64_t>(1, kChunk / std::max<std::int64_t>(1, axis));
-  parallel_for(divide_up(outer, rows), outer * axis, [&](std::int64_t chunk) {
+  parallel_for(divide_up(outer, rows), outer * axis * kElementWork, [&](std::int64_t chunk) {
     const std::int64_t first = chunk * rows;
     f.rows(std::min(rows, outer - first), axis, x + first * axis, y + first);
   });
@@ -193,7 +193,7 @@ void reduce_pieces(const Reduction<T>& f, std::int64_t outer, std::int64_t axis,
                    std::int64_t piece, const T* x, T* y) {
   const std::int64_t pieces = std::max<std::int64_t>(1, divide_up(axis, piece));
   const std::int64_t span = std::min(inner, kChunk / 4), spans = divide_up(inner, span);
-  parallel_for(outer * pieces * spans, outer * axis * inner, [&](std::int64_t chunk) {
+  parallel_for(outer * pieces * spans, outer * axis * inner * kElementWork, [&](std::int64_t chunk) {
     const std::int64_t column = chunk % spans * span, p = chunk / spans % pieces, o = chunk / spans / pieces;
     const std::int64_t rows = std::min(piece, axis - p * piece), columns = std::min(span, inner - column);
     const T* from = x + (o * axis + p * piece) * inner + column;

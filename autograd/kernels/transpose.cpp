@@ -135,7 +135,7 @@ struct Axes {
 template <class T>
 void copy_runs(const Axes& axes, std::int64_t count, const T* x, T* y) {
   const std::int64_t n = axes.axes[0].size, runs = count / n, step = std::max<std::int64_t>(1, kChunk / n);
-  parallel_for((runs + step - 1) / step, count, [&](std::int64_t chunk) {
+  parallel_for((runs + step - 1) / step, count * kElementWork, [&](std::int64_t chunk) {
     for (std::int64_t run = chunk * step; run < std::min(runs, (chunk + 1) * step); ++run) {
       const auto [from, to] = axes.offsets(1, run);
       std::copy_n(x + from, n, y + to);
@@ -150,7 +150,7 @@ void transpose_matrices(const Axes& axes, std::int64_t count, const T* x, T* y) 
   const std::int64_t matrices = count / (row.size * column.size);
   const std::int64_t width = std::clamp<std::int64_t>(kChunk / row.size / 16 * 16, 16, kChunk);
   const std::int64_t strips = (column.size + width - 1) / width;
-  parallel_for(matrices * strips, count, [&, row = row, column = column](std::int64_t chunk) {
+  parallel_for(matrices * strips, count * kElementWork, [&, row = row, column = column](std::int64_t chunk) {
     const auto [from, to] = axes.offsets(2, chunk / strips);
     const std::int64_t first = chunk % strips * width;
     transpose_kernel<T>()(row.size, std::min(width, column.size - first), x + from + first, row.from,

@@ -18,14 +18,14 @@ constexpr std::int64_t equal_chunk(std::int64_t n, std::int64_t most) {
   return std::max<std::int64_t>(1, (n + chunks - 1) / chunks);
 }
 
-/// Calls body(first, count) for chunks that make up [0, n), on several threads when n elements, each `cost`
-/// times as dear as being read and written, are worth it.
+/// Calls body(first, count) for chunks that make up [0, n), on several threads when work, counted as for
+/// parallel_for, is worth it.
 template <class Body>
-void for_chunks(std::int64_t n, std::int64_t cost, const Body& body) {
+void for_chunks(std::int64_t n, std::int64_t work, const Body& body) {
   constexpr std::int64_t kCacheLine = 16;
   const std::int64_t lines = (n + kCacheLine - 1) / kCacheLine;
   const std::int64_t size = equal_chunk(lines, 16384 / kCacheLine) * kCacheLine;
-  parallel_for((n + size - 1) / size, n * cost * kElementWork,
+  parallel_for((n + size - 1) / size, work,
                [&](std::int64_t chunk) { body(chunk * size, std::min(size, n - chunk * size)); });
 }
 

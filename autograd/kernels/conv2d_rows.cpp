@@ -35,34 +35,41 @@ void list_segments(const PlaneConvolution& c, const WeightSteps& steps, Segment*
   }
 }
 
-/// The shifted copies of every source plane.
-template <class T>
-void shift_planes(const PlaneConvolution& c, const T* source, T* copies) {
-  const auto shift_plane = row_kernels<T>().shift_plane;
-  const std::int64_t plane_copies = c.tap_columns * c.copy_size();
-  parallel_for(c.sources, c.sources * plane_copies * kElementWork, [&](std::int64_t s) {
-    shift_plane(c, source + s * c.source_height * c.source_width, copies + s * plane_copies);
-  });
+constexpr std::int64_t kChunkWork = 4 * kWorkWorthAThread;
+
+/// How many chunks of at least kChunkWork a convolution's work, in multiply-adds, makes, at most so many.
+std::int64_t chunks_of(std::int64_t work, std::int64_t most) {
+  return std::clamp<std::int64_t>(work / kChunkWork, 1, std::max<std::int64_t>(most, 1));
 }
 
-/// out [rows, positions] from source [sources, height, width].
+/// The shifted copies of some source planes, from the first on.
 template <class T>
-void convolve_planes(const PlaneConvolution& c, const WeightSteps& steps, const T* source, const T* w,
+void shift_planes(const PlaneConvolution& c, Piece sources, const T* source, T* copies) {
+  const std::int64_t plane = c.source_height * c.source_width, plane_copies = c.tap_columns * c.copy_size();
+  for (std::int64_t s = sources.begin; s < sources.end; ++s, copies += plane_copies)
+    row_kernels<T>().shift_plane(c, source + s * plane, copies);
+}
+
+/// out [rows, positions] from source [sources, height, width], in bands of output rows and, where these are
+/// few, pieces of output planes. Each makes the copies that it needs, so that threads share nothing but source.
+template <class T>
+void convolve_planes(const PlaneConvolution& whole, const WeightSteps& steps, const T* source, const T* w,
                      const T* start, T* out) {
-  constexpr std::int64_t kChunkRows = 64, kChunkVectors = 3;
-  const auto& kernels = row_kernels<T>();
-  const Scratch<Segment> segments(tap_order(c).segment_count);
-  list_segments(c, steps, segments.get());
-  const Scratch<T> copies(c.copies_size());
-  shift_planes(c, source, copies.get());
-  const std::int64_t vectors = divide_up(c.positions(), kernels.vector_size);
-  const std::int64_t panels = divide_up(vectors, kChunkVectors), row_pieces = divide_up(c.rows, kChunkRows);
-  parallel_for(row_pieces * panels, c.rows * c.positions() * c.taps(), [&](std::int64_t chunk) {
-    const Piece panel = piece(vectors, panels, chunk % panels);
-    const Piece positions{panel.begin * kernels.vector_size,
-                          std::min(panel.end * kernels.vector_size, c.positions())};
-    kernels.convolve(c, steps, segments.get(), copies.get(), w, start,
-                     piece(c.rows, row_pieces, chunk / panels), positions, out);
+  const std::int64_t work = whole.rows * whole.positions() * whole.taps();
+  const std::int64_t shared_rows = (whole.tap_rows - 1) * whole.row_dilation;  // by neighbouring bands
+  const std::int64_t bands =
+      chunks_of(work, whole.out_height * whole.row_step / std::max<std::int64_t>(4 * shared_rows, 1));
+  const std::int64_t row_pieces = bands >= 4 ? 1 : chunks_of(work / bands, whole.rows / 64);
+  parallel_for(bands * row_pieces, work, [&](std::int64_t chunk) {
+    const Piece out_rows = piece(whole.out_height, bands, chunk / row_pieces);
+    const PlaneConvolution c = whole.band(out_rows);
+    const Scratch<Segment> segments(tap_order(c).segment_count);
+    list_segments(c, steps, segments.get());
+    const Scratch<T> copies(c.copies_size(c.sources));
+    shift_planes(c, {0, c.sources}, source, copies.get());
+    row_kernels<T>().convolve(c, steps, segments.get(), copies.get(), w, start,
+                              piece(c.rows, row_pieces, chunk % row_pieces),
+                              out + out_rows.begin * c.out_width);
   });
 }
 
@@ -74,6 +81,7 @@ PlaneConvolution forward_convolution(const Conv2dSizes& s) {
           .rows = s.out_channels / s.groups,
           .out_height = s.out_height,
           .out_width = s.out_width,
+          .out_stride = s.out_height * s.out_width,
           .tap_rows = s.kernel_height,
           .tap_columns = s.kernel_width,
           .row_step = s.stride_height,
@@ -157,6 +165,7 @@ void input_grad_phase(const Conv2dSizes& s, const Phase& rows, const Phase& colu
                            .rows = group_inputs,
                            .out_height = rows.positions,
                            .out_width = columns.positions,
+                           .out_stride = rows.positions * columns.positions,
                            .tap_rows = rows.taps,
                            .tap_columns = columns.taps,
                            .row_step = 1,
@@ -231,12 +240,13 @@ void input_grad_group(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
     }
 }
 
-/// Where the positions of each tap begin in the shifted copies, in the order of the weights.
-void list_taps(const PlaneConvolution& c, bool flip, std::int64_t* begins) {
+/// Where the positions of each tap of the first sources begin in their shifted copies, in the order of the
+/// weights.
+void list_taps(const PlaneConvolution& c, bool flip, std::int64_t sources, std::int64_t* begins) {
   const std::int64_t copy_size = c.copy_size();
   for (std::int64_t u = 0; u < c.tap_rows; ++u) {
     const std::int64_t row_offset = c.tap_offset(flip ? c.tap_rows - 1 - u : u);
-    for (std::int64_t source = 0; source < c.sources; ++source)
+    for (std::int64_t source = 0; source < sources; ++source)
       for (std::int64_t v = 0; v < c.tap_columns; ++v) {
         const std::int64_t column = flip ? c.tap_columns - 1 - v : v;
         begins[(source * c.tap_rows + u) * c.tap_columns + v] =
@@ -253,40 +263,82 @@ bool rows_in_registers(const PlaneConvolution& c, std::int64_t vector_size) {
   return along_rows < along_positions;
 }
 
-/// dw of one group of channels, of all images.
+/// The weight gradient of one group of channels: dy and x of its first image, images so many elements apart.
 template <class T>
-void weight_grad_group(const Conv2dSizes& s, const PlaneConvolution& c, std::int64_t group, const T* dy,
-                       const T* x, T* dw) {
-  constexpr std::int64_t kChunkTaps = 16;
-  const auto& kernels = row_kernels<T>();
-  const Scratch<T> copies(c.copies_size());
-  const Scratch<std::int64_t> tap_begins(c.taps());
-  list_taps(c, s.flip, tap_begins.get());
-  const bool transposed = rows_in_registers(c, kernels.vector_size);
-  const std::int64_t row_step = round_up(c.rows, kernels.vector_size),
-                     tap_step = round_up(c.taps(), kernels.vector_size);
-  const Scratch<T> dy_t(transposed ? c.positions() * row_step : 0), dw_t(transposed ? c.taps() * row_step : 0);
-  for (std::int64_t n = 0; n < s.batch; ++n) {
-    const std::int64_t i = n * s.groups + group;
-    const T* slopes = dy + i * c.rows * c.positions();
-    shift_planes(c, x + i * c.sources * c.source_height * c.source_width, copies.get());
-    if (transposed) kernels.transpose(slopes, c.positions(), c.rows, c.positions(), dy_t.get(), row_step);
-    parallel_for(divide_up(c.taps(), kChunkTaps), c.rows * c.taps() * c.positions(), [&](std::int64_t chunk) {
-      const Piece taps{chunk * kChunkTaps, std::min((chunk + 1) * kChunkTaps, c.taps())};
-      if (transposed) {
-        kernels.correlate_transposed(c.positions(), row_step, dy_t.get(), copies.get(), tap_begins.get(), taps,
-                                     n > 0, dw_t.get());
-      } else {
-        kernels.correlate(c, slopes, copies.get(), tap_begins.get(), taps, n > 0, dw);
-      }
-    });
+struct WeightGrad {
+  PlaneConvolution c;
+  bool flip;
+  std::int64_t batch, dy_image, x_image;
+  const T *dy, *x;
+  T* dw;
+};
+
+/// The taps of some sources.
+template <class T>
+struct SomeTaps {
+  SomeTaps(const WeightGrad<T>& job, Piece sources)
+      : sources(sources),
+        count(sources.size() * job.c.tap_rows * job.c.tap_columns),
+        first(sources.begin * job.c.tap_rows * job.c.tap_columns),
+        begins(count),
+        copies(job.c.copies_size(sources.size())) {
+    list_taps(job.c, job.flip, sources.size(), begins.get());
   }
-  if (!transposed) return;
-  if (tap_step == c.taps()) return kernels.transpose(dw_t.get(), row_step, c.taps(), c.rows, dw, tap_step);
-  const Scratch<T> padded(c.rows * tap_step);
-  kernels.transpose(dw_t.get(), row_step, c.taps(), c.rows, padded.get(), tap_step);
-  for (std::int64_t r = 0; r < c.rows; ++r)
-    std::copy_n(padded.get() + r * tap_step, c.taps(), dw + r * c.taps());
+  Piece sources;
+  std::int64_t count, first;
+  Scratch<std::int64_t> begins;
+  Scratch<T> copies;
+};
+
+/// dw at the taps of some sources, registers along the positions.
+template <class T>
+void weight_grad_along_positions(const WeightGrad<T>& job, Piece sources) {
+  const SomeTaps<T> taps(job, sources);
+  for (std::int64_t n = 0; n < job.batch; ++n) {
+    shift_planes(job.c, sources, job.x + n * job.x_image, taps.copies.get());
+    row_kernels<T>().correlate(job.c, job.dy + n * job.dy_image, taps.copies.get(), taps.begins.get(), taps.count,
+                               n > 0, job.dw + taps.first);
+  }
+}
+
+/// The same with registers along the rows of dy; dy_t [batch, positions, row_step].
+template <class T>
+void weight_grad_along_rows(const WeightGrad<T>& job, Piece sources, const T* dy_t, std::int64_t row_step) {
+  const auto& kernels = row_kernels<T>();
+  const SomeTaps<T> taps(job, sources);
+  const Scratch<T> dw_t(taps.count * row_step);
+  for (std::int64_t n = 0; n < job.batch; ++n) {
+    shift_planes(job.c, sources, job.x + n * job.x_image, taps.copies.get());
+    kernels.correlate_transposed(job.c.positions(), row_step, dy_t + n * job.c.positions() * row_step,
+                                 taps.copies.get(), taps.begins.get(), taps.count, n > 0, dw_t.get());
+  }
+  const std::int64_t tap_step = round_up(taps.count, kernels.vector_size);
+  const Scratch<T> dw(job.c.rows * tap_step);
+  kernels.transpose(dw_t.get(), row_step, taps.count, job.c.rows, dw.get(), tap_step);
+  for (std::int64_t r = 0; r < job.c.rows; ++r)
+    std::copy_n(dw.get() + r * tap_step, taps.count, job.dw + r * job.c.taps() + taps.first);
+}
+
+template <class T>
+void weight_grad_group(const WeightGrad<T>& job) {
+  const PlaneConvolution& c = job.c;
+  const auto& kernels = row_kernels<T>();
+  constexpr std::int64_t kFewestTaps = 64;  // of a chunk: registers hold 8 at a time, the last often fewer
+  const std::int64_t work = job.batch * c.rows * c.taps() * c.positions();
+  const std::int64_t chunks = chunks_of(work, std::min(c.sources, c.taps() / kFewestTaps));
+  const bool along_rows = rows_in_registers(c, kernels.vector_size);
+  const std::int64_t row_step = round_up(c.rows, kernels.vector_size), dy_t_image = c.positions() * row_step;
+  const Scratch<T> dy_t(along_rows ? job.batch * dy_t_image : 0);
+  if (along_rows)
+    parallel_for(job.batch, job.batch * dy_t_image * kElementWork, [&](std::int64_t n) {
+      kernels.transpose(job.dy + n * job.dy_image, c.positions(), c.rows, c.positions(),
+                        dy_t.get() + n * dy_t_image, row_step);
+    });
+  parallel_for(chunks, work, [&](std::int64_t chunk) {
+    const Piece sources = piece(c.sources, chunks, chunk);
+    along_rows ? weight_grad_along_rows(job, sources, dy_t.get(), row_step)
+               : weight_grad_along_positions(job, sources);
+  });
 }
 
 /// y of one image's group of channels; bias may be null.
@@ -337,7 +389,9 @@ void conv2d_weight_grad_rows(const Conv2dSizes& s, const T* dy, const T* x, T* d
   const GroupSizes group(s);
   if (s.batch == 0) std::fill_n(dw, s.groups * group.w, T(0));
   parallel_for(s.groups, s.batch * s.groups * group.products, [&](std::int64_t g) {
-    if (group.products > kFewProducts) return weight_grad_group(s, c, g, dy, x, dw + g * group.w);
+    if (group.products > kFewProducts)
+      return weight_grad_group(WeightGrad<T>{c, s.flip, s.batch, s.groups * group.y, s.groups * group.x,
+                                             dy + g * group.y, x + g * group.x, dw + g * group.w});
     for (std::int64_t n = 0; n < s.batch; ++n) {
       const std::int64_t i = n * s.groups + g;
       weight_grad_directly(s, dy + i * group.y, x + i * group.x, n > 0, dw + g * group.w);

@@ -21,12 +21,20 @@ namespace adjoint::kernels {
 ///                                                           column_offset].
 struct PlaneConvolution {
   std::int64_t sources, source_height, source_width;
-  std::int64_t rows, out_height, out_width;  // rows: output planes
+  std::int64_t rows, out_height, out_width;  // rows: output planes,
+  std::int64_t out_stride;                   // so many elements apart
   std::int64_t tap_rows, tap_columns;
   std::int64_t row_step, row_dilation, row_offset;
   std::int64_t column_step, column_dilation, column_offset;
 
   std::int64_t positions() const { return out_height * out_width; }
+  /// The same for some output rows only.
+  PlaneConvolution band(Piece out_rows) const {
+    PlaneConvolution c = *this;
+    c.out_height = out_rows.size();
+    c.row_offset += out_rows.begin * row_step;
+    return c;
+  }
   std::int64_t taps() const { return sources * tap_rows * tap_columns; }
   /// Rows of a shifted copy that share m % row_step.
   std::int64_t phase_rows() const { return out_height + row_quotient((tap_rows - 1) * row_dilation); }
@@ -37,8 +45,8 @@ struct PlaneConvolution {
     const std::int64_t m = u * row_dilation, q = row_quotient(m);
     return ((m - q * row_step) * phase_rows() + q) * out_width;
   }
-  /// Elements of all shifted copies, and room for reading and writing a register past the end.
-  std::int64_t copies_size() const { return sources * tap_columns * copy_size() + 64; }
+  /// Elements of the shifted copies of so many sources, and room for a register past the end.
+  std::int64_t copies_size(std::int64_t of_sources) const { return of_sources * tap_columns * copy_size() + 64; }
 
  private:
   // Divisions are slow beside a tiny convolution.
@@ -66,18 +74,17 @@ struct RowKernels {
   std::int64_t vector_size;
   /// The shifted copies of one source plane.
   void (*shift_plane)(const PlaneConvolution& convolution, const T* source, T* copies);
-  /// out at some rows and positions, from the shifted copies; start may be null. Position pieces must begin
-  /// at a multiple of vector_size.
+  /// out at some rows, from the shifted copies; start may be null.
   void (*convolve)(const PlaneConvolution& convolution, const WeightSteps& steps, const Segment* segments,
-                   const T* copies, const T* w, const T* start, Piece rows, Piece positions, T* out);
-  /// dw[r, k] (+)= sum_p dy[r, p] copies[tap_begins[k] + p] for k in `taps`: dy [rows, positions], dw [rows,
-  /// taps].
+                   const T* copies, const T* w, const T* start, Piece rows, T* out);
+  /// dw[r, k] (+)= sum_p dy[r, p] copies[tap_begins[k] + p] for k < taps: dy [rows, positions], dw [rows,
+  /// convolution.taps()].
   void (*correlate)(const PlaneConvolution& convolution, const T* dy, const T* copies,
-                    const std::int64_t* tap_begins, Piece taps, bool accumulate, T* dw);
+                    const std::int64_t* tap_begins, std::int64_t taps, bool accumulate, T* dw);
   /// The same with registers along the rows: dw_t[k, r] (+)= sum_p copies[tap_begins[k] + p] dy_t[p, r], for
   /// all r < row_step, a whole number of registers.
   void (*correlate_transposed)(std::int64_t positions, std::int64_t row_step, const T* dy_t, const T* copies,
-                               const std::int64_t* tap_begins, Piece taps, bool accumulate, T* dw_t);
+                               const std::int64_t* tap_begins, std::int64_t taps, bool accumulate, T* dw_t);
   /// to[c, r] = from[r, c] for r < rows, c < columns, up to the next whole register of rows: to_step is at
   /// least that.
   void (*transpose)(const T* from, std::int64_t from_step, std::int64_t rows, std::int64_t columns, T* to,

@@ -101,7 +101,7 @@ void shift(const PlaneConvolution& c, const T* source, T* copies) {
 
 template <class T>
 void convolve(const PlaneConvolution& c, const WeightSteps& steps, const Segment* segments, const T* copies,
-              const T* w, const T* start, Piece rows, Piece positions, T* out) {
+              const T* w, const T* start, Piece rows, T* out) {
   const TapOrder order = tap_order(c);
   const std::int64_t copy_size = c.copy_size();
   Tile<T> tile{};
@@ -112,18 +112,18 @@ void convolve(const PlaneConvolution& c, const WeightSteps& steps, const Segment
   tile.segments = segments;
   tile.segment_count = order.segment_count;
   tile.depth = order.depth;
-  tile.c_row = c.positions();
+  tile.c_row = c.out_stride;
   tile.start = start == nullptr ? Start::zero : Start::row_values;
   tile.start_row = 1;
   const std::int64_t row_tiles = divide_up(rows.size(), kTileRows<T>);
-  const std::int64_t vectors = divide_up(positions.size(), kVectorSize<T>);
+  const std::int64_t vectors = divide_up(c.positions(), kVectorSize<T>);
   const std::int64_t panels = divide_up(vectors, kTileVectors);
   for (std::int64_t p = 0; p < panels; ++p) {
     const Piece panel = piece(vectors, panels, p);
-    const std::int64_t position = positions.begin + panel.begin * kVectorSize<T>;
+    const std::int64_t position = panel.begin * kVectorSize<T>;
     tile.b = copies + position;
     tile.last_count =
-        std::min(kVectorSize<T>, positions.end - position - (panel.size() - 1) * kVectorSize<T>);
+        std::min(kVectorSize<T>, c.positions() - position - (panel.size() - 1) * kVectorSize<T>);
     for (std::int64_t t = 0; t < row_tiles; ++t) {
       const Piece tile_rows = piece(rows.size(), row_tiles, t);
       const std::int64_t row = rows.begin + tile_rows.begin;
@@ -169,11 +169,11 @@ void correlate_tile(const T* dy, std::int64_t positions, const T* const (&values
 /// kRows rows of dw.
 template <int kRows, class T>
 void correlate_rows(const T* dy, std::int64_t positions, const T* copies, const std::int64_t* tap_begins,
-                    Piece taps, bool accumulate, T* dw, std::int64_t dw_row) {
-  for (std::int64_t tap = taps.begin; tap < taps.end; tap += kCorrelateTaps) {
+                    std::int64_t taps, bool accumulate, T* dw, std::int64_t dw_row) {
+  for (std::int64_t tap = 0; tap < taps; tap += kCorrelateTaps) {
     const T* values[kCorrelateTaps];
-    for (int k = 0; k < kCorrelateTaps; ++k) values[k] = copies + tap_begins[std::min(tap + k, taps.end - 1)];
-    const std::int64_t count = std::min<std::int64_t>(taps.end - tap, kCorrelateTaps);
+    for (int k = 0; k < kCorrelateTaps; ++k) values[k] = copies + tap_begins[std::min(tap + k, taps - 1)];
+    const std::int64_t count = std::min<std::int64_t>(taps - tap, kCorrelateTaps);
     if (count == kCorrelateTaps && !accumulate) {
       correlate_tile<kRows>(dy, positions, values, dw + tap, dw_row);
       continue;
@@ -195,7 +195,7 @@ constexpr auto correlate_functions(std::index_sequence<kIndex...>) {
 
 template <class T>
 void correlate(const PlaneConvolution& c, const T* dy, const T* copies, const std::int64_t* tap_begins,
-               Piece taps, bool accumulate, T* dw) {
+               std::int64_t taps, bool accumulate, T* dw) {
   static constexpr auto kFunctions = correlate_functions<T>(std::make_index_sequence<kCorrelateRows>());
   const std::int64_t tiles = divide_up(c.rows, kCorrelateRows);
   for (std::int64_t t = 0; t < tiles; ++t) {
@@ -237,20 +237,20 @@ void correlate_transposed_tile(Piece positions, std::int64_t row_step, const T* 
 
 template <class T>
 void correlate_transposed(std::int64_t positions, std::int64_t row_step, const T* dy_t, const T* copies,
-                          const std::int64_t* tap_begins, Piece taps, bool accumulate, T* dw_t) {
+                          const std::int64_t* tap_begins, std::int64_t taps, bool accumulate, T* dw_t) {
   constexpr std::int64_t kBand = 256;  // Positions whose dy stays in the first-level cache.
   const std::int64_t vectors = row_step / kVectorSize<T>, groups = divide_up(vectors, kTransposedVectors);
   for (std::int64_t first = 0; first < positions; first += kBand) {
     const Piece band{first, std::min(first + kBand, positions)};
-    for (std::int64_t tap = taps.begin; tap < taps.end; tap += kTransposedTaps) {
+    for (std::int64_t tap = 0; tap < taps; tap += kTransposedTaps) {
       const T* values[kTransposedTaps];
       for (int k = 0; k < kTransposedTaps; ++k)
-        values[k] = copies + tap_begins[std::min(tap + k, taps.end - 1)];
+        values[k] = copies + tap_begins[std::min(tap + k, taps - 1)];
       for (std::int64_t g = 0; g < groups; ++g) {
         const Piece some = piece(vectors, groups, g);
         const std::int64_t row = some.begin * kVectorSize<T>;
         const auto run = [&]<int kVectors>() {
-          correlate_transposed_tile<kVectors>(band, row_step, dy_t + row, values, taps.end - tap,
+          correlate_transposed_tile<kVectors>(band, row_step, dy_t + row, values, taps - tap,
                                               accumulate || first > 0, dw_t + tap * row_step + row);
         };
         some.size() == 1 ? run.template operator()<1>() : some.size() == 2 ? run.template operator()<2>()

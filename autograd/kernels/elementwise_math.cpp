@@ -75,11 +75,11 @@ const Table<T>& table() {
   }
 }
 
-constexpr std::int64_t kCost = 2;  // Of one of these functions, beside an element read and written.
+constexpr std::int64_t kFunctionWork = 16;  // Multiply-adds that one of these functions is worth.
 
 template <class T>
 void run(typename Table<T>::Map f, std::int64_t n, const T* x, T* y) {
-  for_chunks(n, kCost, [&](std::int64_t i, std::int64_t count) { f(count, x + i, y + i); });
+  for_chunks(n, n * kFunctionWork, [&](std::int64_t i, std::int64_t count) { f(count, x + i, y + i); });
 }
 
 }  // namespace
@@ -111,7 +111,7 @@ void softplus(std::int64_t n, const T* x, T* y) {
 
 template <class T>
 void softplus_grad(std::int64_t n, const T* dy, const T* x, T* dx) {
-  for_chunks(n, kCost, [&](std::int64_t i, std::int64_t count) {
+  for_chunks(n, n * kFunctionWork, [&](std::int64_t i, std::int64_t count) {
     table<T>().softplus_grad(count, dy + i, x + i, dx + i);
   });
 }
@@ -121,7 +121,7 @@ template <class T>
 void pow_scalar(std::int64_t n, T p, const T* x, T* y) {
   if (p == T(2)) return square(n, x, y);
   if (p == T(-1)) return reciprocal(n, x, y);
-  for_chunks(n, 8 * kCost, [&](std::int64_t i, std::int64_t count) {
+  for_chunks(n, n * 8 * kFunctionWork, [&](std::int64_t i, std::int64_t count) {
     std::transform(x + i, x + i + count, y + i, [p](T value) { return std::pow(value, p); });
   });
 }

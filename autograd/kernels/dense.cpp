@@ -7,7 +7,6 @@
 
 #include "autograd/kernels/chunks.h"
 #include "autograd/kernels/gemm.h"
-#include "autograd/kernels/lane_sums.h"
 #include "autograd/kernels/lanes.h"
 #include "autograd/kernels/parallel.h"
 #include "autograd/kernels/scratch.h"
@@ -255,18 +254,6 @@ void dense_weight_grad_lanes(const DenseSizes& s, const T* dy, const T* x, T* dw
   });
 }
 
-template <class T>
-void dense_bias_grad_rows(const DenseSizes& s, const T* dy, T* db) {
-  std::fill_n(db, s.outputs, T(0));
-  for (std::int64_t n = 0; n < s.batch; ++n)
-    for (std::int64_t o = 0; o < s.outputs; ++o) db[o] += dy[n * s.outputs + o];
-}
-
-template <class T>
-void dense_bias_grad_lanes(const DenseSizes& s, const T* dy, T* db) {
-  sum_over_batch_and_space_lanes(s.batch, s.outputs, 1, dy, db);
-}
-
 template void dense_rows<float>(const DenseSizes&, const float*, const float*, const float*, float*);
 template void dense_rows<double>(const DenseSizes&, const double*, const double*, const double*, double*);
 template void dense_lanes<float>(const DenseSizes&, const float*, const float*, const float*, float*);
@@ -279,10 +266,6 @@ template void dense_weight_grad_rows<float>(const DenseSizes&, const float*, con
 template void dense_weight_grad_rows<double>(const DenseSizes&, const double*, const double*, double*);
 template void dense_weight_grad_lanes<float>(const DenseSizes&, const float*, const float*, float*);
 template void dense_weight_grad_lanes<double>(const DenseSizes&, const double*, const double*, double*);
-template void dense_bias_grad_rows<float>(const DenseSizes&, const float*, float*);
-template void dense_bias_grad_rows<double>(const DenseSizes&, const double*, double*);
-template void dense_bias_grad_lanes<float>(const DenseSizes&, const float*, float*);
-template void dense_bias_grad_lanes<double>(const DenseSizes&, const double*, double*);
 
 }  // namespace adjoint::kernels
 #endif

@@ -34,10 +34,4 @@ void dense_weight_grad_rows(const DenseSizes& sizes, const T* dy, const T* x, T*
 template <class T>
 void dense_weight_grad_lanes(const DenseSizes& sizes, const T* dy, const T* x, T* dw);
 
-/// db[o] = sum_n dy[n,o]: db [O] from dy [N,O]; zeros when the batch is empty.
-template <class T>
-void dense_bias_grad_rows(const DenseSizes& sizes, const T* dy, T* db);
-template <class T>
-void dense_bias_grad_lanes(const DenseSizes& sizes, const T* dy, T* db);
-
 }  // namespace adjoint::kernels

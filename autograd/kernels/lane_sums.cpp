@@ -10,8 +10,6 @@
 #include <hwy/highway.h>
 
 #include "autograd/kernels/lanes.h"
-#include "autograd/kernels/parallel.h"
-#include "autograd/kernels/scratch.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels::HWY_NAMESPACE {
@@ -69,32 +67,8 @@ void add_up(std::int64_t count, const T* values, T* sums) {
   for (; i < count; ++i) sums[i] = hn::GetLane(hn::SumOfLanes(Lanes<T>(), folded(values + i * kLanes<T>)));
 }
 
-/// sum[l] += sum over area of values[area,l]
-template <class T>
-void accumulate(std::int64_t area, const T* values, T* sum) {
-  const Lanes<T> d;
-  constexpr std::int64_t kStep = kLanes<T>;
-  for (std::int64_t lane = 0; lane < kLanes<T>;
-       lane += hn::Lanes(d), values += hn::Lanes(d), sum += hn::Lanes(d)) {
-    auto a = hn::Load(d, sum), b = hn::Zero(d), c = b, e = b;  // four chains: an addition takes four cycles
-    std::int64_t p = 0;
-    for (; p + 4 <= area; p += 4) {
-      a = hn::Add(a, hn::Load(d, values + p * kStep));
-      b = hn::Add(b, hn::Load(d, values + (p + 1) * kStep));
-      c = hn::Add(c, hn::Load(d, values + (p + 2) * kStep));
-      e = hn::Add(e, hn::Load(d, values + (p + 3) * kStep));
-    }
-    for (; p < area; ++p) a = hn::Add(a, hn::Load(d, values + p * kStep));
-    hn::Store(hn::Add(hn::Add(a, b), hn::Add(c, e)), d, sum);
-  }
-}
-
 void add_up_float(std::int64_t count, const float* values, float* sums) { add_up(count, values, sums); }
 void add_up_double(std::int64_t count, const double* values, double* sums) { add_up(count, values, sums); }
-void accumulate_float(std::int64_t area, const float* values, float* sum) { accumulate(area, values, sum); }
-void accumulate_double(std::int64_t area, const double* values, double* sum) {
-  accumulate(area, values, sum);
-}
 
 }  // namespace adjoint::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -104,8 +78,6 @@ namespace adjoint::kernels {
 
 HWY_EXPORT(add_up_float);
 HWY_EXPORT(add_up_double);
-HWY_EXPORT(accumulate_float);
-HWY_EXPORT(accumulate_double);
 
 template <>
 void add_up_lanes(std::int64_t count, const float* values, float* sums) {
@@ -122,37 +94,8 @@ void clear_spare_lanes(std::int64_t count, std::int64_t used, T* values) {
     std::fill(values + used, values + kLanes<T>, T(0));
 }
 
-namespace {
-
-void accumulate(std::int64_t area, const float* values, float* sum) {
-  HWY_DYNAMIC_DISPATCH(accumulate_float)(area, values, sum);
-}
-void accumulate(std::int64_t area, const double* values, double* sum) {
-  HWY_DYNAMIC_DISPATCH(accumulate_double)(area, values, sum);
-}
-
-}  // namespace
-
-template <class T>
-void sum_over_batch_and_space_lanes(std::int64_t batch, std::int64_t channels, std::int64_t area, const T* dy,
-                                    T* db) {
-  const std::int64_t blocks = lane_blocks<T>(batch), plane = area * kLanes<T>;
-  parallel_for(channels, batch * channels * area * kElementWork, [&](std::int64_t c) {
-    alignas(64) T sums[kLanes<T>] = {};
-    for (std::int64_t block = blocks - 1; block >= 0;
-         --block) {  // the last one first: its spare lanes are cleared
-      accumulate(area, dy + (block * channels + c) * plane, sums);
-      if (block == blocks - 1) clear_spare_lanes(1, last_block_images<T>(batch), sums);
-    }
-    add_up_lanes(1, sums, db + c);
-  });
-}
-
 template void clear_spare_lanes(std::int64_t, std::int64_t, float*);
 template void clear_spare_lanes(std::int64_t, std::int64_t, double*);
-template void sum_over_batch_and_space_lanes(std::int64_t, std::int64_t, std::int64_t, const float*, float*);
-template void sum_over_batch_and_space_lanes(std::int64_t, std::int64_t, std::int64_t, const double*,
-                                             double*);
 
 }  // namespace adjoint::kernels
 #endif

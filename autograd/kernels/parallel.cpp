@@ -137,27 +137,31 @@ class Team {
   void take_chunks(std::uint32_t job, std::uint32_t range) {
     Range& from = ranges_[range];
     std::uint64_t next = from.job_and_next.load(std::memory_order_acquire);
+    std::uint32_t done = 0;
     // The job's call, body and end are read before a chunk of it is taken, and stay what they are until it is
     // done.
     for (;;) {
       const auto call = call_.load(std::memory_order_acquire);
       const void* body = body_.load(std::memory_order_acquire);
       const std::uint32_t end = from.end.load(std::memory_order_acquire);
-      if (next >> 32 != job || static_cast<std::uint32_t>(next) >= end) return;
+      if (next >> 32 != job || static_cast<std::uint32_t>(next) >= end) break;
       if (!from.job_and_next.compare_exchange_weak(next, next + 1, std::memory_order_acq_rel)) continue;
       call(body, static_cast<std::uint32_t>(next));
-      left_.fetch_sub(1, std::memory_order_acq_rel);
+      ++done;
       next = from.job_and_next.load(std::memory_order_acquire);
     }
+    // Once, not for every chunk: the count goes from one core's cache to the other's and back.
+    if (done > 0) left_.fetch_sub(done, std::memory_order_acq_rel);
   }
 
   std::atomic_flag busy_;
   std::vector<std::thread> threads_;
   std::unique_ptr<Range[]> ranges_{new Range[kMostThreads]};
-  std::atomic<std::uint32_t> job_ = 0, ranges_used_ = 0, left_ = 0;
+  std::atomic<std::uint32_t> job_ = 0, ranges_used_ = 0;
   std::atomic<void (*)(const void*, std::int64_t)> call_ = nullptr;
   std::atomic<const void*> body_ = nullptr;
   std::atomic<bool> stopping_ = false;
+  alignas(64) std::atomic<std::uint32_t> left_ = 0;  // Chunks that are not done; changes while others are read.
 };
 
 }  // namespace

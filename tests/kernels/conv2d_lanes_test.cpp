@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "autograd/kernels/conv2d.h"
-#include "autograd/kernels/lane_sums.h"
 #include "autograd/kernels/lanes.h"
 #include "autograd/kernels/parallel.h"
 #include "autograd/kernels/scratch.h"
@@ -163,33 +162,17 @@ TYPED_TEST(Conv2dLanes, GivesTheSameBitsForAnyNumberOfThreads) {
   const auto run = [&](int threads) {
     set_num_threads(threads);
     LanesBatch<T> y(s.batch, 5 * 9 * 6), dx(s.batch, 3 * 9 * 11);
-    std::vector<T> dw(w.size()), db(5);
+    std::vector<T> dw(w.size());
     conv2d_lanes<T>(s, x_lanes.get(), w.data(), nullptr, y.get());
     conv2d_input_grad_lanes(s, dy_lanes.get(), w.data(), dx.get());
     conv2d_weight_grad_lanes(s, dy_lanes.get(), x_lanes.get(), dw.data());
-    sum_over_batch_and_space_lanes(s.batch, 5, 54, dy_lanes.get(), db.data());
-    return std::tuple(y.rows(), dx.rows(), dw, db);
+    return std::tuple(y.rows(), dx.rows(), dw);
   };
   for_each_instruction_set([&] {
     const auto alone = run(1);
     EXPECT_EQ(run(2), alone);
     EXPECT_EQ(run(3), alone);
   });
-}
-
-TYPED_TEST(Conv2dLanes, SumsOverBatchAndSpace) {
-  using T = TypeParam;
-  for (const std::int64_t batch : {0, 1, 7, 16, 33})
-    for (const std::int64_t area : {1, 5, 12}) {
-      const auto dy = whole_numbers<T>(static_cast<std::size_t>(batch * 3 * area), 1);
-      std::vector<T> expected(3), db(3, T(77));
-      for (std::size_t i = 0; i < dy.size(); ++i) expected[i / static_cast<std::size_t>(area) % 3] += dy[i];
-      LanesBatch<T> lanes(batch, 3 * area, dy);
-      for_each_instruction_set([&] {
-        sum_over_batch_and_space_lanes(batch, 3, area, lanes.get(), db.data());
-        EXPECT_EQ(db, expected) << "batch " << batch << ", area " << area;
-      });
-    }
 }
 
 TYPED_TEST(Conv2dLanes, WeightGradOfAnEmptyBatchIsZero) {

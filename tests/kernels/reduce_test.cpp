@@ -141,7 +141,7 @@ TYPED_TEST(ReduceLanes, SpareLanesAreLeftOut) {
   constexpr std::int64_t L = kLanes<T>;
   for_each_instruction_set([&] {
     for (const std::int64_t batch : Sizes{0, 1, 2, L - 1, L, L + 1, 3 * L - 2, 300 * L + 3}) {
-      for (const std::int64_t plane : Sizes{1, 2, 5, 300}) {
+      for (const std::int64_t plane : Sizes{1, 2, 5, 300, 2500}) {
         const std::int64_t channels = 3, blocks = lane_blocks<T>(batch);
         if (batch * plane > 10'000) continue;
         std::vector<T> x(blocks * channels * plane * L, std::numeric_limits<T>::quiet_NaN());

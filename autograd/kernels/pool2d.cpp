@@ -86,7 +86,7 @@ void maximum(const Pool2dSizes& s, std::int64_t planes, const T* x, T* y, T* off
         });
         for (int k = 0; k < kVectors; ++k) {
           group.store(best[k], y + at, k);
-          group.store(place[k], offset + at, k);
+          if (offset != nullptr) group.store(place[k], offset + at, k);
         }
       });
 }
@@ -151,7 +151,7 @@ void average(const Pool2dSizes& s, bool lanes, const T* x, T* y) {
 template <class T>
 void maximum(const Pool2dSizes& s, bool lanes, const T* x, T* y, T* offset) {
   for_planes<T>(s, lanes, [&](std::int64_t planes, std::int64_t in, std::int64_t out) {
-    layout<T>(lanes).maximum(s, planes, x + in, y + out, offset + out);
+    layout<T>(lanes).maximum(s, planes, x + in, y + out, offset == nullptr ? nullptr : offset + out);
   });
 }
 

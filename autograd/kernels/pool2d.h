@@ -36,8 +36,8 @@ template <class T>
 void avg_pool2d_grad_rows(const Pool2dSizes& sizes, const T* dy, T* dx);
 
 /// y [N,C,OH,OW] = the maximum over each window of x [N,C,H,W], and offset [N,C,OH,OW] = where it lies: KW u
-/// + v for row u and column v of the window. The first of equal maxima counts; a NaN is greater than any
-/// number.
+/// + v for row u and column v of the window, unless offset is null. The first of equal maxima counts; a NaN
+/// is greater than any number.
 template <class T>
 void max_pool2d_lanes(const Pool2dSizes& sizes, const T* x, T* y, T* offset);
 template <class T>

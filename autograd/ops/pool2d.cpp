@@ -108,10 +108,12 @@ Tensor max_pool2d(const Tensor& x, const MaxPool2dOptions& options) {
   const Pool2dSizes sizes = checked_sizes(
       "max_pool2d", x, {.size = options.window, .stride = options.stride, .padding = options.padding});
   const Layout layout = x.values().layout();
-  Values y(x.dtype(), y_shape_of(sizes), layout), offset(x.dtype(), y_shape_of(sizes), layout);
+  const bool recorded = grad_enabled() && x.requires_grad();  // offset is for the gradient only
+  Values y(x.dtype(), y_shape_of(sizes), layout), offset;
+  if (recorded) offset = Values(x.dtype(), y_shape_of(sizes), layout);
   visit_floating(x.dtype(), [&]<class T>() {
     const auto kernel = layout == Layout::lanes ? kernels::max_pool2d_lanes<T> : kernels::max_pool2d_rows<T>;
-    kernel(sizes, x.values().in<T>(layout), y.writable<T>(), offset.writable<T>());
+    kernel(sizes, x.values().in<T>(layout), y.writable<T>(), recorded ? offset.writable<T>() : nullptr);
   });
   return record("max_pool2d", std::move(y), {x},
                 [sizes, offset](const Tensor& dy, Needs) -> Grads { return {scatter(sizes, dy, offset)}; });

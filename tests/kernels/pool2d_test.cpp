@@ -136,6 +136,9 @@ void check_rows(const Pool2dSizes& s, const Naive<T>& naive, const Values<T>& x,
   max_pool2d_rows(s, x.data(), y.data(), offset.data());
   expect_equal("maximum", y, naive.maximum);
   expect_equal("offset", offset, naive.offset);
+  std::fill(y.begin(), y.end(), T(777));
+  max_pool2d_rows(s, x.data(), y.data(), static_cast<T*>(nullptr));
+  expect_equal("maximum alone", y, naive.maximum);
   max_pool2d_grad_rows(s, dy.data(), naive.offset.data(), dx.data());
   expect_equal("maximum gradient", dx, naive.maximum_grad, tolerance);
   max_pool2d_gather_rows(s, x.data(), naive.offset.data(), y.data());
@@ -159,6 +162,9 @@ void check_lanes(const Pool2dSizes& s, const Naive<T>& naive, const Values<T>& x
   max_pool2d_lanes(s, x_lanes.data(), y.data(), offset.data());
   expect("maximum", y, naive.maximum, 0);
   expect("offset", offset, naive.offset, 0);
+  std::fill(y.begin(), y.end(), T(777));
+  max_pool2d_lanes(s, x_lanes.data(), y.data(), static_cast<T*>(nullptr));
+  expect("maximum alone", y, naive.maximum, 0);
   max_pool2d_grad_lanes(s, dy_lanes.data(), offset_lanes.data(), dx.data());
   expect("maximum gradient", dx, naive.maximum_grad, tolerance);
   max_pool2d_gather_lanes(s, x_lanes.data(), offset_lanes.data(), y.data());

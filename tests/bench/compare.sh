@@ -129,16 +129,18 @@ table_row() { printf '| %s | %s | %s | %s | %s | %s |\n' "$@"; }
 time_row() {
   local name=$1 model=$2 batch=$3 threads=$4 reference=$5 factor=$6 unit=$7 i
   local runs="$work/runs"
-  rm -rf -- "$runs" && mkdir "$runs" && touch "$runs"/{ours,peer,limit,single}
+  rm -rf -- "$runs" && mkdir "$runs" && touch "$runs"/{ours,peer,limit,single,handover}
   for ((i = 0; i < repetitions; ++i)); do
     run_side adjoint_side "$model" "$batch" "$threads" >> "$runs/ours"
     [ $peer = false ] || run_side torch_peer "$model" "$batch" "$threads" >> "$runs/peer"
     [ "$reference" != limit ] || [ -z "$limit" ] || run_limit "$batch" >> "$runs/limit"
-    [ "$reference" != 'one thread' ] || run_side adjoint_side "$model" "$batch" 1 >> "$runs/single"
+    [ "$reference" = 'one thread' ] || continue
+    run_side adjoint_side "$model" "$batch" 1 >> "$runs/single"
+    run_side adjoint_side handover 1 "$threads" >> "$runs/handover"
   done
   awk -v ours="$(median < "$runs/ours")" -v peer="$(median < "$runs/peer")" -v limit="$(median < "$runs/limit")" \
-    -v single="$(median < "$runs/single")" -v name="$name" -v batch="$batch" -v threads="$threads" \
-    -v reference="$reference" -v factor="$factor" -v unit="$unit" '
+    -v single="$(median < "$runs/single")" -v handover="$(median < "$runs/handover")" \
+    -v name="$name" -v batch="$batch" -v threads="$threads" -v reference="$reference" -v factor="$factor" -v unit="$unit" '
     function text(us) { return us == "" ? "" : sprintf(us * scale < 100 ? "%.3g %s" : "%.0f %s", us * scale, unit) }
     BEGIN {
       scale = unit == "us/image" ? 1 / batch : unit == "ms" ? 10000 / batch / 1000 : 1
@@ -148,6 +150,7 @@ time_row() {
       if (reference == "libtorch" && peer != "") { got = peer / ours; reached = got >= factor }
       if (reference == "one thread") { got = single / ours; reached = got >= factor }
       outcome = got == "" ? "" : sprintf("%s: %.3g x", reached ? "reached" : "short", got)
+      if (handover != "") outcome = outcome sprintf(", hand-over %.2g us", handover)
       beside = peer == "" ? "" : sprintf("%s, %.3g x", text(peer), peer / ours)
       printf "| %s | %d | %s | %s | %s | %s |\n", name, threads, text(ours), beside, target, outcome
     }'

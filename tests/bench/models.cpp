@@ -5,6 +5,7 @@
 #include <memory>
 #include <stdexcept>
 
+#include "autograd/kernels/parallel.h"
 #include "examples/documented_cnn/model.h"
 
 namespace bench {
@@ -140,6 +141,11 @@ Step convolution(const ConvModel& conv, std::int64_t batch) {
   };
 }
 
+/// Work for two threads that is none: what it costs to hand it over and get it back.
+Step handover() {
+  return [] { kernels::parallel_for(2, 2 * kernels::kWorkWorthAThread, [](std::int64_t) {}); };
+}
+
 }  // namespace
 
 Step make_step(const std::string& model, std::int64_t batch, const Mnist& data) {
@@ -148,6 +154,7 @@ Step make_step(const std::string& model, std::int64_t batch, const Mnist& data) 
   if (model == "evaluation") return evaluation(data.test, batch);
   if (model == "five") return five(batch);
   if (model == "chain") return chain(batch);
+  if (model == "handover") return handover();
   if (model == "lenet5") return classifier(lenet5(), {batch, 1, 32, 32});
   if (model == "mlp") return classifier(mlp(), {batch, 784});
   if (model == "vgg") return classifier(vgg(), {batch, 3, 32, 32});

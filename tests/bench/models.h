@@ -22,10 +22,11 @@ using Step = std::function<void()>;
 ///     chain        y = 1.0001 y + 0.5, 1000 times, on a vector of `batch` numbers; sum and its gradient
 ///     lenet5       32x32 images; 6 and 16 maps of 5x5 with max pooling, dense 120, 84, 10
 ///     mlp          784 -> 512 -> 512 -> 10
-///     vgg          3x32x32 images; two 3x3 convolutions each of 32, 64, 128 maps with max pooling, dense
-///     256, 10 conv2d:C,H,W,O,K,S,P,G
+///     vgg          3x32x32 images; two 3x3 convolutions each of 32, 64, 128 maps, max pooling; dense 256, 10
+///     conv2d:C,H,W,O,K,S,P,G
 ///                  y and all gradients of one convolution: C maps of HxW to O, kernel KxK, stride, padding,
 ///                  groups; with conv2d64 in float64
+///     handover     nothing, handed over to a second thread and back; Adjoint's side only
 ///
 /// All but the first two have one batch of random numbers. data must outlive the step. Throws
 /// std::invalid_argument when there is no such model.

@@ -15,7 +15,7 @@ struct Row {
 constexpr Row kRows[] = {
     {"documented", 1}, {"documented", 32}, {"documented", 128}, {"documented", 1000}, {"evaluation", 1000},
     {"five", 1},       {"chain", 1},       {"chain", 1000},     {"lenet5", 1},        {"lenet5", 64},
-    {"mlp", 1},        {"mlp", 128},       {"vgg", 1},          {"vgg", 64},
+    {"mlp", 1},        {"mlp", 128},       {"vgg", 1},          {"vgg", 64},          {"handover", 1},
 };
 
 void run(benchmark::State& state, const Row& row, int threads, const adjoint::Mnist& data) {

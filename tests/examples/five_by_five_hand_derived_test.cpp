@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 #include <functional>
 #include <gtest/gtest.h>
+#include <ostream>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -13,6 +14,12 @@
 #include "examples/five_by_five/hand_derived.h"
 
 namespace five_by_five::hand_derived {
+
+void PrintTo(Pooling pooling, std::ostream* out) {
+  constexpr const char* kNames[] = {"subsample", "average", "max"};
+  *out << kNames[static_cast<int>(pooling)];
+}
+
 namespace {
 
 struct Problem {
@@ -116,7 +123,8 @@ TEST(FiveByFiveByHand, UpdateGoesAgainstTheGradient) {
 class Picture : public testing::TestWithParam<Pooling> {};
 
 INSTANTIATE_TEST_SUITE_P(Poolings, Picture,
-                         testing::Values(Pooling::subsample, Pooling::average, Pooling::max));
+                         testing::Values(Pooling::subsample, Pooling::average, Pooling::max),
+                         testing::PrintToStringParamName());
 
 TEST_P(Picture, GradientAgreesWithDifferences) {
   for (const unsigned seed : {4u, 5u, 6u}) {

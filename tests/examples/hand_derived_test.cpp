@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <functional>
 #include <gtest/gtest.h>
+#include <ostream>
 #include <random>
 #include <span>
 #include <stdexcept>
@@ -16,6 +17,12 @@
 #include <vector>
 
 namespace documented_cnn::hand_derived {
+
+void PrintTo(Activation activation, std::ostream* out) {
+  constexpr const char* kNames[] = {"sigmoid", "tanh", "relu"};
+  *out << kNames[static_cast<int>(activation)];
+}
+
 namespace {
 
 // The same numbers on every platform, which std::uniform_real_distribution does not promise.
@@ -117,13 +124,9 @@ class HandDerived : public testing::TestWithParam<Activation> {
         back(backward(parameters, example, pass, f)) {}
 };
 
-std::string name_of(const testing::TestParamInfo<Activation>& activation) {
-  const char* names[] = {"sigmoid", "tanh", "relu"};
-  return names[static_cast<int>(activation.param)];
-}
-
 INSTANTIATE_TEST_SUITE_P(Activations, HandDerived,
-                         testing::Values(Activation::sigmoid, Activation::tanh, Activation::relu), name_of);
+                         testing::Values(Activation::sigmoid, Activation::tanh, Activation::relu),
+                         testing::PrintToStringParamName());
 
 // ---- The gradient ----
 

@@ -175,7 +175,8 @@ const Table<T>& table() {
 
 template <class T>
 void run(const Zip<T>& f, std::int64_t n, const T* a, const T* b, T* y, std::int64_t cost = 1) {
-  for_chunks(n, n * cost * kElementWork, [&](std::int64_t i, std::int64_t count) { f.flat(count, a + i, b + i, y + i); });
+  for_chunks(n, n * cost * kElementWork,
+             [&](std::int64_t i, std::int64_t count) { f.flat(count, a + i, b + i, y + i); });
 }
 
 /// Calls body(offsets, y offset, rows, n) for blocks of rows that make up the whole of the array that axes

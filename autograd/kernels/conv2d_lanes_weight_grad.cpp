@@ -66,7 +66,7 @@ WeightGrad<T>::WeightGrad(const Conv2dSizes& s, const T* dy, const T* x)
       area(s.kernel_height * s.kernel_width),
       map_parts(maps,
                 std::clamp(maps * lane_blocks<T>(s.batch) * s.groups / 16 * 4, kBlockChannels, kMostMaps)),
-      channel_parts(channels, std::max<std::int64_t>(kSumsBytes / (kMostMaps * area * 64), 1)),
+      channel_parts(channels, std::max<std::int64_t>(kSumsBytes / (kMostMaps * area * kBlockBytes), 1)),
       interior{0, s.out_width} {
   const std::int64_t most_channels = channel_parts.size(0);
   taps.reserve(static_cast<std::size_t>(most_channels * area));
@@ -96,7 +96,7 @@ Part WeightGrad<T>::part(std::int64_t number) const {
 template <class T>
 void WeightGrad<T>::accumulate(std::int64_t block, const Part& part, T* sums) const {
   const Cut blocks(part.maps, kBlockChannels);
-  const std::int64_t row_bytes = blocks.size(0) * sizes.out_width * 64;
+  const std::int64_t row_bytes = blocks.size(0) * sizes.out_width * kBlockBytes;
   const Cut bands(sizes.out_height, std::max<std::int64_t>(kBandBytes / row_bytes, 1));
   for (std::int64_t b = 0; b < bands.parts(); ++b)
     for (std::int64_t m = 0; m < blocks.parts(); ++m)

@@ -51,7 +51,8 @@ void shift_planes(const PlaneConvolution& c, Piece sources, const T* source, T* 
 }
 
 /// out [rows, positions] from source [sources, height, width], in bands of output rows and, where these are
-/// few, pieces of output planes. Each makes the copies that it needs, so that threads share nothing but source.
+/// few, pieces of output planes. Each makes the copies that it needs, so that threads share nothing but
+/// source.
 template <class T>
 void convolve_planes(const PlaneConvolution& whole, const WeightSteps& steps, const T* source, const T* w,
                      const T* start, T* out) {
@@ -296,8 +297,8 @@ void weight_grad_along_positions(const WeightGrad<T>& job, Piece sources) {
   const SomeTaps<T> taps(job, sources);
   for (std::int64_t n = 0; n < job.batch; ++n) {
     shift_planes(job.c, sources, job.x + n * job.x_image, taps.copies.get());
-    row_kernels<T>().correlate(job.c, job.dy + n * job.dy_image, taps.copies.get(), taps.begins.get(), taps.count,
-                               n > 0, job.dw + taps.first);
+    row_kernels<T>().correlate(job.c, job.dy + n * job.dy_image, taps.copies.get(), taps.begins.get(),
+                               taps.count, n > 0, job.dw + taps.first);
   }
 }
 

@@ -46,7 +46,9 @@ struct PlaneConvolution {
     return ((m - q * row_step) * phase_rows() + q) * out_width;
   }
   /// Elements of the shifted copies of so many sources, and room for a register past the end.
-  std::int64_t copies_size(std::int64_t of_sources) const { return of_sources * tap_columns * copy_size() + 64; }
+  std::int64_t copies_size(std::int64_t of_sources) const {
+    return of_sources * tap_columns * copy_size() + 64;
+  }
 
  private:
   // Divisions are slow beside a tiny convolution.

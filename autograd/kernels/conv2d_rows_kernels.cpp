@@ -244,8 +244,7 @@ void correlate_transposed(std::int64_t positions, std::int64_t row_step, const T
     const Piece band{first, std::min(first + kBand, positions)};
     for (std::int64_t tap = 0; tap < taps; tap += kTransposedTaps) {
       const T* values[kTransposedTaps];
-      for (int k = 0; k < kTransposedTaps; ++k)
-        values[k] = copies + tap_begins[std::min(tap + k, taps - 1)];
+      for (int k = 0; k < kTransposedTaps; ++k) values[k] = copies + tap_begins[std::min(tap + k, taps - 1)];
       for (std::int64_t g = 0; g < groups; ++g) {
         const Piece some = piece(vectors, groups, g);
         const std::int64_t row = some.begin * kVectorSize<T>;
@@ -253,8 +252,9 @@ void correlate_transposed(std::int64_t positions, std::int64_t row_step, const T
           correlate_transposed_tile<kVectors>(band, row_step, dy_t + row, values, taps - tap,
                                               accumulate || first > 0, dw_t + tap * row_step + row);
         };
-        some.size() == 1 ? run.template operator()<1>() : some.size() == 2 ? run.template operator()<2>()
-                                                                           : run.template operator()<3>();
+        some.size() == 1   ? run.template operator()<1>()
+        : some.size() == 2 ? run.template operator()<2>()
+                           : run.template operator()<3>();
       }
     }
   }
@@ -299,8 +299,9 @@ void fold(const Conv2dSizes& s, const T* products, T* dx) {
 }
 
 template <class T>
-constexpr RowKernels<T> kKernels{kVectorSize<T>, shift<T>, convolve<T>, correlate<T>, correlate_transposed<T>,
-                                 transpose_padded<T>, fold<T>};
+constexpr RowKernels<T> kKernels{
+    kVectorSize<T>,      shift<T>, convolve<T>, correlate<T>, correlate_transposed<T>,
+    transpose_padded<T>, fold<T>};
 
 const RowKernels<float>* float_kernels() { return &kKernels<float>; }
 const RowKernels<double>* double_kernels() { return &kKernels<double>; }

@@ -226,12 +226,14 @@ const Table<T>& table() {
 
 template <class T, class... P>
 void run(Map<T, P...> f, std::int64_t n, const T* x, T* y, P... parameters) {
-  for_chunks(n, n * kElementWork, [&](std::int64_t i, std::int64_t count) { f(count, x + i, y + i, parameters...); });
+  for_chunks(n, n * kElementWork,
+             [&](std::int64_t i, std::int64_t count) { f(count, x + i, y + i, parameters...); });
 }
 
 template <class T, class... P>
 void run(Zip<T, P...> f, std::int64_t n, const T* a, const T* b, T* y, P... parameters) {
-  for_chunks(n, n * kElementWork, [&](std::int64_t i, std::int64_t count) { f(count, a + i, b + i, y + i, parameters...); });
+  for_chunks(n, n * kElementWork,
+             [&](std::int64_t i, std::int64_t count) { f(count, a + i, b + i, y + i, parameters...); });
 }
 
 }  // namespace
@@ -310,7 +312,8 @@ void add_scaled(std::int64_t n, T scale, const T* x, T* y) {
   run(table<T>().add_scaled, n, x, static_cast<const T*>(y), y, scale);
 }
 
-// Updates count as one multiply-add for each parameter: parameters whose products one thread forms stay with it.
+// Updates count as one multiply-add for each parameter: parameters whose products one thread forms stay with
+// it.
 
 template <class T>
 void sgd_step(std::int64_t n, const SgdStep& step, const T* grad, T* velocity, T* param) {

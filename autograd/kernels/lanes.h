@@ -15,9 +15,12 @@
 
 namespace adjoint::kernels {
 
+/// Bytes of one feature of a block.
+inline constexpr std::int64_t kBlockBytes = 64;
+
 /// Images in a block of the lanes layout.
 template <class T>
-inline constexpr std::int64_t kLanes = 64 / sizeof(T);
+inline constexpr std::int64_t kLanes = kBlockBytes / sizeof(T);
 
 /// Blocks that n images take in the lanes layout.
 template <class T>

@@ -10,11 +10,11 @@
 #include "autograd/check.h"
 
 // Chunks are shared out in equal ranges, one for each thread, so that a thread meets the data it wrote in the
-// kernel before. A thread that is through with its own range takes over those that nobody has begun, and after
-// a while what others have left of theirs; not at once, for its data would have to follow it from cache to
-// cache. The caller waits for nobody but those in the middle of a chunk. With a fixed share for each thread, as
-// OpenMP has it, every kernel would wait for a thread that the system has given another program's time to, and
-// small kernels would run hundreds of times slower on a busy machine.
+// kernel before. A thread that is through with its own range takes over those that nobody has begun, and
+// after a while what others have left of theirs; not at once, for its data would have to follow it from cache
+// to cache. The caller waits for nobody but those in the middle of a chunk. With a fixed share for each
+// thread, as OpenMP has it, every kernel would wait for a thread that the system has given another program's
+// time to, and small kernels would run hundreds of times slower on a busy machine.
 
 namespace adjoint {
 namespace {
@@ -161,7 +161,8 @@ class Team {
   std::atomic<void (*)(const void*, std::int64_t)> call_ = nullptr;
   std::atomic<const void*> body_ = nullptr;
   std::atomic<bool> stopping_ = false;
-  alignas(64) std::atomic<std::uint32_t> left_ = 0;  // Chunks that are not done; changes while others are read.
+  alignas(64) std::atomic<std::uint32_t> left_ =
+      0;  // Chunks that are not done; changes while others are read.
 };
 
 }  // namespace

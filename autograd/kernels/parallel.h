@@ -28,8 +28,8 @@ void run_chunks(std::int64_t chunks, int threads, void (*call)(const void* body,
                 const void* body);
 }
 
-/// Calls body(chunk) once for every chunk in [0, chunks), on several threads when work, the whole job's number
-/// of multiply-adds, is worth it. body must not throw.
+/// Calls body(chunk) once for every chunk in [0, chunks), on several threads when work, the whole job's
+/// number of multiply-adds, is worth it. body must not throw.
 template <class Body>
 void parallel_for(std::int64_t chunks, std::int64_t work, const Body& body) {
   if (chunks <= 1 || work < 2 * kWorkWorthAThread || num_threads() == 1) {

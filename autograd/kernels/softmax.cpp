@@ -216,15 +216,17 @@ const Table<T>& table() {
 /// it all.
 template <class Body>
 void for_parts(const Sizes& sizes, const Body& body) {
-  constexpr std::int64_t kChunk = 4096, kCost = 2;  // Elements, and times that each costs one read and written.
+  constexpr std::int64_t kChunk = 4096,
+                         kCost = 2;  // Elements, and times that each costs one read and written.
   const std::int64_t each = sizes.axis * sizes.inner;
   if (each == 0) return;
   const std::int64_t step = std::max<std::int64_t>(1, kChunk / each);
-  parallel_for((sizes.outer + step - 1) / step, sizes.outer * each * kCost * kElementWork, [&](std::int64_t chunk) {
-    const std::int64_t first = chunk * step;
-    body(Sizes{std::min(step, sizes.outer - first), sizes.axis, sizes.inner}, first * each,
-         first * sizes.inner);
-  });
+  parallel_for((sizes.outer + step - 1) / step, sizes.outer * each * kCost * kElementWork,
+               [&](std::int64_t chunk) {
+                 const std::int64_t first = chunk * step;
+                 body(Sizes{std::min(step, sizes.outer - first), sizes.axis, sizes.inner}, first * each,
+                      first * sizes.inner);
+               });
 }
 
 }  // namespace

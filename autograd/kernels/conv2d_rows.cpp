@@ -1,7 +1,6 @@
 // Convolutions of few images, in the row layout. Forward: shifted copies of an image, then tiles of output
 // planes times positions. The input gradient is the same with the roles of the planes swapped, once per phase
-// of the strides. The weight gradient is a dot product along positions for every weight, or a matrix product
-// where there are many.
+// of the strides, or, of small images, all products of weights with dy, which are then added up.
 #include "autograd/kernels/conv2d_rows.h"
 
 #include <algorithm>
@@ -35,21 +34,6 @@ void list_segments(const PlaneConvolution& c, const WeightSteps& steps, Segment*
   }
 }
 
-constexpr std::int64_t kChunkWork = 4 * kWorkWorthAThread;
-
-/// How many chunks of at least kChunkWork a convolution's work, in multiply-adds, makes, at most so many.
-std::int64_t chunks_of(std::int64_t work, std::int64_t most) {
-  return std::clamp<std::int64_t>(work / kChunkWork, 1, std::max<std::int64_t>(most, 1));
-}
-
-/// The shifted copies of some source planes, from the first on.
-template <class T>
-void shift_planes(const PlaneConvolution& c, Piece sources, const T* source, T* copies) {
-  const std::int64_t plane = c.source_height * c.source_width, plane_copies = c.tap_columns * c.copy_size();
-  for (std::int64_t s = sources.begin; s < sources.end; ++s, copies += plane_copies)
-    row_kernels<T>().shift_plane(c, source + s * plane, copies);
-}
-
 /// out [rows, positions] from source [sources, height, width], in bands of output rows and, where these are
 /// few, pieces of output planes. Each makes the copies that it needs, so that threads share nothing but
 /// source.
@@ -72,61 +56,6 @@ void convolve_planes(const PlaneConvolution& whole, const WeightSteps& steps, co
                               piece(c.rows, row_pieces, chunk % row_pieces),
                               out + out_rows.begin * c.out_width);
   });
-}
-
-/// The convolution of one image's group of channels.
-PlaneConvolution forward_convolution(const Conv2dSizes& s) {
-  return {.sources = s.in_channels / s.groups,
-          .source_height = s.height,
-          .source_width = s.width,
-          .rows = s.out_channels / s.groups,
-          .out_height = s.out_height,
-          .out_width = s.out_width,
-          .out_stride = s.out_height * s.out_width,
-          .tap_rows = s.kernel_height,
-          .tap_columns = s.kernel_width,
-          .row_step = s.stride_height,
-          .row_dilation = s.dilation_height,
-          .row_offset = -s.padding_height,
-          .column_step = s.stride_width,
-          .column_dilation = s.dilation_width,
-          .column_offset = -s.padding_width};
-}
-
-/// Elements of an image, and of a group's planes in it.
-struct GroupSizes {
-  explicit GroupSizes(const Conv2dSizes& s)
-      : x(s.in_channels / s.groups * s.height * s.width),
-        y(s.out_channels / s.groups * s.out_height * s.out_width),
-        w(s.out_channels / s.groups * (s.in_channels / s.groups) * s.kernel_height * s.kernel_width),
-        products(w * s.out_height * s.out_width) {}
-  std::int64_t x, y, w;
-  std::int64_t products;  // Multiply-adds.
-};
-
-/// Convolutions of so few products are quicker one product after the other than with copies and tiles set up.
-constexpr std::int64_t kFewProducts = 300;
-
-/// Calls f(y, x, w) with the indices of every product y += x w of one image's group of channels, by rising y.
-template <class F>
-void for_each_product(const Conv2dSizes& s, const F& f) {
-  const std::int64_t group_inputs = s.in_channels / s.groups, area = s.kernel_height * s.kernel_width;
-  std::int64_t y = 0;
-  for (std::int64_t o = 0; o < s.out_channels / s.groups; ++o)
-    for (std::int64_t i = 0; i < s.out_height; ++i)
-      for (std::int64_t j = 0; j < s.out_width; ++j, ++y)
-        for (std::int64_t c = 0; c < group_inputs; ++c)
-          for (std::int64_t u = 0; u < s.kernel_height; ++u) {
-            const std::int64_t row = i * s.stride_height + u * s.dilation_height - s.padding_height;
-            if (row < 0 || row >= s.height) continue;
-            for (std::int64_t v = 0; v < s.kernel_width; ++v) {
-              const std::int64_t column = j * s.stride_width + v * s.dilation_width - s.padding_width;
-              if (column < 0 || column >= s.width) continue;
-              const std::int64_t tap = u * s.kernel_width + v;
-              f(y, (c * s.height + row) * s.width + column,
-                (o * group_inputs + c) * area + (s.flip ? area - 1 - tap : tap));
-            }
-          }
 }
 
 /// Of the taps u and positions p with p + padding = i stride + u dilation for a whole i, those with one
@@ -241,107 +170,6 @@ void input_grad_group(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
     }
 }
 
-/// Where the positions of each tap of the first sources begin in their shifted copies, in the order of the
-/// weights.
-void list_taps(const PlaneConvolution& c, bool flip, std::int64_t sources, std::int64_t* begins) {
-  const std::int64_t copy_size = c.copy_size();
-  for (std::int64_t u = 0; u < c.tap_rows; ++u) {
-    const std::int64_t row_offset = c.tap_offset(flip ? c.tap_rows - 1 - u : u);
-    for (std::int64_t source = 0; source < sources; ++source)
-      for (std::int64_t v = 0; v < c.tap_columns; ++v) {
-        const std::int64_t column = flip ? c.tap_columns - 1 - v : v;
-        begins[(source * c.tap_rows + u) * c.tap_columns + v] =
-            (source * c.tap_columns + column) * copy_size + row_offset;
-      }
-  }
-}
-
-/// Whether the weight gradient runs its registers along the rows of dy instead of the positions, where a sum
-/// over lanes at the end costs as much as some 4 registers of positions. Counts registers of multiply-adds.
-bool rows_in_registers(const PlaneConvolution& c, std::int64_t vector_size) {
-  const std::int64_t along_rows = round_up(c.taps(), 8) * divide_up(c.rows, vector_size) * c.positions();
-  const std::int64_t along_positions = c.taps() * c.rows * (divide_up(c.positions(), vector_size) + 4);
-  return along_rows < along_positions;
-}
-
-/// The weight gradient of one group of channels: dy and x of its first image, images so many elements apart.
-template <class T>
-struct WeightGrad {
-  PlaneConvolution c;
-  bool flip;
-  std::int64_t batch, dy_image, x_image;
-  const T *dy, *x;
-  T* dw;
-};
-
-/// The taps of some sources.
-template <class T>
-struct SomeTaps {
-  SomeTaps(const WeightGrad<T>& job, Piece sources)
-      : sources(sources),
-        count(sources.size() * job.c.tap_rows * job.c.tap_columns),
-        first(sources.begin * job.c.tap_rows * job.c.tap_columns),
-        begins(count),
-        copies(job.c.copies_size(sources.size())) {
-    list_taps(job.c, job.flip, sources.size(), begins.get());
-  }
-  Piece sources;
-  std::int64_t count, first;
-  Scratch<std::int64_t> begins;
-  Scratch<T> copies;
-};
-
-/// dw at the taps of some sources, registers along the positions.
-template <class T>
-void weight_grad_along_positions(const WeightGrad<T>& job, Piece sources) {
-  const SomeTaps<T> taps(job, sources);
-  for (std::int64_t n = 0; n < job.batch; ++n) {
-    shift_planes(job.c, sources, job.x + n * job.x_image, taps.copies.get());
-    row_kernels<T>().correlate(job.c, job.dy + n * job.dy_image, taps.copies.get(), taps.begins.get(),
-                               taps.count, n > 0, job.dw + taps.first);
-  }
-}
-
-/// The same with registers along the rows of dy; dy_t [batch, positions, row_step].
-template <class T>
-void weight_grad_along_rows(const WeightGrad<T>& job, Piece sources, const T* dy_t, std::int64_t row_step) {
-  const auto& kernels = row_kernels<T>();
-  const SomeTaps<T> taps(job, sources);
-  const Scratch<T> dw_t(taps.count * row_step);
-  for (std::int64_t n = 0; n < job.batch; ++n) {
-    shift_planes(job.c, sources, job.x + n * job.x_image, taps.copies.get());
-    kernels.correlate_transposed(job.c.positions(), row_step, dy_t + n * job.c.positions() * row_step,
-                                 taps.copies.get(), taps.begins.get(), taps.count, n > 0, dw_t.get());
-  }
-  const std::int64_t tap_step = round_up(taps.count, kernels.vector_size);
-  const Scratch<T> dw(job.c.rows * tap_step);
-  kernels.transpose(dw_t.get(), row_step, taps.count, job.c.rows, dw.get(), tap_step);
-  for (std::int64_t r = 0; r < job.c.rows; ++r)
-    std::copy_n(dw.get() + r * tap_step, taps.count, job.dw + r * job.c.taps() + taps.first);
-}
-
-template <class T>
-void weight_grad_group(const WeightGrad<T>& job) {
-  const PlaneConvolution& c = job.c;
-  const auto& kernels = row_kernels<T>();
-  constexpr std::int64_t kFewestTaps = 64;  // of a chunk: registers hold 8 at a time, the last often fewer
-  const std::int64_t work = job.batch * c.rows * c.taps() * c.positions();
-  const std::int64_t chunks = chunks_of(work, std::min(c.sources, c.taps() / kFewestTaps));
-  const bool along_rows = rows_in_registers(c, kernels.vector_size);
-  const std::int64_t row_step = round_up(c.rows, kernels.vector_size), dy_t_image = c.positions() * row_step;
-  const Scratch<T> dy_t(along_rows ? job.batch * dy_t_image : 0);
-  if (along_rows)
-    parallel_for(job.batch, job.batch * dy_t_image * kElementWork, [&](std::int64_t n) {
-      kernels.transpose(job.dy + n * job.dy_image, c.positions(), c.rows, c.positions(),
-                        dy_t.get() + n * dy_t_image, row_step);
-    });
-  parallel_for(chunks, work, [&](std::int64_t chunk) {
-    const Piece sources = piece(c.sources, chunks, chunk);
-    along_rows ? weight_grad_along_rows(job, sources, dy_t.get(), row_step)
-               : weight_grad_along_positions(job, sources);
-  });
-}
-
 /// y of one image's group of channels; bias may be null.
 template <class T>
 void forward_directly(const Conv2dSizes& s, const T* x, const T* w, const T* bias, T* y) {
@@ -349,13 +177,6 @@ void forward_directly(const Conv2dSizes& s, const T* x, const T* w, const T* bia
   for (std::int64_t o = 0; o < s.out_channels / s.groups; ++o)
     std::fill_n(y + o * positions, positions, bias == nullptr ? T(0) : bias[o]);
   for_each_product(s, [&](auto iy, auto ix, auto iw) { y[iy] += x[ix] * w[iw]; });
-}
-
-/// dw (+)= one image's part, for one group.
-template <class T>
-void weight_grad_directly(const Conv2dSizes& s, const T* dy, const T* x, bool accumulate, T* dw) {
-  if (!accumulate) std::fill_n(dw, GroupSizes(s).w, T(0));
-  for_each_product(s, [&](auto iy, auto ix, auto iw) { dw[iw] += dy[iy] * x[ix]; });
 }
 
 }  // namespace
@@ -384,27 +205,9 @@ void conv2d_input_grad_rows(const Conv2dSizes& s, const T* dy, const T* w, T* dx
   });
 }
 
-template <class T>
-void conv2d_weight_grad_rows(const Conv2dSizes& s, const T* dy, const T* x, T* dw) {
-  const PlaneConvolution c = forward_convolution(s);
-  const GroupSizes group(s);
-  if (s.batch == 0) std::fill_n(dw, s.groups * group.w, T(0));
-  parallel_for(s.groups, s.batch * s.groups * group.products, [&](std::int64_t g) {
-    if (group.products > kFewProducts)
-      return weight_grad_group(WeightGrad<T>{c, s.flip, s.batch, s.groups * group.y, s.groups * group.x,
-                                             dy + g * group.y, x + g * group.x, dw + g * group.w});
-    for (std::int64_t n = 0; n < s.batch; ++n) {
-      const std::int64_t i = n * s.groups + g;
-      weight_grad_directly(s, dy + i * group.y, x + i * group.x, n > 0, dw + g * group.w);
-    }
-  });
-}
-
 template void conv2d_rows(const Conv2dSizes&, const float*, const float*, const float*, float*);
 template void conv2d_rows(const Conv2dSizes&, const double*, const double*, const double*, double*);
 template void conv2d_input_grad_rows(const Conv2dSizes&, const float*, const float*, float*);
 template void conv2d_input_grad_rows(const Conv2dSizes&, const double*, const double*, double*);
-template void conv2d_weight_grad_rows(const Conv2dSizes&, const float*, const float*, float*);
-template void conv2d_weight_grad_rows(const Conv2dSizes&, const double*, const double*, double*);
 
 }  // namespace adjoint::kernels

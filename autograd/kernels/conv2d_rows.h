@@ -9,9 +9,11 @@
 // positions (i, j) are contiguous, whatever the strides. Then registers run along positions and nothing is
 // wasted on short rows.
 
+#include <algorithm>
 #include <cstdint>
 
 #include "autograd/kernels/conv2d.h"
+#include "autograd/kernels/parallel.h"
 #include "autograd/kernels/tile.h"
 
 namespace adjoint::kernels {
@@ -97,5 +99,77 @@ struct RowKernels {
 };
 template <class T>
 const RowKernels<T>& row_kernels();
+
+// What the sources of the three products share.
+
+/// The convolution of one image's group of channels.
+inline PlaneConvolution forward_convolution(const Conv2dSizes& s) {
+  return {.sources = s.in_channels / s.groups,
+          .source_height = s.height,
+          .source_width = s.width,
+          .rows = s.out_channels / s.groups,
+          .out_height = s.out_height,
+          .out_width = s.out_width,
+          .out_stride = s.out_height * s.out_width,
+          .tap_rows = s.kernel_height,
+          .tap_columns = s.kernel_width,
+          .row_step = s.stride_height,
+          .row_dilation = s.dilation_height,
+          .row_offset = -s.padding_height,
+          .column_step = s.stride_width,
+          .column_dilation = s.dilation_width,
+          .column_offset = -s.padding_width};
+}
+
+/// Elements of an image, and of a group's planes in it.
+struct GroupSizes {
+  explicit GroupSizes(const Conv2dSizes& s)
+      : x(s.in_channels / s.groups * s.height * s.width),
+        y(s.out_channels / s.groups * s.out_height * s.out_width),
+        w(s.out_channels / s.groups * (s.in_channels / s.groups) * s.kernel_height * s.kernel_width),
+        products(w * s.out_height * s.out_width) {}
+  std::int64_t x, y, w;
+  std::int64_t products;  // Multiply-adds.
+};
+
+/// Convolutions of so few products are quicker one product after the other than with copies and tiles set up.
+inline constexpr std::int64_t kFewProducts = 300;
+
+/// Calls f(y, x, w) with the indices of every product y += x w of one image's group of channels, by rising y.
+template <class F>
+void for_each_product(const Conv2dSizes& s, const F& f) {
+  const std::int64_t group_inputs = s.in_channels / s.groups, area = s.kernel_height * s.kernel_width;
+  std::int64_t y = 0;
+  for (std::int64_t o = 0; o < s.out_channels / s.groups; ++o)
+    for (std::int64_t i = 0; i < s.out_height; ++i)
+      for (std::int64_t j = 0; j < s.out_width; ++j, ++y)
+        for (std::int64_t c = 0; c < group_inputs; ++c)
+          for (std::int64_t u = 0; u < s.kernel_height; ++u) {
+            const std::int64_t row = i * s.stride_height + u * s.dilation_height - s.padding_height;
+            if (row < 0 || row >= s.height) continue;
+            for (std::int64_t v = 0; v < s.kernel_width; ++v) {
+              const std::int64_t column = j * s.stride_width + v * s.dilation_width - s.padding_width;
+              if (column < 0 || column >= s.width) continue;
+              const std::int64_t tap = u * s.kernel_width + v;
+              f(y, (c * s.height + row) * s.width + column,
+                (o * group_inputs + c) * area + (s.flip ? area - 1 - tap : tap));
+            }
+          }
+}
+
+inline constexpr std::int64_t kChunkWork = 4 * kWorkWorthAThread;
+
+/// How many chunks of at least kChunkWork a convolution's work, in multiply-adds, makes, at most so many.
+inline std::int64_t chunks_of(std::int64_t work, std::int64_t most) {
+  return std::clamp<std::int64_t>(work / kChunkWork, 1, std::max<std::int64_t>(most, 1));
+}
+
+/// The shifted copies of some source planes, from the first on.
+template <class T>
+void shift_planes(const PlaneConvolution& c, Piece sources, const T* source, T* copies) {
+  const std::int64_t plane = c.source_height * c.source_width, plane_copies = c.tap_columns * c.copy_size();
+  for (std::int64_t s = sources.begin; s < sources.end; ++s, copies += plane_copies)
+    row_kernels<T>().shift_plane(c, source + s * plane, copies);
+}
 
 }  // namespace adjoint::kernels

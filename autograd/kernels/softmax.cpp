@@ -216,8 +216,8 @@ const Table<T>& table() {
 /// it all.
 template <class Body>
 void for_parts(const Sizes& sizes, const Body& body) {
-  constexpr std::int64_t kChunk = 4096,
-                         kCost = 2;  // Elements, and times that each costs one read and written.
+  constexpr std::int64_t kChunk = 4096;  // Elements.
+  constexpr std::int64_t kCost = 2;      // Of each, beside an element that is read and written.
   const std::int64_t each = sizes.axis * sizes.inner;
   if (each == 0) return;
   const std::int64_t step = std::max<std::int64_t>(1, kChunk / each);

@@ -99,6 +99,31 @@ TEST(Conv2dRows, ManyChannels) {
                                                 .flip = true}));
 }
 
+// Large enough to be cut into bands of rows, pieces of maps, and chunks of channels.
+TEST(Conv2dRows, CutForThreads) {
+  const auto sizes = [](std::int64_t channels, std::int64_t height, std::int64_t width, std::int64_t maps) {
+    return Conv2dSizes{.batch = 1,
+                       .in_channels = channels,
+                       .height = height,
+                       .width = width,
+                       .out_channels = maps,
+                       .out_height = 0,
+                       .out_width = 0,
+                       .kernel_height = 3,
+                       .kernel_width = 3,
+                       .padding_height = 1,
+                       .padding_width = 1};
+  };
+  expect_conv2d_matches_everywhere(with_output(sizes(16, 41, 13, 24)));
+  expect_conv2d_matches_everywhere(with_output(sizes(40, 7, 6, 130)));
+  Conv2dSizes strided = sizes(24, 60, 31, 16);
+  strided.kernel_height = 4;
+  strided.stride_height = 2;
+  strided.dilation_width = 3;
+  strided.flip = true;
+  expect_conv2d_matches_everywhere(with_output(strided));
+}
+
 TEST(Conv2dRows, EmptyBatch) { expect_conv2d_matches_everywhere({0, 2, 4, 5, 3, 3, 4, 2, 2}); }
 
 RC_GTEST_PROP(Conv2dRows, MatchesDefinition, ()) {

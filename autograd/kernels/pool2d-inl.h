@@ -188,18 +188,24 @@ HWY_INLINE void for_groups(const Pool2dSizes& s, const Body& body) {
   const std::int64_t whole_first = (s.padding_width + s.stride_width - 1) / s.stride_width;
   const std::int64_t room = s.width + s.padding_width - s.window_width;
   const std::int64_t whole_last = room < 0 ? 0 : std::min(s.out_width, room / s.stride_width + 1);
-  for (std::int64_t i = 0; i < s.out_height; ++i) {
-    const std::int64_t top = i * s.stride_height - s.padding_height;
-    const Range rows(top, s.window_height, s.height);
-    for (std::int64_t j = 0; j < s.out_width;) {
-      const std::int64_t left = j * s.stride_width - s.padding_width;
-      const Window window{rows, Range(left, s.window_width, s.width), top * s.width + left, s.width,
-                          s.window_width};
-      const std::int64_t alike = j >= whole_first && j < whole_last ? whole_last - j : 1;
-      j += Layout::with_group(alike, s.stride_width,
-                              [&](const auto& group) HWY_ATTR { body(group, window, i * s.out_width + j); });
-    }
-  }
+  // Calls body for one group from column j on, at rows [begin, end); returns the next group's column.
+  const auto with_group = [&](std::int64_t begin, std::int64_t end, std::int64_t j) HWY_ATTR {
+    const std::int64_t left = j * s.stride_width - s.padding_width;
+    const Range columns(left, s.window_width, s.width);
+    const std::int64_t alike = j >= whole_first && j < whole_last ? whole_last - j : 1;
+    return j + Layout::with_group(alike, s.stride_width, [&](const auto& group) HWY_ATTR {
+             for (std::int64_t i = begin; i < end; ++i) {
+               const std::int64_t top = i * s.stride_height - s.padding_height;
+               const Range rows(top, s.window_height, s.height);
+               body(group, Window{rows, columns, top * s.width + left, s.width, s.window_width},
+                    i * s.out_width + j);
+             }
+           });
+  };
+  // What a group has to set up serves all rows where these are short, and is nothing in the lanes layout.
+  const std::int64_t step = Layout::kElement == 1 ? s.out_height : 1;
+  for (std::int64_t i = 0; i < s.out_height; i += step)
+    for (std::int64_t j = 0; j < s.out_width;) j = with_group(i, i + step, j);
 }
 
 }  // namespace adjoint::kernels::HWY_NAMESPACE

@@ -12,7 +12,6 @@ namespace {
 using kernels::Conv2dSizes;
 using Layout = Values::Layout;
 
-/// Images ride in lanes as soon as they fill half a block: spare lanes are computed for nothing.
 template <class T>
 Layout layout_for(const Conv2dSizes& sizes) {
   return kernels::lanes_pay<T>(sizes.batch, sizes.out_channels / sizes.groups) ? Layout::lanes : Layout::rows;

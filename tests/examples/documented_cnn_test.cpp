@@ -45,7 +45,7 @@ TEST_P(GradientEquivalence, HoldsForEveryParameterAndDelta) {
 // Batches of both of the kernels' layouts, and one that is no multiple of a block.
 INSTANTIATE_TEST_SUITE_P(All, GradientEquivalence,
                          testing::Combine(testing::Values("sigmoid", "tanh", "relu"),
-                                          testing::Values(1, 3, 19)));
+                                          testing::Values(1, 3, 29)));
 
 TEST(GradientEquivalence, BoundsAreThosePromised) {
   EXPECT_EQ(verification_bound(float64), 1e-12);

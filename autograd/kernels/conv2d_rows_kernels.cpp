@@ -65,6 +65,18 @@ HWY_INLINE void copy_columns(const T* from, std::int64_t from_row, Piece inside,
   }
 }
 
+/// to[j] = from[j step] for j < count, step > 1.
+template <class T>
+HWY_INLINE void copy_every(std::int64_t step, const T* from, std::int64_t count, T* to) {
+  const Tag<T> d;
+  std::int64_t j = 0;
+  if (step == 2)
+    for (; j + kVectorSize<T> < count; j += kVectorSize<T>)
+      hn::StoreU(hn::ConcatEven(d, hn::LoadU(d, from + 2 * j + kVectorSize<T>), hn::LoadU(d, from + 2 * j)),
+                 d, to + j);
+  for (; j < count; ++j) to[j] = from[j * step];
+}
+
 /// As copy_columns, for all columns and any column step.
 template <class T>
 HWY_INLINE void copy_rows(const PlaneConvolution& c, const T* from, std::int64_t from_row, Piece inside,
@@ -75,9 +87,10 @@ HWY_INLINE void copy_rows(const PlaneConvolution& c, const T* from, std::int64_t
                    std::min(c.out_width - j, kVectorSize<T>));
     return;
   }
-  for (std::int64_t q = 0; q < rows; ++q, from += from_row, to += c.out_width)
-    for (std::int64_t j = 0; j < c.out_width; ++j)
-      to[j] = j >= inside.begin && j < inside.end ? from[j * c.column_step] : T(0);
+  for (std::int64_t q = 0; q < rows; ++q, from += from_row, to += c.out_width) {
+    if (inside.size() < c.out_width) std::fill_n(to, c.out_width, T(0));
+    copy_every(c.column_step, from + inside.begin * c.column_step, inside.size(), to + inside.begin);
+  }
 }
 
 template <class T>

@@ -153,6 +153,29 @@ RC_GTEST_PROP(Conv2dRows, MatchesDefinition, ()) {
   RC_ASSERT(!testing::Test::HasFailure());
 }
 
+// Small images under large kernels: there the input gradient forms products of taps first and adds them up.
+RC_GTEST_PROP(Conv2dRows, SmallImagesMatchDefinition, ()) {
+  const auto pick = [](std::int64_t least, std::int64_t most) {
+    return *rc::gen::inRange<std::int64_t>(least, most + 1);
+  };
+  Conv2dSizes s{};
+  s.batch = pick(1, 2);
+  s.groups = pick(1, 2);
+  s.in_channels = s.groups * pick(1, 4);
+  s.out_channels = s.groups * pick(1, 20);
+  s.kernel_height = pick(2, 6);
+  s.kernel_width = pick(2, 6);
+  s.dilation_height = pick(1, 2);
+  s.dilation_width = pick(1, 2);
+  s.padding_height = pick(0, 1);
+  s.padding_width = pick(0, 1);
+  s.flip = *rc::gen::arbitrary<bool>();
+  s.height = s.dilation_height * (s.kernel_height - 1) + pick(1, 9);
+  s.width = s.dilation_width * (s.kernel_width - 1) + pick(1, 30);
+  expect_conv2d_matches_everywhere(with_output(s));
+  RC_ASSERT(!testing::Test::HasFailure());
+}
+
 TEST(Conv2dRows, SameBitsForAnyNumberOfThreads) {
   const int threads_before = num_threads();
   for (const std::int64_t batch : {1, 3}) {

@@ -43,7 +43,7 @@ void convolve_planes(const PlaneConvolution& whole, const WeightSteps& steps, co
   const std::int64_t work = whole.rows * whole.positions() * whole.taps();
   const std::int64_t shared_rows = (whole.tap_rows - 1) * whole.row_dilation;  // by neighbouring bands
   const std::int64_t bands =
-      chunks_of(work, whole.out_height * whole.row_step / std::max<std::int64_t>(4 * shared_rows, 1));
+      chunks_of(work, whole.out_height * whole.row_step / std::max(4 * shared_rows, whole.row_step));
   const std::int64_t row_pieces = bands >= 4 ? 1 : chunks_of(work / bands, whole.rows / 64);
   parallel_for(bands * row_pieces, work, [&](std::int64_t chunk) {
     const Piece out_rows = piece(whole.out_height, bands, chunk / row_pieces);

@@ -219,7 +219,7 @@ void correlate(const PlaneConvolution& c, const T* dy, const T* copies, const st
   }
 }
 
-/// The sums of kCorrelateTransposedTaps taps and kVectors registers of rows, over some positions.
+/// The sums of kTransposedTaps taps and kVectors registers of rows, over some positions.
 template <int kVectors, class T>
 void correlate_transposed_tile(Piece positions, std::int64_t row_step, const T* dy_t,
                                const T* const (&values)[kTransposedTaps], std::int64_t taps, bool accumulate,

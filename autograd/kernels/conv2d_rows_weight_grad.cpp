@@ -25,7 +25,8 @@ void list_taps(const PlaneConvolution& c, bool flip, std::int64_t sources, std::
 }
 
 /// Whether the weight gradient runs its registers along the rows of dy instead of the positions, where a sum
-/// over lanes at the end costs as much as some 4 registers of positions. Counts registers of multiply-adds.
+/// over lanes at the end costs as much as some 4 registers of positions. Counts registers of multiply-adds;
+/// along the rows, 8 taps go together.
 bool rows_in_registers(const PlaneConvolution& c, std::int64_t vector_size) {
   const std::int64_t along_rows = round_up(c.taps(), 8) * divide_up(c.rows, vector_size) * c.positions();
   const std::int64_t along_positions = c.taps() * c.rows * (divide_up(c.positions(), vector_size) + 4);

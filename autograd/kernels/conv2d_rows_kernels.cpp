@@ -281,6 +281,7 @@ HWY_INLINE void fold_rows(const Conv2dSizes& s, const T* products, std::int64_t 
   for (auto& sum : sums) sum = hn::Zero(d);
   for (std::int64_t v = 0; v < s.kernel_width; ++v) {
     const std::int64_t column = j + s.padding_width - v * s.dilation_width;  // of the products' rows
+    if (column <= -kVectorSize<T> || column >= s.out_width) continue;
     const auto lanes = [&](std::int64_t n) HWY_ATTR {
       return hn::FirstN(d, static_cast<std::size_t>(std::clamp<std::int64_t>(n, 0, kVectorSize<T>)));
     };

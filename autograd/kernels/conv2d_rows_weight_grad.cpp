@@ -124,7 +124,7 @@ template <class T>
 void conv2d_weight_grad_rows(const Conv2dSizes& s, const T* dy, const T* x, T* dw) {
   const PlaneConvolution c = forward_convolution(s);
   const GroupSizes group(s);
-  if (s.batch == 0) std::fill_n(dw, s.groups * group.w, T(0));
+  if (s.batch == 0) return static_cast<void>(std::fill_n(dw, s.groups * group.w, T(0)));
   parallel_for(s.groups, s.batch * s.groups * group.products, [&](std::int64_t g) {
     if (group.products > kFewProducts)
       return weight_grad_group(WeightGrad<T>{c, s.flip, s.batch, s.groups * group.y, s.groups * group.x,

@@ -124,7 +124,10 @@ TEST(Conv2dRows, CutForThreads) {
   expect_conv2d_matches_everywhere(with_output(strided));
 }
 
-TEST(Conv2dRows, EmptyBatch) { expect_conv2d_matches_everywhere({0, 2, 4, 5, 3, 3, 4, 2, 2}); }
+TEST(Conv2dRows, EmptyBatch) {
+  expect_conv2d_matches_everywhere({0, 2, 4, 5, 3, 3, 4, 2, 2});
+  expect_conv2d_matches_everywhere({0, 20, 6, 5, 30, 4, 3, 3, 3});
+}
 
 RC_GTEST_PROP(Conv2dRows, MatchesDefinition, ()) {
   const auto pick = [](std::int64_t least, std::int64_t most) {

@@ -29,8 +29,8 @@ constexpr std::int64_t lane_blocks(std::int64_t n) {
 }
 
 /// Whether a convolution of n images to so many maps (of a group) runs in lanes. Spare lanes are computed for
-/// nothing, so images must fill their blocks; the better the more maps there are, with which the rows kernels,
-/// too, keep their registers full.
+/// nothing, so images must fill their blocks; the better the more maps there are, with which the rows
+/// kernels, too, keep their registers full.
 template <class T>
 constexpr bool lanes_pay(std::int64_t n, std::int64_t maps) {
   const std::int64_t sixteenths = maps <= 8 ? 11 : maps < 32 ? 13 : 15;

@@ -2,6 +2,7 @@
 
 #include <adjoint.h>
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <stdexcept>
 
@@ -141,9 +142,18 @@ Step convolution(const ConvModel& conv, std::int64_t batch) {
   };
 }
 
-/// Work for two threads that is none: what it costs to hand it over and get it back.
+/// What it costs to hand work over: two threads that wait until both are there.
 Step handover() {
-  return [] { kernels::parallel_for(2, 2 * kernels::kWorkWorthAThread, [](std::int64_t) {}); };
+  return [] {
+    constexpr int kPatience = 100'000'000;  // Should the system give only one thread.
+    std::atomic<int> there = 0;
+    if (num_threads() == 1) return;
+    kernels::parallel_for(2, 2 * kernels::kWorkWorthAThread, [&](std::int64_t) {
+      ++there;
+      for (int i = 0; there < 2 && i < kPatience; ++i) {
+      }
+    });
+  };
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ using Step = std::function<void()>;
 ///     conv2d:C,H,W,O,K,S,P,G
 ///                  y and all gradients of one convolution: C maps of HxW to O, kernel KxK, stride, padding,
 ///                  groups; with conv2d64 in float64
-///     handover     nothing, handed over to a second thread and back; Adjoint's side only
+///     handover     a second thread is called and both wait for each other; Adjoint's side only
 ///
 /// All but the first two have one batch of random numbers. data must outlive the step. Throws
 /// std::invalid_argument when there is no such model.

@@ -129,10 +129,11 @@ TEST(Conv2dRows, EmptyBatch) {
   expect_conv2d_matches_everywhere({0, 20, 6, 5, 30, 4, 3, 3, 3});
 }
 
+std::int64_t pick(std::int64_t least, std::int64_t most) {
+  return *rc::gen::inRange<std::int64_t>(least, most + 1);
+}
+
 RC_GTEST_PROP(Conv2dRows, MatchesDefinition, ()) {
-  const auto pick = [](std::int64_t least, std::int64_t most) {
-    return *rc::gen::inRange<std::int64_t>(least, most + 1);
-  };
   Conv2dSizes s{};
   s.batch = pick(1, 3);
   s.groups = pick(1, 3);
@@ -158,9 +159,6 @@ RC_GTEST_PROP(Conv2dRows, MatchesDefinition, ()) {
 
 // Small images under large kernels: there the input gradient forms products of taps first and adds them up.
 RC_GTEST_PROP(Conv2dRows, SmallImagesMatchDefinition, ()) {
-  const auto pick = [](std::int64_t least, std::int64_t most) {
-    return *rc::gen::inRange<std::int64_t>(least, most + 1);
-  };
   Conv2dSizes s{};
   s.batch = pick(1, 2);
   s.groups = pick(1, 2);

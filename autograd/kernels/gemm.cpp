@@ -1,5 +1,6 @@
-// Two ways to a product. Few rows times a transposed B: dot products along contiguous rows, nothing is
-// copied. Everything else: tiles held in registers. B's columns are cut into panels of a few vectors; a panel
+// Three ways to a product. A single column times a single row: multiples of the row. Few rows times a
+// transposed B: dot products along contiguous rows, nothing is copied. Everything else: tiles held in
+// registers. B's columns are cut into panels of a few vectors; a panel
 // is copied to be contiguous where it is read often enough to pay, and where B is transposed. A is read in
 // place.
 #include "autograd/kernels/gemm.h"
@@ -30,10 +31,12 @@ struct GemmJob {
   T* c;
 };
 
+enum class GemmWay { outer_product, dot_products, tiles };
+
 /// How a product is cut into chunks that different threads may take: blocks of rows times groups of panels, a
 /// panel being a few vectors of columns.
 struct GemmPlan {
-  bool dot_products;
+  GemmWay way;
   std::int64_t row_blocks, panels, groups;
 };
 
@@ -53,15 +56,40 @@ constexpr int kDotRows = 4;
 
 template <class T>
 GemmPlan plan(const GemmSizes& sizes) {
+  if (sizes.depth == 1)
+    return {GemmWay::outer_product, std::clamp<std::int64_t>(sizes.rows / 4, 1, kFewestChunks), 1, 1};
   if (sizes.transpose_b && !sizes.transpose_a && sizes.rows <= kDotRows) {
     const std::int64_t panels = divide_up(sizes.columns, kDotColumns);
-    return {true, 1, panels, panels};
+    return {GemmWay::dot_products, 1, panels, panels};
   }
   const std::int64_t row_blocks = divide_up(sizes.rows, kRowBlock);
   const std::int64_t panels = divide_up(divide_up(sizes.columns, kVectorSize<T>), kTileVectors);
   const std::int64_t group_panels =
       std::clamp<std::int64_t>(row_blocks * panels / kFewestChunks, 1, kGroupPanels);
-  return {false, row_blocks, panels, divide_up(panels, group_panels)};
+  return {GemmWay::tiles, row_blocks, panels, divide_up(panels, group_panels)};
+}
+
+/// Some rows of C where A is one column: each a multiple of B's only row.
+template <class T>
+void run_outer_product(const GemmJob<T>& job, const GemmPlan& plan, std::int64_t chunk) {
+  const Tag<T> d;
+  const std::int64_t columns = job.sizes.columns;
+  const Piece rows = piece(job.sizes.rows, plan.row_blocks, chunk);
+  for (std::int64_t r = rows.begin; r < rows.end; ++r) {
+    const auto a = hn::Set(d, job.a[r]);
+    const T* start = job.start == nullptr ? nullptr : job.start + r * job.start_row;
+    T* c = job.c + r * columns;
+    const auto product = [&](std::int64_t j, auto load) HWY_ATTR {
+      const auto b = load(job.b + j);
+      return start == nullptr ? hn::Mul(a, b) : hn::MulAdd(a, b, load(start + j));
+    };
+    std::int64_t j = 0;
+    for (; j + kVectorSize<T> <= columns; j += kVectorSize<T>)
+      hn::StoreU(product(j, [&](const T* p) HWY_ATTR { return hn::LoadU(d, p); }), d, c + j);
+    const std::int64_t rest = columns - j;
+    if (rest > 0)
+      store_first(product(j, [&](const T* p) HWY_ATTR { return load_first(d, p, rest); }), d, c + j, rest);
+  }
 }
 
 /// All rows times kColumns columns from `column` on, the last of them repeated where there are fewer:
@@ -243,7 +271,14 @@ void run_tiles(const GemmJob<T>& job, const GemmPlan& plan, std::int64_t chunk) 
 
 template <class T>
 void run_chunk(const GemmJob<T>& job, const GemmPlan& plan, std::int64_t chunk) {
-  plan.dot_products ? run_dot_products(job, plan, chunk) : run_tiles(job, plan, chunk);
+  switch (plan.way) {
+    case GemmWay::outer_product:
+      return run_outer_product(job, plan, chunk);
+    case GemmWay::dot_products:
+      return run_dot_products(job, plan, chunk);
+    case GemmWay::tiles:
+      return run_tiles(job, plan, chunk);
+  }
 }
 
 GemmPlan plan_float(const GemmSizes& sizes) { return plan<float>(sizes); }

@@ -13,6 +13,7 @@
 #include "autograd/kernels/elementwise-inl.h"
 #include "autograd/kernels/lanes.h"
 #include "autograd/kernels/pool2d.h"
+#include "autograd/kernels/tile.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels::HWY_NAMESPACE {
@@ -181,31 +182,35 @@ HWY_INLINE std::int64_t averaged_over(const Pool2dSizes& s, const Window& w) {
   return (w.rows.last - w.rows.first) * (w.columns.last - w.columns.first);
 }
 
-/// Calls body(group, window, output element) for groups that make up one plane of outputs.
+/// Calls body(group, window, plane, output of the plane) for groups that make up all outputs of some planes.
 template <class Layout, class Body>
-HWY_INLINE void for_groups(const Pool2dSizes& s, const Body& body) {
+HWY_INLINE void for_groups(const Pool2dSizes& s, std::int64_t planes, const Body& body) {
   // Columns whose windows no padding cuts.
   const std::int64_t whole_first = (s.padding_width + s.stride_width - 1) / s.stride_width;
   const std::int64_t room = s.width + s.padding_width - s.window_width;
   const std::int64_t whole_last = room < 0 ? 0 : std::min(s.out_width, room / s.stride_width + 1);
-  // Calls body for one group from column j on, at rows [begin, end); returns the next group's column.
-  const auto with_group = [&](std::int64_t begin, std::int64_t end, std::int64_t j) HWY_ATTR {
+  // Calls body for one group from column j on, at some rows of some planes; returns the next group's column.
+  const auto with_group = [&](Piece some_planes, Piece some_rows, std::int64_t j) HWY_ATTR {
     const std::int64_t left = j * s.stride_width - s.padding_width;
     const Range columns(left, s.window_width, s.width);
     const std::int64_t alike = j >= whole_first && j < whole_last ? whole_last - j : 1;
     return j + Layout::with_group(alike, s.stride_width, [&](const auto& group) HWY_ATTR {
-             for (std::int64_t i = begin; i < end; ++i) {
-               const std::int64_t top = i * s.stride_height - s.padding_height;
-               const Range rows(top, s.window_height, s.height);
-               body(group, Window{rows, columns, top * s.width + left, s.width, s.window_width},
-                    i * s.out_width + j);
-             }
+             for (std::int64_t plane = some_planes.begin; plane < some_planes.end; ++plane)
+               for (std::int64_t i = some_rows.begin; i < some_rows.end; ++i) {
+                 const std::int64_t top = i * s.stride_height - s.padding_height;
+                 const Range rows(top, s.window_height, s.height);
+                 body(group, Window{rows, columns, top * s.width + left, s.width, s.window_width}, plane,
+                      i * s.out_width + j);
+               }
            });
   };
-  // What a group has to set up serves all rows where these are short, and is nothing in the lanes layout.
-  const std::int64_t step = Layout::kElement == 1 ? s.out_height : 1;
-  for (std::int64_t i = 0; i < s.out_height; i += step)
-    for (std::int64_t j = 0; j < s.out_width;) j = with_group(i, i + step, j);
+  if constexpr (Layout::kElement == 1) {  // Rows are short, and a group has masks to set up: once for all.
+    for (std::int64_t j = 0; j < s.out_width;) j = with_group({0, planes}, {0, s.out_height}, j);
+  } else {
+    for (std::int64_t plane = 0; plane < planes; ++plane)
+      for (std::int64_t i = 0; i < s.out_height; ++i)
+        for (std::int64_t j = 0; j < s.out_width;) j = with_group({plane, plane + 1}, {i, i + 1}, j);
+  }
 }
 
 }  // namespace adjoint::kernels::HWY_NAMESPACE

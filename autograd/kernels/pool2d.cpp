@@ -38,13 +38,13 @@ namespace {
 /// Calls body(group, window, x of the plane, index of the first output) for groups of outputs of all planes.
 template <class Layout, class T, class Body>
 HWY_INLINE void for_planes_groups(const Pool2dSizes& s, std::int64_t planes, const T* x, const Body& body) {
-  const std::int64_t outputs = s.out_height * s.out_width;
-  for (std::int64_t plane = 0; plane < planes; ++plane) {
-    const T* image = x + plane * s.height * s.width * Layout::kElement;
-    for_groups<Layout>(s, [&](const auto& group, const Window& window, std::int64_t output) HWY_ATTR {
-      body(group, window, image, (plane * outputs + output) * Layout::kElement);
-    });
-  }
+  const std::int64_t outputs = s.out_height * s.out_width, inputs = s.height * s.width;
+  for_groups<Layout>(s, planes,
+                     [&](const auto& group, const Window& window, std::int64_t plane, std::int64_t output)
+                         HWY_ATTR {
+                           body(group, window, x + plane * inputs * Layout::kElement,
+                                (plane * outputs + output) * Layout::kElement);
+                         });
 }
 
 template <class Layout, class T>

@@ -102,36 +102,34 @@ HWY_INLINE void clear_ragged_edges(const Pool2dSizes& s, T* dx) {
 }
 
 template <bool kAdd, bool kMaximum, class Layout, class T>
-HWY_INLINE void gradient_of_plane(const Pool2dSizes& s, const T* dy, const T* offset, T* dx) {
-  for_groups<Layout>(s, [&](const auto& group, const Window& w, std::int64_t output) HWY_ATTR {
-    using Group = std::remove_cvref_t<decltype(group)>;
-    const std::int64_t at = output * Layout::kElement;
-    if constexpr (kMaximum) {
-      scatter<kAdd, Layout>(group, w, Choices<T, Group>(group, dy + at, offset + at), dx);
-    } else {
-      scatter<kAdd, Layout>(group, w,
-                            Shares<T, Group>(group, dy + at, T(1) / static_cast<T>(averaged_over(s, w))), dx);
-    }
-  });
+HWY_INLINE void scatter_planes(const Pool2dSizes& s, std::int64_t planes, const T* dy, const T* offset,
+                               T* dx) {
+  const std::int64_t outputs = s.out_height * s.out_width, inputs = s.height * s.width;
+  for_groups<Layout>(
+      s, planes, [&](const auto& group, const Window& w, std::int64_t plane, std::int64_t output) HWY_ATTR {
+        using Group = std::remove_cvref_t<decltype(group)>;
+        const std::int64_t at = (plane * outputs + output) * Layout::kElement;
+        T* image = dx + plane * inputs * Layout::kElement;
+        if constexpr (kMaximum) {
+          scatter<kAdd, Layout>(group, w, Choices<T, Group>(group, dy + at, offset + at), image);
+        } else {
+          const T share = T(1) / static_cast<T>(averaged_over(s, w));
+          scatter<kAdd, Layout>(group, w, Shares<T, Group>(group, dy + at, share), image);
+        }
+      });
 }
 
 template <bool kMaximum, class Layout, class T>
 void gradient(const Pool2dSizes& s, std::int64_t planes, const T* dy, const T* offset, T* dx) {
   const bool side_by_side = s.stride_height == s.window_height && s.stride_width == s.window_width &&
                             s.padding_height == 0 && s.padding_width == 0;
-  const std::int64_t in = s.height * s.width * Layout::kElement,
-                     out = s.out_height * s.out_width * Layout::kElement;
-  for (std::int64_t plane = 0; plane < planes; ++plane) {
-    T* image = dx + plane * in;
-    const T* from = dy + plane * out;
-    const T* offsets = kMaximum ? offset + plane * out : nullptr;
-    if (side_by_side) {  // Every element is written once.
-      clear_ragged_edges<Layout>(s, image);
-      gradient_of_plane<false, kMaximum, Layout>(s, from, offsets, image);
-    } else {
-      std::fill_n(image, in, T(0));
-      gradient_of_plane<true, kMaximum, Layout>(s, from, offsets, image);
-    }
+  const std::int64_t inputs = s.height * s.width * Layout::kElement;
+  if (side_by_side) {  // Every element is written once.
+    for (std::int64_t plane = 0; plane < planes; ++plane) clear_ragged_edges<Layout>(s, dx + plane * inputs);
+    scatter_planes<false, kMaximum, Layout>(s, planes, dy, offset, dx);
+  } else {
+    std::fill_n(dx, planes * inputs, T(0));
+    scatter_planes<true, kMaximum, Layout>(s, planes, dy, offset, dx);
   }
 }
 

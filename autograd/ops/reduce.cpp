@@ -77,6 +77,7 @@ std::optional<Channels> kept_channels(const Shape& x, const Shape& kept) {
 
 /// x summed to kept, whose sizes are x's own or 1.
 Values sum_values(const Values& x, const Shape& kept) {
+  if (x.numel() == kept.numel()) return x.reshaped(kept);  // Sums of one term share x's memory.
   if (x.layout() == Layout::lanes && !ops::prefers_lanes(x, kept)) {
     if (const auto channels = kept_channels(x.shape(), kept)) {
       Values y(x.dtype(), kept);
@@ -117,11 +118,12 @@ Tensor sum_over(const Tensor& x, const Reduction& to) {
 Tensor mean_over(const Tensor& x, const Reduction& to) {
   const auto count = static_cast<double>(terms(x.shape(), to.kept));
   Values y = sum_values(x.values(), to.kept);
-  visit_floating(x.dtype(), [&]<class T>() {
-    const Shape all{y.stored_elements(y.layout())};
-    const T divisor = static_cast<T>(count);
-    kernels::div(all, y.writable<T>(), Shape{}, &divisor, all, y.writable<T>());
-  });
+  if (count != 1)
+    visit_floating(x.dtype(), [&]<class T>() {
+      const Shape all{y.stored_elements(y.layout())};
+      const T divisor = static_cast<T>(count);
+      kernels::div(all, y.writable<T>(), Shape{}, &divisor, all, y.writable<T>());
+    });
   return record("mean", y.reshaped(to.shape), {x},
                 [kept = to.kept, xs = x.shape(), layout = layout_like(x.values()), count](const Tensor& dy,
                                                                                           Needs) -> Grads {

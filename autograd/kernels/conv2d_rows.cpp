@@ -7,7 +7,6 @@
 #include <numeric>
 
 #include "autograd/kernels/conv2d.h"
-#include "autograd/kernels/gemm.h"
 #include "autograd/kernels/parallel.h"
 #include "autograd/kernels/scratch.h"
 
@@ -51,7 +50,7 @@ void convolve_planes(const PlaneConvolution& whole, const WeightSteps& steps, co
     const Scratch<Segment> segments(tap_order(c).segment_count);
     list_segments(c, steps, segments.get());
     const Scratch<T> copies(c.copies_size(c.sources));
-    shift_planes(c, {0, c.sources}, source, copies.get());
+    row_kernels<T>().shift(c, {0, c.sources}, source, copies.get());
     row_kernels<T>().convolve(c, steps, segments.get(), copies.get(), w, start,
                               piece(c.rows, row_pieces, chunk % row_pieces),
                               out + out_rows.begin * c.out_width);
@@ -137,16 +136,44 @@ bool fold_pays(const Conv2dSizes& s, std::int64_t vector_size) {
   return multiplied + 2 * added < correlated;
 }
 
-/// dx of one image's group of channels, by way of products[c, u, v] = sum_o w[o, c, u, v] dy[o].
+/// dx of one image's group of channels, by way of products[c, u, v] = sum_o w[o, c, u, v] dy[o] for one
+/// channel c after the other.
 template <class T>
 void input_grad_by_fold(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
-  const std::int64_t channels = s.in_channels / s.groups, area = s.kernel_height * s.kernel_width;
-  const std::int64_t positions = s.out_height * s.out_width, margin = row_kernels<T>().vector_size;
-  const Scratch<T> scratch(channels * area * positions + 2 * margin);
-  T* products = scratch.get() + margin;
-  gemm({channels * area, positions, s.out_channels / s.groups, true, false}, w, dy, products);
-  parallel_for(channels, channels * area * positions * kElementWork, [&](std::int64_t c) {
-    row_kernels<T>().fold(s, products + c * area * positions, dx + c * s.height * s.width);
+  const auto& kernels = row_kernels<T>();
+  const std::int64_t channels = s.in_channels / s.groups, maps = s.out_channels / s.groups;
+  const std::int64_t area = s.kernel_height * s.kernel_width, positions = s.out_height * s.out_width;
+  const std::int64_t margin = (s.kernel_height - 1) * s.dilation_height * s.out_width;
+  const PlaneConvolution c{.sources = maps,
+                           .source_height = s.out_height,
+                           .source_width = s.out_width,
+                           .rows = area,
+                           .out_height = 1,
+                           .out_width = positions,
+                           .out_stride = positions + margin,
+                           .tap_rows = 1,
+                           .tap_columns = 1,
+                           .row_step = 1,
+                           .row_dilation = 1,
+                           .row_offset = 0,
+                           .column_step = 1,
+                           .column_dilation = 1,
+                           .column_offset = 0};
+  const std::int64_t step = s.flip ? -1 : 1;
+  const WeightSteps steps{.row = step, .source = channels * area, .tap_row = 0, .tap_column = 0};
+  const Scratch<T> dy_copy(maps * positions + kernels.vector_size);  // A register reads past the end.
+  std::copy_n(dy, maps * positions, dy_copy.get());
+  const std::int64_t work = maps * channels * area * positions, chunks = chunks_of(work, channels);
+  parallel_for(chunks, work, [&](std::int64_t chunk) {
+    const Scratch<T> products(area * c.out_stride + margin + kernels.vector_size);
+    for (std::int64_t tap = 0; tap <= area; ++tap)
+      std::fill_n(products.get() + tap * c.out_stride, margin, T(0));
+    const Piece some = piece(channels, chunks, chunk);
+    for (std::int64_t channel = some.begin; channel < some.end; ++channel) {
+      kernels.convolve(c, steps, &kOneSegment, dy_copy.get(), w + channel * area + (s.flip ? area - 1 : 0),
+                       nullptr, {0, area}, products.get() + margin);
+      kernels.fold(s, products.get() + margin, c.out_stride, dx + channel * s.height * s.width);
+    }
   });
 }
 

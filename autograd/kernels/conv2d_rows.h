@@ -76,8 +76,8 @@ template <class T>
 struct RowKernels {
   /// Values in a register.
   std::int64_t vector_size;
-  /// The shifted copies of one source plane.
-  void (*shift_plane)(const PlaneConvolution& convolution, const T* source, T* copies);
+  /// The shifted copies of some source planes.
+  void (*shift)(const PlaneConvolution& convolution, Piece sources, const T* source, T* copies);
   /// out at some rows, from the shifted copies; start may be null.
   void (*convolve)(const PlaneConvolution& convolution, const WeightSteps& steps, const Segment* segments,
                    const T* copies, const T* w, const T* start, Piece rows, T* out);
@@ -94,8 +94,9 @@ struct RowKernels {
   void (*transpose)(const T* from, std::int64_t from_step, std::int64_t rows, std::int64_t columns, T* to,
                     std::int64_t to_step);
   /// One plane of dx: dx[i, j] = sum_{u,v} products[u, v, i + ph - u dh, j + pw - v dw], where that is an
-  /// output position; strides are 1. Reads, but does not use, up to a register before and after `products`.
-  void (*fold)(const Conv2dSizes& sizes, const T* products, T* dx);
+  /// output position; strides are 1. Products of different taps are product_step apart; fold_margin zeros lie
+  /// before each and after the last, and a register more can be read.
+  void (*fold)(const Conv2dSizes& sizes, const T* products, std::int64_t product_step, T* dx);
 };
 template <class T>
 const RowKernels<T>& row_kernels();
@@ -162,14 +163,6 @@ inline constexpr std::int64_t kChunkWork = 4 * kWorkWorthAThread;
 /// How many chunks of at least kChunkWork a convolution's work, in multiply-adds, makes, at most so many.
 inline std::int64_t chunks_of(std::int64_t work, std::int64_t most) {
   return std::clamp<std::int64_t>(work / kChunkWork, 1, std::max<std::int64_t>(most, 1));
-}
-
-/// The shifted copies of some source planes, from the first on.
-template <class T>
-void shift_planes(const PlaneConvolution& c, Piece sources, const T* source, T* copies) {
-  const std::int64_t plane = c.source_height * c.source_width, plane_copies = c.tap_columns * c.copy_size();
-  for (std::int64_t s = sources.begin; s < sources.end; ++s, copies += plane_copies)
-    row_kernels<T>().shift_plane(c, source + s * plane, copies);
 }
 
 }  // namespace adjoint::kernels

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "autograd/kernels/conv2d_rows.h"
+#include "autograd/kernels/scratch.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "autograd/kernels/conv2d_rows_kernels.cpp"
@@ -27,8 +28,10 @@ constexpr int kFoldRows = 4;
 /// The i in [0, count) for which first + i step lies in [0, size); empty pieces begin and end within [0,
 /// count].
 HWY_INLINE Piece steps_inside(std::int64_t first, std::int64_t step, std::int64_t size, std::int64_t count) {
-  const std::int64_t begin = std::min(first >= 0 ? 0 : divide_up(-first, step), count);
-  const std::int64_t end = std::min(first >= size ? 0 : divide_up(size - first, step), count);
+  // Divisions are slow beside a small image's rows.
+  const auto steps = [&](std::int64_t distance) { return step == 1 ? distance : divide_up(distance, step); };
+  const std::int64_t begin = std::min(first >= 0 ? 0 : steps(-first), count);
+  const std::int64_t end = std::min(first >= size ? 0 : steps(size - first), count);
   return {begin, std::max(begin, end)};
 }
 
@@ -41,7 +44,8 @@ HWY_INLINE hn::Vec<Tag<T>> load_inside(const T* p, Piece inside) {
   return hn::Load(d, values);
 }
 
-/// to[q, j] = from[q, j] for rows q, and columns j of one vector, of which those outside `inside` become 0.
+/// to[q, j] = from[q, j] for rows q, and the `count` columns j of one vector, of which those outside `inside`
+/// become 0. What it writes past the ends of all rows but the last is unspecified.
 template <class T>
 HWY_INLINE void copy_columns(const T* from, std::int64_t from_row, Piece inside, std::int64_t rows, T* to,
                              std::int64_t to_row, std::int64_t count) {
@@ -50,12 +54,9 @@ HWY_INLINE void copy_columns(const T* from, std::int64_t from_row, Piece inside,
   if constexpr (kMaskedLoadsAreSafe) {
     const auto lanes = [&](std::int64_t n) HWY_ATTR { return hn::FirstN(d, static_cast<std::size_t>(n)); };
     const auto load_mask = hn::AndNot(lanes(inside.begin), lanes(inside.end));
-    if (to_row == count) {  // What a register writes past a row's end, the next one overwrites.
-      for (; rows > 1; --rows, from += from_row, to += to_row)
-        hn::StoreU(hn::MaskedLoad(load_mask, d, from), d, to);
-    }
-    for (std::int64_t q = 0; q < rows; ++q, from += from_row, to += to_row)
-      hn::BlendedStore(hn::MaskedLoad(load_mask, d, from), lanes(count), d, to);
+    for (; rows > 1; --rows, from += from_row, to += to_row)
+      hn::StoreU(hn::MaskedLoad(load_mask, d, from), d, to);
+    if (rows == 1) hn::BlendedStore(hn::MaskedLoad(load_mask, d, from), lanes(count), d, to);
   } else if (inside.begin == 0 && inside.end == kVectorSize<T>) {
     for (std::int64_t q = 0; q < rows; ++q, from += from_row, to += to_row)
       hn::StoreU(hn::LoadU(d, from), d, to);
@@ -82,7 +83,8 @@ template <class T>
 HWY_INLINE void copy_rows(const PlaneConvolution& c, const T* from, std::int64_t from_row, Piece inside,
                           std::int64_t rows, T* to) {
   if (c.column_step == 1) {
-    for (std::int64_t j = 0; j < c.out_width; j += kVectorSize<T>)
+    // From right to left: what is written past a row's end, the next row's first register overwrites.
+    for (std::int64_t j = (c.out_width - 1) / kVectorSize<T> * kVectorSize<T>; j >= 0; j -= kVectorSize<T>)
       copy_columns(from + j, from_row, {inside.begin - j, inside.end - j}, rows, to + j, c.out_width,
                    std::min(c.out_width - j, kVectorSize<T>));
     return;
@@ -94,22 +96,24 @@ HWY_INLINE void copy_rows(const PlaneConvolution& c, const T* from, std::int64_t
 }
 
 template <class T>
-void shift(const PlaneConvolution& c, const T* source, T* copies) {
-  const std::int64_t phase_rows = c.phase_rows();
-  T* to = copies;
-  for (std::int64_t v = 0; v < c.tap_columns; ++v) {
-    const Piece inside =
-        steps_inside(v * c.column_dilation + c.column_offset, c.column_step, c.source_width, c.out_width);
-    const T* from = source + v * c.column_dilation + c.column_offset;
-    for (std::int64_t phase = 0; phase < c.row_step; ++phase, to += phase_rows * c.out_width) {
-      const std::int64_t first = phase + c.row_offset;  // source row of the phase's row 0
-      const Piece rows = steps_inside(first, c.row_step, c.source_height, phase_rows);
-      std::fill(to, to + rows.begin * c.out_width, T(0));
-      copy_rows(c, from + (first + rows.begin * c.row_step) * c.source_width, c.row_step * c.source_width,
-                inside, rows.size(), to + rows.begin * c.out_width);
-      std::fill(to + rows.end * c.out_width, to + phase_rows * c.out_width, T(0));
+void shift(const PlaneConvolution& c, Piece sources, const T* source, T* copies) {
+  const std::int64_t phase_rows = c.phase_rows(), plane = c.source_height * c.source_width;
+  T* to =
+      copies;  // Goes on through all copies: what is written past the end of one, the next one overwrites.
+  for (std::int64_t s = sources.begin; s < sources.end; ++s)
+    for (std::int64_t v = 0; v < c.tap_columns; ++v) {
+      const std::int64_t left = v * c.column_dilation + c.column_offset;
+      const Piece inside = steps_inside(left, c.column_step, c.source_width, c.out_width);
+      for (std::int64_t phase = 0; phase < c.row_step; ++phase, to += phase_rows * c.out_width) {
+        const std::int64_t first = phase + c.row_offset;  // source row of the phase's row 0
+        const Piece rows = steps_inside(first, c.row_step, c.source_height, phase_rows);
+        const std::int64_t from = (first + rows.begin * c.row_step) * c.source_width + left;
+        std::fill(to, to + rows.begin * c.out_width, T(0));
+        copy_rows(c, source + s * plane + from, c.row_step * c.source_width, inside, rows.size(),
+                  to + rows.begin * c.out_width);
+        std::fill(to + rows.end * c.out_width, to + phase_rows * c.out_width, T(0));
+      }
     }
-  }
 }
 
 template <class T>
@@ -273,43 +277,57 @@ void correlate_transposed(std::int64_t positions, std::int64_t row_step, const T
   }
 }
 
-/// kFoldRows rows of one vector of columns of dx, from row i and column j on.
+/// sums[v, i, j] = sum_u products[u, v, i + ph - u dh, j] for the rows i of dx and the columns j of dy, as
+/// runs of values over all rows; sums of different v are sums_step apart.
 template <class T>
-HWY_INLINE void fold_rows(const Conv2dSizes& s, const T* products, std::int64_t i, std::int64_t j,
-                          hn::Vec<Tag<T>> (&sums)[kFoldRows]) {
+void fold_rows(const Conv2dSizes& s, const T* products, std::int64_t product_step, T* sums,
+               std::int64_t sums_step) {
   const Tag<T> d;
-  for (auto& sum : sums) sum = hn::Zero(d);
-  for (std::int64_t v = 0; v < s.kernel_width; ++v) {
-    const std::int64_t column = j + s.padding_width - v * s.dilation_width;  // of the products' rows
-    if (column <= -kVectorSize<T> || column >= s.out_width) continue;
-    const auto lanes = [&](std::int64_t n) HWY_ATTR {
-      return hn::FirstN(d, static_cast<std::size_t>(std::clamp<std::int64_t>(n, 0, kVectorSize<T>)));
-    };
-    const auto inside = hn::AndNot(lanes(-column), lanes(s.out_width - column));
-    for (std::int64_t u = 0; u < s.kernel_height; ++u) {
-      const std::int64_t row = i + s.padding_height - u * s.dilation_height;
-      const std::int64_t tap = u * s.kernel_width + v;
-      const std::int64_t stored = s.flip ? s.kernel_height * s.kernel_width - 1 - tap : tap;
-      const T* from = products + (stored * s.out_height + row) * s.out_width + column;
-      HWY_UNROLL(4)
-      for (int r = 0; r < kFoldRows; ++r)
-        if (row + r >= 0 && row + r < s.out_height)
-          sums[r] = hn::Add(sums[r], hn::IfThenElseZero(inside, hn::LoadU(d, from + r * s.out_width)));
+  const T* first = products + s.padding_height * s.out_width;
+  const std::int64_t next_row = s.kernel_width * product_step - s.dilation_height * s.out_width;
+  for (std::int64_t v = 0; v < s.kernel_width; ++v)
+    for (std::int64_t q = 0; q < s.height * s.out_width; q += kVectorSize<T>) {
+      const T* from = first + v * product_step + q;
+      auto sum = hn::LoadU(d, from);
+      for (std::int64_t u = 1; u < s.kernel_height; ++u) sum = hn::Add(sum, hn::LoadU(d, from += next_row));
+      hn::StoreU(sum, d, sums + v * sums_step + q);
     }
-  }
 }
 
+/// dx[i, j] = sum_v sums[v, i, j + pw - v dw], where that is a column of dy.
 template <class T>
-void fold(const Conv2dSizes& s, const T* products, T* dx) {
+void fold_columns(const Conv2dSizes& s, const T* sums, std::int64_t sums_step, T* dx) {
   const Tag<T> d;
   for (std::int64_t j = 0; j < s.width; j += kVectorSize<T>)
     for (std::int64_t i = 0; i < s.height; i += kFoldRows) {
-      hn::Vec<Tag<T>> sums[kFoldRows];
-      fold_rows(s, products, i, j, sums);
-      for (int r = 0; r < kFoldRows; ++r)
-        if (i + r < s.height)
-          store_first(sums[r], d, dx + (i + r) * s.width + j, std::min(s.width - j, kVectorSize<T>));
+      const std::int64_t last_row = std::min<std::int64_t>(s.height - i, kFoldRows) - 1;
+      hn::Vec<Tag<T>> total[kFoldRows];
+      for (auto& row : total) row = hn::Zero(d);
+      for (std::int64_t v = 0; v < s.kernel_width; ++v) {
+        const std::int64_t column = j + s.padding_width - v * s.dilation_width;
+        if (column <= -kVectorSize<T> || column >= s.out_width) continue;
+        const auto lanes = [&](std::int64_t n) HWY_ATTR {
+          return hn::FirstN(d, static_cast<std::size_t>(std::clamp<std::int64_t>(n, 0, kVectorSize<T>)));
+        };
+        const auto inside = hn::AndNot(lanes(-column), lanes(s.out_width - column));
+        const T* from = sums + v * sums_step + i * s.out_width + column;
+        HWY_UNROLL(4)
+        for (std::int64_t r = 0; r < kFoldRows; ++r)
+          total[r] = hn::Add(
+              total[r], hn::IfThenElseZero(inside, hn::LoadU(d, from + std::min(r, last_row) * s.out_width)));
+      }
+      for (std::int64_t r = 0; r <= last_row; ++r)
+        store_first(total[r], d, dx + (i + r) * s.width + j, std::min(s.width - j, kVectorSize<T>));
     }
+}
+
+template <class T>
+void fold(const Conv2dSizes& s, const T* products, std::int64_t product_step, T* dx) {
+  const std::int64_t sums_step = round_up(s.height * s.out_width, kVectorSize<T>);
+  const Scratch<T> scratch(s.kernel_width * sums_step + 2 * kVectorSize<T>);
+  T* sums = scratch.get() + kVectorSize<T>;
+  fold_rows(s, products, product_step, sums, sums_step);
+  fold_columns(s, sums, sums_step, dx);
 }
 
 template <class T>

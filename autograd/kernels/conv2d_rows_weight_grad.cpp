@@ -13,15 +13,14 @@ namespace {
 /// weights.
 void list_taps(const PlaneConvolution& c, bool flip, std::int64_t sources, std::int64_t* begins) {
   const std::int64_t copy_size = c.copy_size();
-  for (std::int64_t u = 0; u < c.tap_rows; ++u) {
-    const std::int64_t row_offset = c.tap_offset(flip ? c.tap_rows - 1 - u : u);
-    for (std::int64_t source = 0; source < sources; ++source)
-      for (std::int64_t v = 0; v < c.tap_columns; ++v) {
-        const std::int64_t column = flip ? c.tap_columns - 1 - v : v;
-        begins[(source * c.tap_rows + u) * c.tap_columns + v] =
-            (source * c.tap_columns + column) * copy_size + row_offset;
-      }
-  }
+  const std::int64_t first_column = flip ? (c.tap_columns - 1) * copy_size : 0;
+  const std::int64_t next_column = flip ? -copy_size : copy_size;
+  for (std::int64_t source = 0; source < sources; ++source)
+    for (std::int64_t u = 0; u < c.tap_rows; ++u) {
+      std::int64_t begin =
+          source * c.tap_columns * copy_size + first_column + c.tap_offset(flip ? c.tap_rows - 1 - u : u);
+      for (std::int64_t v = 0; v < c.tap_columns; ++v, begin += next_column) *begins++ = begin;
+    }
 }
 
 /// Whether the weight gradient runs its registers along the rows of dy instead of the positions, where a sum
@@ -65,7 +64,7 @@ template <class T>
 void weight_grad_along_positions(const WeightGrad<T>& job, Piece sources) {
   const SomeTaps<T> taps(job, sources);
   for (std::int64_t n = 0; n < job.batch; ++n) {
-    shift_planes(job.c, sources, job.x + n * job.x_image, taps.copies.get());
+    row_kernels<T>().shift(job.c, sources, job.x + n * job.x_image, taps.copies.get());
     row_kernels<T>().correlate(job.c, job.dy + n * job.dy_image, taps.copies.get(), taps.begins.get(),
                                taps.count, n > 0, job.dw + taps.first);
   }
@@ -78,7 +77,7 @@ void weight_grad_along_rows(const WeightGrad<T>& job, Piece sources, const T* dy
   const SomeTaps<T> taps(job, sources);
   const Scratch<T> dw_t(taps.count * row_step);
   for (std::int64_t n = 0; n < job.batch; ++n) {
-    shift_planes(job.c, sources, job.x + n * job.x_image, taps.copies.get());
+    row_kernels<T>().shift(job.c, sources, job.x + n * job.x_image, taps.copies.get());
     kernels.correlate_transposed(job.c.positions(), row_step, dy_t + n * job.c.positions() * row_step,
                                  taps.copies.get(), taps.begins.get(), taps.count, n > 0, dw_t.get());
   }

@@ -14,23 +14,31 @@ namespace adjoint::kernels {
 
 TapOrder tap_order(const PlaneConvolution& c) {
   // Longer inner loops are quicker.
-  if (c.sources > c.tap_columns) return {true, c.tap_rows * c.tap_columns, c.sources};
-  return {false, c.tap_rows * c.sources, c.tap_columns};
+  if (c.sources <= c.tap_columns) return {false, 1, c.tap_rows * c.sources, c.tap_columns};
+  // But a tile comes back to its weights of the same sources for every tap.
+  constexpr std::int64_t kMostTaps = 640, kFewestSources = 16;
+  const std::int64_t area = c.tap_rows * c.tap_columns;
+  std::int64_t sources = c.sources;
+  for (std::int64_t blocks = 2; sources * area > kMostTaps && c.sources >= blocks * kFewestSources; ++blocks)
+    if (c.sources % blocks == 0) sources = c.sources / blocks;
+  return {true, c.sources / sources, c.sources / sources * area, sources};
 }
 
 namespace {
 
 /// The segments of the tile kernel for tap_order(c).
 void list_segments(const PlaneConvolution& c, const WeightSteps& steps, Segment* segments) {
-  const bool sources_inside = tap_order(c).sources_inside;
-  const std::int64_t outer = sources_inside ? c.tap_columns : c.sources;
-  const std::int64_t outer_w = sources_inside ? steps.tap_column : steps.source;
-  const std::int64_t outer_copies = (sources_inside ? 1 : c.tap_columns) * c.copy_size();
-  for (std::int64_t u = 0; u < c.tap_rows; ++u) {
-    const Segment first{u * steps.tap_row, c.tap_offset(u)};
+  const TapOrder order = tap_order(c);
+  const std::int64_t copy_size = c.copy_size(), source_copies = c.tap_columns * copy_size;
+  const Segment next_block{order.depth * steps.source, order.depth * source_copies};
+  const Segment next_outer =
+      order.sources_inside ? Segment{steps.tap_column, copy_size} : Segment{steps.source, source_copies};
+  const std::int64_t outer = order.segment_count / order.blocks / c.tap_rows;
+  for (std::int64_t block = 0; block < order.blocks; ++block)
     for (std::int64_t i = 0; i < outer; ++i)
-      segments[i * c.tap_rows + u] = {first.a + i * outer_w, first.b + i * outer_copies};
-  }
+      for (std::int64_t u = 0; u < c.tap_rows; ++u)
+        *segments++ = {block * next_block.a + i * next_outer.a + u * steps.tap_row,
+                       block * next_block.b + i * next_outer.b + c.tap_offset(u)};
 }
 
 /// out [rows, positions] from source [sources, height, width], in bands of output rows and, where these are
@@ -40,9 +48,7 @@ template <class T>
 void convolve_planes(const PlaneConvolution& whole, const WeightSteps& steps, const T* source, const T* w,
                      const T* start, T* out) {
   const std::int64_t work = whole.rows * whole.positions() * whole.taps();
-  const std::int64_t shared_rows = (whole.tap_rows - 1) * whole.row_dilation;  // by neighbouring bands
-  const std::int64_t bands =
-      chunks_of(work, whole.out_height * whole.row_step / std::max(4 * shared_rows, whole.row_step));
+  const std::int64_t bands = bands_of(whole, work);
   const std::int64_t row_pieces = bands >= 4 ? 1 : chunks_of(work / bands, whole.rows / 64);
   parallel_for(bands * row_pieces, work, [&](std::int64_t chunk) {
     const Piece out_rows = piece(whole.out_height, bands, chunk / row_pieces);
@@ -212,6 +218,8 @@ template <class T>
 void conv2d_rows(const Conv2dSizes& s, const T* x, const T* w, const T* bias, T* y) {
   const PlaneConvolution c = forward_convolution(s);
   const GroupSizes group(s);
+  if (group.products > kFewProducts && forward_pays_along_maps(c, row_kernels<T>().vector_size))
+    return forward_along_maps(s, x, w, bias, y);
   const std::int64_t area = s.kernel_height * s.kernel_width, sign = s.flip ? -1 : 1;
   const WeightSteps steps{c.sources * area, area, sign * s.kernel_width, sign};
   parallel_for(s.batch * s.groups, s.batch * s.groups * group.products, [&](std::int64_t i) {

@@ -65,11 +65,26 @@ struct WeightSteps {
 /// The loops over a convolution's taps, in an order that suits the tile kernel: evenly spaced products
 /// inside, a table of segments around them.
 struct TapOrder {
-  bool sources_inside;         // else kernel columns
-  std::int64_t segment_count;  // at most sources * tap_rows or tap_rows * tap_columns
+  bool sources_inside;  // some sources, else kernel columns
+  std::int64_t blocks;  // of sources
+  std::int64_t segment_count;
   std::int64_t depth;
 };
 TapOrder tap_order(const PlaneConvolution& convolution);
+
+/// c[r, :] = start[r, :] + sum_k a[begins[r] + offsets[k]] b[k, :] for r < rows and k < depth. A row of b
+/// and c is one register or several, at most kMostVectors.
+template <class T>
+struct IndexedProduct {
+  static constexpr std::int64_t kMostVectors = 3;
+  const T* a;
+  const std::int64_t *begins, *offsets;
+  std::int64_t rows, depth;
+  const T* b;
+  const T* start;          // null for zeros
+  std::int64_t start_row;  // from start[r, :] to start[r + 1, :]
+  T* c;
+};
 
 /// The functions compiled for this processor's instruction set. T is float or double.
 template <class T>
@@ -85,14 +100,14 @@ struct RowKernels {
   /// convolution.taps()].
   void (*correlate)(const PlaneConvolution& convolution, const T* dy, const T* copies,
                     const std::int64_t* tap_begins, std::int64_t taps, bool accumulate, T* dw);
-  /// The same with registers along the rows: dw_t[k, r] (+)= sum_p copies[tap_begins[k] + p] dy_t[p, r], for
-  /// all r < row_step, a whole number of registers.
-  void (*correlate_transposed)(std::int64_t positions, std::int64_t row_step, const T* dy_t, const T* copies,
-                               const std::int64_t* tap_begins, std::int64_t taps, bool accumulate, T* dw_t);
+  void (*indexed_product)(const IndexedProduct<T>& product, std::int64_t vectors);
   /// to[c, r] = from[r, c] for r < rows, c < columns, up to the next whole register of rows: to_step is at
   /// least that.
   void (*transpose)(const T* from, std::int64_t from_step, std::int64_t rows, std::int64_t columns, T* to,
                     std::int64_t to_step);
+  /// The same, writing nothing else.
+  void (*transpose_exactly)(const T* from, std::int64_t from_step, std::int64_t rows, std::int64_t columns,
+                            T* to, std::int64_t to_step);
   /// One plane of dx: dx[i, j] = sum_{u,v} products[u, v, i + ph - u dh, j + pw - v dw], where that is an
   /// output position; strides are 1. Products of different taps are product_step apart; fold_margin zeros lie
   /// before each and after the last, and a register more can be read.
@@ -164,5 +179,34 @@ inline constexpr std::int64_t kChunkWork = 4 * kWorkWorthAThread;
 inline std::int64_t chunks_of(std::int64_t work, std::int64_t most) {
   return std::clamp<std::int64_t>(work / kChunkWork, 1, std::max<std::int64_t>(most, 1));
 }
+
+/// How many bands of output rows a convolution's work makes: neighbouring ones share source rows, few of
+/// them.
+inline std::int64_t bands_of(const PlaneConvolution& c, std::int64_t work) {
+  const std::int64_t shared_rows = (c.tap_rows - 1) * c.row_dilation;
+  return chunks_of(work, c.out_height * c.row_step / std::max(4 * shared_rows, c.row_step));
+}
+
+/// The weight gradient of one group of channels: dy and x of its first image, images so many elements apart.
+template <class T>
+struct WeightGrad {
+  PlaneConvolution c;
+  bool flip;
+  std::int64_t batch, dy_image, x_image;
+  const T *dy, *x;
+  T* dw;
+};
+
+// Registers along the maps, in conv2d_rows_along_maps.cpp, and whether they are quicker than along the
+// positions.
+
+template <class T>
+void forward_along_maps(const Conv2dSizes& sizes, const T* x, const T* w, const T* bias, T* y);
+bool forward_pays_along_maps(const PlaneConvolution& forward, std::int64_t vector_size);
+
+/// In chunks of source planes.
+template <class T>
+void weight_grad_along_maps(const WeightGrad<T>& job, std::int64_t chunks, std::int64_t work);
+bool weight_grad_pays_along_maps(const PlaneConvolution& forward, std::int64_t vector_size);
 
 }  // namespace adjoint::kernels

@@ -19,9 +19,8 @@ namespace {
 // Four taps are summed up together; beside their values, kCorrelateRows x 4 accumulators fit the registers.
 constexpr int kCorrelateTaps = 4;
 constexpr int kCorrelateRows = HWY_MAX_BYTES == 64 ? 6 : HWY_MAX_BYTES == 32 ? 2 : 1;
-// Or so many taps together with registers along the rows.
-constexpr int kTransposedTaps = HWY_MAX_BYTES == 64 ? 8 : 4;
-constexpr int kTransposedVectors = 3;
+// Rows of a tile of an indexed product.
+constexpr int kIndexedRows = HWY_MAX_BYTES == 64 ? 8 : 4;
 // Rows of dx that are added up together, so that additions need not wait for each other.
 constexpr int kFoldRows = 4;
 
@@ -223,58 +222,69 @@ void correlate(const PlaneConvolution& c, const T* dy, const T* copies, const st
   }
 }
 
-/// The sums of kTransposedTaps taps and kVectors registers of rows, over some positions.
+/// A tile of up to kIndexedRows rows and all columns, kVectors registers, over a piece of the depth.
 template <int kVectors, class T>
-void correlate_transposed_tile(Piece positions, std::int64_t row_step, const T* dy_t,
-                               const T* const (&values)[kTransposedTaps], std::int64_t taps, bool accumulate,
-                               T* sums) {
+void indexed_tile(const IndexedProduct<T>& product, std::int64_t row, Piece depth) {
   using V = hn::Vec<Tag<T>>;
+  constexpr std::int64_t kColumns = kVectors * kVectorSize<T>;
   const Tag<T> d;
-  V sum[kTransposedTaps][kVectors];
+  const std::int64_t rows = product.rows - row;
+  T* c = product.c + row * kColumns;
+  const bool first = depth.begin == 0;
+  const std::int64_t start_row = first ? product.start_row : kColumns;
+  const T* start = first && product.start != nullptr ? product.start + row * start_row : c;
+  const bool from_zero = first && product.start == nullptr;
+  const T* a[kIndexedRows];
+  V sum[kIndexedRows][kVectors];
   HWY_UNROLL(8)
-  for (int k = 0; k < kTransposedTaps; ++k) HWY_UNROLL(3)
-  for (int v = 0; v < kVectors; ++v)
-    sum[k][v] = accumulate && k < taps ? hn::LoadU(d, sums + k * row_step + v * kVectorSize<T>) : hn::Zero(d);
-  for (std::int64_t p = positions.begin; p < positions.end; ++p) {
-    V dy_values[kVectors];
+  for (int r = 0; r < kIndexedRows; ++r) {
+    a[r] = product.a + product.begins[row + std::min<std::int64_t>(r, rows - 1)];
     HWY_UNROLL(3)
-    for (int v = 0; v < kVectors; ++v) dy_values[v] = hn::LoadU(d, dy_t + p * row_step + v * kVectorSize<T>);
+    for (int v = 0; v < kVectors; ++v)
+      sum[r][v] =
+          from_zero || r >= rows ? hn::Zero(d) : hn::LoadU(d, start + r * start_row + v * kVectorSize<T>);
+  }
+  const T* b = product.b + depth.begin * kColumns;
+  for (std::int64_t k = depth.begin; k < depth.end; ++k, b += kColumns) {
+    const std::int64_t offset = product.offsets[k];
+    V b_values[kVectors];
+    HWY_UNROLL(3)
+    for (int v = 0; v < kVectors; ++v) b_values[v] = hn::LoadU(d, b + v * kVectorSize<T>);
     HWY_UNROLL(8)
-    for (int k = 0; k < kTransposedTaps; ++k) {
-      const V value = hn::Set(d, values[k][p]);
+    for (int r = 0; r < kIndexedRows; ++r) {
+      const V value = hn::Set(d, a[r][offset]);
       HWY_UNROLL(3)
-      for (int v = 0; v < kVectors; ++v) sum[k][v] = hn::MulAdd(value, dy_values[v], sum[k][v]);
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(value, b_values[v], sum[r][v]);
     }
   }
   HWY_UNROLL(8)
-  for (int k = 0; k < kTransposedTaps; ++k) HWY_UNROLL(3)
+  for (int r = 0; r < kIndexedRows; ++r) HWY_UNROLL(3)
   for (int v = 0; v < kVectors; ++v)
-    if (k < taps) hn::StoreU(sum[k][v], d, sums + k * row_step + v * kVectorSize<T>);
+    if (r < rows) hn::StoreU(sum[r][v], d, c + r * kColumns + v * kVectorSize<T>);
+}
+
+template <int kVectors, class T>
+void indexed_product(const IndexedProduct<T>& product) {
+  // So much of b stays in the first-level cache.
+  constexpr std::int64_t kDepth = 16384 / (kVectors * kVectorSize<T> * static_cast<std::int64_t>(sizeof(T)));
+  const std::int64_t bands = divide_up(product.depth, kDepth);
+  for (std::int64_t band = 0; band < bands; ++band)
+    for (std::int64_t row = 0; row < product.rows; row += kIndexedRows)
+      indexed_tile<kVectors>(product, row, piece(product.depth, bands, band));
 }
 
 template <class T>
-void correlate_transposed(std::int64_t positions, std::int64_t row_step, const T* dy_t, const T* copies,
-                          const std::int64_t* tap_begins, std::int64_t taps, bool accumulate, T* dw_t) {
-  constexpr std::int64_t kBand = 256;  // Positions whose dy stays in the first-level cache.
-  const std::int64_t vectors = row_step / kVectorSize<T>, groups = divide_up(vectors, kTransposedVectors);
-  for (std::int64_t first = 0; first < positions; first += kBand) {
-    const Piece band{first, std::min(first + kBand, positions)};
-    for (std::int64_t tap = 0; tap < taps; tap += kTransposedTaps) {
-      const T* values[kTransposedTaps];
-      for (int k = 0; k < kTransposedTaps; ++k) values[k] = copies + tap_begins[std::min(tap + k, taps - 1)];
-      for (std::int64_t g = 0; g < groups; ++g) {
-        const Piece some = piece(vectors, groups, g);
-        const std::int64_t row = some.begin * kVectorSize<T>;
-        const auto run = [&]<int kVectors>() {
-          correlate_transposed_tile<kVectors>(band, row_step, dy_t + row, values, taps - tap,
-                                              accumulate || first > 0, dw_t + tap * row_step + row);
-        };
-        some.size() == 1   ? run.template operator()<1>()
-        : some.size() == 2 ? run.template operator()<2>()
-                           : run.template operator()<3>();
-      }
-    }
-  }
+void indexed_product(const IndexedProduct<T>& product, std::int64_t vectors) {
+  vectors == 1   ? indexed_product<1>(product)
+  : vectors == 2 ? indexed_product<2>(product)
+                 : indexed_product<3>(product);
+}
+
+template <class T>
+void transpose_exactly(const T* from, std::int64_t from_step, std::int64_t rows, std::int64_t columns, T* to,
+                       std::int64_t to_step) {
+  transpose(from, from_step, rows, columns, to, to_step,
+            [](auto v, T* at, std::int64_t count) HWY_ATTR { store_first(v, Tag<T>(), at, count); });
 }
 
 /// sums[v, i, j] = sum_u products[u, v, i + ph - u dh, j] for the rows i of dx and the columns j of dy, as
@@ -332,8 +342,8 @@ void fold(const Conv2dSizes& s, const T* products, std::int64_t product_step, T*
 
 template <class T>
 constexpr RowKernels<T> kKernels{
-    kVectorSize<T>,      shift<T>, convolve<T>, correlate<T>, correlate_transposed<T>,
-    transpose_padded<T>, fold<T>};
+    kVectorSize<T>,       shift<T>, convolve<T>, correlate<T>, indexed_product<T>, transpose_padded<T>,
+    transpose_exactly<T>, fold<T>};
 
 const RowKernels<float>* float_kernels() { return &kKernels<float>; }
 const RowKernels<double>* double_kernels() { return &kKernels<double>; }

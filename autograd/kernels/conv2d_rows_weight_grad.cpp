@@ -1,5 +1,4 @@
-// The weight gradient of few images, in the row layout: for every weight a sum of products along positions,
-// with registers along the positions or, where there are many output planes, along these.
+// The weight gradient of few images, in the row layout: for every weight a sum of products along positions.
 #include <algorithm>
 
 #include "autograd/kernels/conv2d_rows.h"
@@ -22,25 +21,6 @@ void list_taps(const PlaneConvolution& c, bool flip, std::int64_t sources, std::
       for (std::int64_t v = 0; v < c.tap_columns; ++v, begin += next_column) *begins++ = begin;
     }
 }
-
-/// Whether the weight gradient runs its registers along the rows of dy instead of the positions, where a sum
-/// over lanes at the end costs as much as some 4 registers of positions. Counts registers of multiply-adds;
-/// along the rows, 8 taps go together.
-bool rows_in_registers(const PlaneConvolution& c, std::int64_t vector_size) {
-  const std::int64_t along_rows = round_up(c.taps(), 8) * divide_up(c.rows, vector_size) * c.positions();
-  const std::int64_t along_positions = c.taps() * c.rows * (divide_up(c.positions(), vector_size) + 4);
-  return along_rows < along_positions;
-}
-
-/// The weight gradient of one group of channels: dy and x of its first image, images so many elements apart.
-template <class T>
-struct WeightGrad {
-  PlaneConvolution c;
-  bool flip;
-  std::int64_t batch, dy_image, x_image;
-  const T *dy, *x;
-  T* dw;
-};
 
 /// The taps of some sources.
 template <class T>
@@ -70,43 +50,16 @@ void weight_grad_along_positions(const WeightGrad<T>& job, Piece sources) {
   }
 }
 
-/// The same with registers along the rows of dy; dy_t [batch, positions, row_step].
-template <class T>
-void weight_grad_along_rows(const WeightGrad<T>& job, Piece sources, const T* dy_t, std::int64_t row_step) {
-  const auto& kernels = row_kernels<T>();
-  const SomeTaps<T> taps(job, sources);
-  const Scratch<T> dw_t(taps.count * row_step);
-  for (std::int64_t n = 0; n < job.batch; ++n) {
-    row_kernels<T>().shift(job.c, sources, job.x + n * job.x_image, taps.copies.get());
-    kernels.correlate_transposed(job.c.positions(), row_step, dy_t + n * job.c.positions() * row_step,
-                                 taps.copies.get(), taps.begins.get(), taps.count, n > 0, dw_t.get());
-  }
-  const std::int64_t tap_step = round_up(taps.count, kernels.vector_size);
-  const Scratch<T> dw(job.c.rows * tap_step);
-  kernels.transpose(dw_t.get(), row_step, taps.count, job.c.rows, dw.get(), tap_step);
-  for (std::int64_t r = 0; r < job.c.rows; ++r)
-    std::copy_n(dw.get() + r * tap_step, taps.count, job.dw + r * job.c.taps() + taps.first);
-}
-
 template <class T>
 void weight_grad_group(const WeightGrad<T>& job) {
   const PlaneConvolution& c = job.c;
-  const auto& kernels = row_kernels<T>();
   constexpr std::int64_t kFewestTaps = 64;  // of a chunk: registers hold 8 at a time, the last often fewer
   const std::int64_t work = job.batch * c.rows * c.taps() * c.positions();
   const std::int64_t chunks = chunks_of(work, std::min(c.sources, c.taps() / kFewestTaps));
-  const bool along_rows = rows_in_registers(c, kernels.vector_size);
-  const std::int64_t row_step = round_up(c.rows, kernels.vector_size), dy_t_image = c.positions() * row_step;
-  const Scratch<T> dy_t(along_rows ? job.batch * dy_t_image : 0);
-  if (along_rows)
-    parallel_for(job.batch, job.batch * dy_t_image * kElementWork, [&](std::int64_t n) {
-      kernels.transpose(job.dy + n * job.dy_image, c.positions(), c.rows, c.positions(),
-                        dy_t.get() + n * dy_t_image, row_step);
-    });
+  if (weight_grad_pays_along_maps(c, row_kernels<T>().vector_size))
+    return weight_grad_along_maps(job, chunks, work);
   parallel_for(chunks, work, [&](std::int64_t chunk) {
-    const Piece sources = piece(c.sources, chunks, chunk);
-    along_rows ? weight_grad_along_rows(job, sources, dy_t.get(), row_step)
-               : weight_grad_along_positions(job, sources);
+    weight_grad_along_positions(job, piece(c.sources, chunks, chunk));
   });
 }
 

@@ -76,10 +76,10 @@ template <class T>
 inline constexpr std::int64_t kStripColumns = 16 / sizeof(T);
 
 /// to[c * to_step + r] = from[min(r, last_row) * from_step + c] for r < kVectorSize, c < kStripColumns: reads
-/// 16 bytes of each row, writes whole vectors.
-template <class T>
+/// 16 bytes of each row, calls store(vector, to) for each column.
+template <class T, class Store>
 HWY_INLINE void transpose_strip(const T* from, std::int64_t from_step, std::int64_t last_row, T* to,
-                                std::int64_t to_step) {
+                                std::int64_t to_step, const Store& store) {
   const Tag<T> d;
   const hn::FixedTag<T, 16 / sizeof(T)> part;
   constexpr int kParts = HWY_MAX_BYTES / 16;
@@ -105,14 +105,14 @@ HWY_INLINE void transpose_strip(const T* from, std::int64_t from_step, std::int6
     const auto low23 = hn::BitCast(wide, hn::InterleaveLower(d, v2, v3));
     const auto high01 = hn::BitCast(wide, hn::InterleaveUpper(d, v0, v1));
     const auto high23 = hn::BitCast(wide, hn::InterleaveUpper(d, v2, v3));
-    hn::StoreU(hn::BitCast(d, hn::InterleaveLower(wide, low01, low23)), d, to);
-    hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(wide, low01, low23)), d, to + to_step);
-    hn::StoreU(hn::BitCast(d, hn::InterleaveLower(wide, high01, high23)), d, to + 2 * to_step);
-    hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(wide, high01, high23)), d, to + 3 * to_step);
+    store(hn::BitCast(d, hn::InterleaveLower(wide, low01, low23)), to);
+    store(hn::BitCast(d, hn::InterleaveUpper(wide, low01, low23)), to + to_step);
+    store(hn::BitCast(d, hn::InterleaveLower(wide, high01, high23)), to + 2 * to_step);
+    store(hn::BitCast(d, hn::InterleaveUpper(wide, high01, high23)), to + 3 * to_step);
   } else {
     const auto v0 = gather(0), v1 = gather(1);
-    hn::StoreU(hn::InterleaveLower(d, v0, v1), d, to);
-    hn::StoreU(hn::InterleaveUpper(d, v0, v1), d, to + to_step);
+    store(hn::InterleaveLower(d, v0, v1), to);
+    store(hn::InterleaveUpper(d, v0, v1), to + to_step);
   }
 }
 
@@ -148,27 +148,37 @@ HWY_INLINE void store_sums(D d, hn::Vec<D> v0, hn::Vec<D> v1, hn::Vec<D> v2, hn:
   }
 }
 
-/// to[c * to_step + r] = from[r * from_step + c] for r < rows, c < columns. Writes whole vectors, c by c:
-/// rows rounded up to kVectorSize must fit in to_step; or, where rows <= kVectorSize, a vector past the end
-/// is enough.
+/// to[c * to_step + r] = from[r * from_step + c] for r < rows, c < columns; where rows are no whole vectors,
+/// the last ones go to store_rest(vector, to, how many count).
+template <class T, class StoreRest>
+HWY_INLINE void transpose(const T* from, std::int64_t from_step, std::int64_t rows, std::int64_t columns,
+                          T* to, std::int64_t to_step, const StoreRest& store_rest) {
+  constexpr std::int64_t kSide = kStripColumns<T>;
+  const auto whole = [](auto v, T* at) HWY_ATTR { hn::StoreU(v, Tag<T>(), at); };
+  for (std::int64_t r = 0; r < rows; r += kVectorSize<T>) {
+    const std::int64_t count = std::min(rows - r, kVectorSize<T>);
+    const auto rest = [&](auto v, T* at) HWY_ATTR { store_rest(v, at, count); };
+    const T* strip = from + r * from_step;
+    std::int64_t c = 0;
+    if (count == kVectorSize<T>) {
+      for (; c + kSide <= columns; c += kSide)
+        transpose_strip(strip + c, from_step, kVectorSize<T> - 1, to + c * to_step + r, to_step, whole);
+    } else {
+      for (; c + kSide <= columns; c += kSide)
+        transpose_strip(strip + c, from_step, count - 1, to + c * to_step + r, to_step, rest);
+    }
+    for (; c < columns; ++c)
+      for (std::int64_t i = 0; i < count; ++i) to[c * to_step + r + i] = strip[i * from_step + c];
+  }
+}
+
+/// The same in whole vectors, c by c: rows rounded up to kVectorSize must fit in to_step; or, where rows <=
+/// kVectorSize, a vector past the end is enough.
 template <class T>
 void transpose_padded(const T* from, std::int64_t from_step, std::int64_t rows, std::int64_t columns, T* to,
                       std::int64_t to_step) {
-  constexpr std::int64_t kSide = kStripColumns<T>;
-  for (std::int64_t r = 0; r < rows; r += kVectorSize<T>) {
-    const std::int64_t last_row = std::min(rows - r, kVectorSize<T>) - 1;
-    std::int64_t c = 0;
-    if (last_row == kVectorSize<T> - 1) {
-      for (; c + kSide <= columns; c += kSide)
-        transpose_strip(from + r * from_step + c, from_step, kVectorSize<T> - 1, to + c * to_step + r,
-                        to_step);
-    } else {
-      for (; c + kSide <= columns; c += kSide)
-        transpose_strip(from + r * from_step + c, from_step, last_row, to + c * to_step + r, to_step);
-    }
-    for (; c < columns; ++c)
-      for (std::int64_t i = 0; i <= last_row; ++i) to[c * to_step + r + i] = from[(r + i) * from_step + c];
-  }
+  transpose(from, from_step, rows, columns, to, to_step,
+            [](auto v, T* at, std::int64_t) HWY_ATTR { hn::StoreU(v, Tag<T>(), at); });
 }
 
 }  // namespace adjoint::kernels::HWY_NAMESPACE

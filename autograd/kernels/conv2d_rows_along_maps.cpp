@@ -1,0 +1,203 @@
+// Convolutions of few images with registers along the maps (output planes): single values of an image times
+// registers of weights, or of dy, of all maps. Where positions would leave registers half empty nothing is
+// wasted, and an image is read in place, or copied once if there are zeros around it. In exchange w, y, dy
+// and dw have to be transposed.
+#include <algorithm>
+
+#include "autograd/kernels/conv2d_rows.h"
+#include "autograd/kernels/scratch.h"
+
+namespace adjoint::kernels {
+namespace {
+
+/// Some source planes of an image with the zeros around them, and where its taps and positions lie.
+template <class T>
+class PaddedPlanes {
+ public:
+  PaddedPlanes(const PlaneConvolution& c, bool flip, Piece sources)
+      : sources_(sources),
+        padded_(padded(c)),
+        in_place_(c.row_offset >= 0 && c.row_offset + padded_.out_height <= c.source_height &&
+                  c.column_offset >= 0 && c.column_offset + padded_.out_width <= c.source_width),
+        copy_(in_place_ ? 0 : padded_.copies_size(sources.size())),
+        taps_(sources.size() * c.tap_rows * c.tap_columns),
+        positions_(c.positions()) {
+    const std::int64_t row = in_place_ ? c.source_width : padded_.out_width;
+    const std::int64_t plane = in_place_ ? c.source_height * row : padded_.copy_size();
+    std::int64_t* tap = taps_.get();
+    for (std::int64_t s = 0; s < sources.size(); ++s)
+      for (std::int64_t u = 0; u < c.tap_rows; ++u)
+        for (std::int64_t v = 0; v < c.tap_columns; ++v)
+          *tap++ = s * plane + (flip ? c.tap_rows - 1 - u : u) * c.row_dilation * row +
+                   (flip ? c.tap_columns - 1 - v : v) * c.column_dilation;
+    std::int64_t* position = positions_.get();
+    for (std::int64_t i = 0; i < c.out_height; ++i)
+      for (std::int64_t j = 0; j < c.out_width; ++j) *position++ = i * c.row_step * row + j * c.column_step;
+  }
+
+  /// The planes of one image's group of channels, until the next call. The value that output position p meets
+  /// at tap k is at positions()[p] + taps()[k].
+  const T* of(const T* x) const {
+    if (in_place_)
+      return x + (sources_.begin * padded_.source_height + padded_.row_offset) * padded_.source_width +
+             padded_.column_offset;
+    row_kernels<T>().shift(padded_, sources_, x, copy_.get());
+    return copy_.get();
+  }
+  const std::int64_t* taps() const { return taps_.get(); }
+  const std::int64_t* positions() const { return positions_.get(); }
+
+ private:
+  /// The convolution whose only shifted copy of a plane is that plane with the zeros around it.
+  static PlaneConvolution padded(PlaneConvolution c) {
+    c.out_height = (c.out_height - 1) * c.row_step + (c.tap_rows - 1) * c.row_dilation + 1;
+    c.out_width = (c.out_width - 1) * c.column_step + (c.tap_columns - 1) * c.column_dilation + 1;
+    c.tap_rows = c.tap_columns = c.row_step = c.column_step = 1;
+    return c;
+  }
+
+  Piece sources_;
+  PlaneConvolution padded_;
+  bool in_place_;
+  Scratch<T> copy_;
+  Scratch<std::int64_t> taps_, positions_;
+};
+
+/// The maps in panels of few registers. A panel of an array with maps as columns is contiguous; panels follow
+/// each other.
+struct MapPanels {
+  MapPanels(std::int64_t maps, std::int64_t vector_size)
+      : maps(maps),
+        vector_size(vector_size),
+        vectors(divide_up(maps, vector_size)),
+        count(divide_up(vectors, IndexedProduct<float>::kMostVectors)) {}
+  std::int64_t maps, vector_size, vectors, count;
+
+  std::int64_t columns() const { return vectors * vector_size; }
+  struct Panel {
+    std::int64_t vectors, first, maps;
+  };
+  Panel panel(std::int64_t index) const {
+    const Piece v = piece(vectors, count, index);
+    return {v.size(), v.begin * vector_size, std::min(v.end * vector_size, maps) - v.begin * vector_size};
+  }
+};
+
+/// panels[p][k, m] = from[m of panel p, k] for k < size.
+template <class T>
+void transpose_panels(const MapPanels& maps, const T* from, std::int64_t size, T* panels) {
+  for (std::int64_t p = 0; p < maps.count; ++p) {
+    const auto panel = maps.panel(p);
+    row_kernels<T>().transpose(from + panel.first * size, size, panel.maps, size, panels + panel.first * size,
+                               panel.vectors * maps.vector_size);
+  }
+}
+
+/// What the two ways cost, in registers of multiply-adds; measured. Single values are spread over a register
+/// somewhat slower than registers are read, hence the twelfth.
+struct Costs {
+  Costs(const PlaneConvolution& c, std::int64_t vector_size)
+      : maps(divide_up(c.rows, vector_size)),
+        transposed(4 * (c.positions() + c.taps()) * maps),
+        shifted((c.column_step == 1 ? 4 : 16) * c.sources * c.tap_columns * c.row_step * c.phase_rows() *
+                divide_up(c.out_width, vector_size)) {}
+  std::int64_t maps, transposed, shifted;
+  bool along_maps_pays(std::int64_t along_maps, std::int64_t along_positions) const {
+    return (along_maps + transposed) * 13 / 12 < along_positions + shifted;
+  }
+};
+
+}  // namespace
+
+bool forward_pays_along_maps(const PlaneConvolution& c, std::int64_t vector_size) {
+  const Costs costs(c, vector_size);
+  return costs.along_maps_pays(round_up(c.positions(), 8) * costs.maps * c.taps(),
+                               c.rows * divide_up(c.positions(), vector_size) * c.taps());
+}
+
+bool weight_grad_pays_along_maps(const PlaneConvolution& c, std::int64_t vector_size) {
+  constexpr std::int64_t kSumOfLanes = 2;
+  const Costs costs(c, vector_size);
+  return costs.along_maps_pays(round_up(c.taps(), 8) * costs.maps * c.positions(),
+                               c.taps() * c.rows * (divide_up(c.positions(), vector_size) + kSumOfLanes));
+}
+
+template <class T>
+void forward_along_maps(const Conv2dSizes& s, const T* x, const T* w, const T* bias, T* y) {
+  const auto& kernels = row_kernels<T>();
+  const PlaneConvolution c = forward_convolution(s);
+  const GroupSizes group(s);
+  const MapPanels maps(c.rows, kernels.vector_size);
+  const Scratch<T> w_t(s.groups * c.taps() * maps.columns()),
+      start(bias == nullptr ? 0 : s.groups * maps.columns());
+  for (std::int64_t g = 0; g < s.groups; ++g) {
+    transpose_panels(maps, w + g * group.w, c.taps(), w_t.get() + g * c.taps() * maps.columns());
+    if (bias == nullptr) continue;
+    T* group_start = start.get() + g * maps.columns();
+    std::fill(std::copy_n(bias + g * c.rows, c.rows, group_start), group_start + maps.columns(), T(0));
+  }
+  const std::int64_t bands = bands_of(c, group.products);
+  const std::int64_t pieces = bands >= 4 ? 1 : chunks_of(group.products / bands, maps.count);
+  parallel_for(
+      s.batch * s.groups * bands * pieces, s.batch * s.groups * group.products, [&](std::int64_t chunk) {
+        const std::int64_t band = chunk / pieces, image = band / bands, g = image % s.groups;
+        const Piece rows = piece(c.out_height, bands, band % bands),
+                    some = piece(maps.count, pieces, chunk % pieces);
+        const PlaneConvolution part = c.band(rows);
+        const PaddedPlanes<T> planes(part, s.flip, {0, c.sources});
+        const T* image_planes = planes.of(x + image * group.x);
+        const Scratch<T> y_t(part.positions() * maps.columns());
+        for (std::int64_t p = some.begin; p < some.end; ++p) {
+          const auto panel = maps.panel(p);
+          kernels.indexed_product(
+              {image_planes, planes.positions(), planes.taps(), part.positions(), c.taps(),
+               w_t.get() + (g * maps.columns() + panel.first) * c.taps(),
+               bias == nullptr ? nullptr : start.get() + g * maps.columns() + panel.first, 0, y_t.get()},
+              panel.vectors);
+          kernels.transpose_exactly(
+              y_t.get(), panel.vectors * maps.vector_size, part.positions(), panel.maps,
+              y + image * group.y + panel.first * c.positions() + rows.begin * c.out_width, c.positions());
+        }
+      });
+}
+
+template <class T>
+void weight_grad_along_maps(const WeightGrad<T>& job, std::int64_t chunks, std::int64_t work) {
+  const auto& kernels = row_kernels<T>();
+  const PlaneConvolution& c = job.c;
+  const MapPanels maps(c.rows, kernels.vector_size);
+  const std::int64_t dy_t_image = c.positions() * maps.columns();
+  const Scratch<T> dy_t(job.batch * dy_t_image);
+  parallel_for(job.batch, job.batch * dy_t_image * kElementWork, [&](std::int64_t n) {
+    transpose_panels(maps, job.dy + n * job.dy_image, c.positions(), dy_t.get() + n * dy_t_image);
+  });
+  parallel_for(chunks, work, [&](std::int64_t chunk) {
+    const Piece sources = piece(c.sources, chunks, chunk);
+    const std::int64_t area = c.tap_rows * c.tap_columns, taps = sources.size() * area;
+    const PaddedPlanes<T> planes(c, job.flip, sources);
+    const Scratch<T> dw_t(taps * maps.columns());
+    for (std::int64_t n = 0; n < job.batch; ++n) {
+      const T* image_planes = planes.of(job.x + n * job.x_image);
+      for (std::int64_t p = 0; p < maps.count; ++p) {
+        const auto panel = maps.panel(p);
+        T* sums = dw_t.get() + panel.first * taps;
+        kernels.indexed_product({image_planes, planes.taps(), planes.positions(), taps, c.positions(),
+                                 dy_t.get() + n * dy_t_image + panel.first * c.positions(),
+                                 n > 0 ? sums : nullptr, panel.vectors * maps.vector_size, sums},
+                                panel.vectors);
+      }
+    }
+    for (std::int64_t p = 0; p < maps.count; ++p) {
+      const auto panel = maps.panel(p);
+      kernels.transpose_exactly(dw_t.get() + panel.first * taps, panel.vectors * maps.vector_size, taps,
+                                panel.maps, job.dw + panel.first * c.taps() + sources.begin * area, c.taps());
+    }
+  });
+}
+
+template void forward_along_maps(const Conv2dSizes&, const float*, const float*, const float*, float*);
+template void forward_along_maps(const Conv2dSizes&, const double*, const double*, const double*, double*);
+template void weight_grad_along_maps(const WeightGrad<float>&, std::int64_t, std::int64_t);
+template void weight_grad_along_maps(const WeightGrad<double>&, std::int64_t, std::int64_t);
+
+}  // namespace adjoint::kernels

@@ -37,9 +37,10 @@ struct Whole {
 template <class T>
 class Part {
  public:
-  HWY_INLINE explicit Part(std::int64_t count) : count_(static_cast<std::size_t>(count)) {}
+  HWY_INLINE explicit Part(std::int64_t count)
+      : count_(static_cast<std::size_t>(count)), mask_(hn::FirstN(Tag<T>(), count_)) {}
 
-  HWY_INLINE hn::Mask<Tag<T>> mask() const { return hn::FirstN(Tag<T>(), count_); }
+  HWY_INLINE hn::Mask<Tag<T>> mask() const { return mask_; }
 
   HWY_INLINE Vector<T> load(const T* from) const {
     if constexpr (kMasked) {
@@ -71,6 +72,7 @@ class Part {
   // Highway touches whole vectors.
   static constexpr bool kMasked = HWY_TARGET <= HWY_AVX2;
   std::size_t count_;
+  hn::Mask<Tag<T>> mask_;
 };
 
 /// Calls body(i, part) for every vector of n elements: part, a Whole or at last a Part, loads and stores the

@@ -47,6 +47,31 @@ struct Window {
 // k of the input there. scatter writes outputs' values to the input elements at one place of their windows,
 // or adds them; `to` is the first one's.
 
+/// The first `count` elements, at most two vectors of them, as elements 0, 2, ... and 1, 3, ...
+template <class T>
+class Pairs {
+ public:
+  HWY_INLINE explicit Pairs(std::int64_t count)
+      : begin_of_high_(std::min(count, kVector<T>)), low_(begin_of_high_), high_(count - begin_of_high_) {}
+  HWY_INLINE void load(const T* from, Vector<T>& even, Vector<T>& odd) const {
+    const Tag<T> d;
+    const auto first = low_.load(from), second = high_.load(from + begin_of_high_);
+    even = hn::ConcatEven(d, second, first);
+    odd = hn::ConcatOdd(d, second, first);
+  }
+  HWY_INLINE void store(Vector<T> even, Vector<T> odd, T* to) const {
+    HWY_ALIGN T both[2 * kVector<T>];
+    hn::StoreInterleaved2(even, odd, Tag<T>(), both);
+    if (begin_of_high_ < kVector<T>) return low_.store(hn::Load(Tag<T>(), both), to);
+    Whole<T>().store(hn::Load(Tag<T>(), both), to);
+    high_.store(hn::Load(Tag<T>(), both + kVector<T>), to + kVector<T>);
+  }
+
+ private:
+  std::int64_t begin_of_high_;
+  Part<T> low_, high_;
+};
+
 /// Neighbouring columns side by side in one vector; Access is a Whole or a Part, kStride 2 or 0 for any
 /// stride.
 template <class T, class Access, int kStride>
@@ -55,20 +80,21 @@ struct RowsGroup {
   static constexpr bool kPairs = kStride == 2;
   Access access;
   std::int64_t count, stride;
+  Pairs<T> pairs{2 * count};
 
   HWY_INLINE Vector<T> load(const T* from, int) const { return access.load(from); }
   HWY_INLINE void store(Vector<T> value, T* to, int) const { access.store(value, to); }
 
   template <class Body>
   HWY_INLINE void for_window(const Window& w, const T* image, const Body& body) const {
-    for (std::int64_t u = w.rows.first; u < w.rows.last; ++u) {
-      const T* row = image + w.start + u * w.row_step;
+    const T* row = image + w.start + w.rows.first * w.row_step;
+    for (std::int64_t u = w.rows.first; u < w.rows.last; ++u, row += w.row_step) {
       const std::int64_t offset = u * w.width;
       std::int64_t v = w.columns.first;
       if constexpr (kStride == 2) {
         for (; v + 2 <= w.columns.last; v += 2) {  // All that lies between is wanted.
           Vector<T> even, odd;
-          load_pairs(2 * count, row + v, even, odd);
+          pairs.load(row + v, even, odd);
           body(offset + v, [&](int) HWY_ATTR { return even; });
           body(offset + v + 1, [&](int) HWY_ATTR { return odd; });
         }
@@ -87,19 +113,10 @@ struct RowsGroup {
   }
 
  private:
-  /// Elements 0, 2, ... and 1, 3, ... of the first `readable`.
-  static HWY_INLINE void load_pairs(std::int64_t readable, const T* from, Vector<T>& even, Vector<T>& odd) {
-    const Tag<T> d;
-    const std::int64_t low = std::min(readable, kVector<T>);
-    const auto first = Part<T>(low).load(from), second = Part<T>(readable - low).load(from + low);
-    even = hn::ConcatEven(d, second, first);
-    odd = hn::ConcatOdd(d, second, first);
-  }
-
   HWY_INLINE Vector<T> gather(const T* from) const {
     if constexpr (kStride == 2) {
       Vector<T> even, odd;
-      load_pairs(2 * count - 1, from, even, odd);  // What follows the last one may lie outside the array.
+      Pairs<T>(2 * count - 1).load(from, even, odd);  // What follows the last one may lie outside the array.
       return even;
     }
     if (stride == 1) return access.load(from);

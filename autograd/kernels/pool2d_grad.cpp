@@ -68,11 +68,7 @@ HWY_INLINE void write_pairs(const RowsGroup<T, Access, 2>& group, const Window& 
     if constexpr (std::is_same_v<Access, Whole<T>>) {
       hn::StoreInterleaved2(even, odd, d, to);
     } else {
-      HWY_ALIGN T pairs[2 * kVector<T>];
-      hn::StoreInterleaved2(even, odd, d, pairs);
-      const std::int64_t count = 2 * group.count, low = std::min(count, kVector<T>);
-      Part<T>(low).store(hn::Load(d, pairs), to);
-      Part<T>(count - low).store(hn::Load(d, pairs + kVector<T>), to + low);
+      group.pairs.store(even, odd, to);
     }
   }
 }

@@ -151,8 +151,9 @@ void convolve(const PlaneConvolution& c, const WeightSteps& steps, const Segment
   }
 }
 
-/// sums[r * sums_row + k] = sum_p dy[r, p] values[k][p] for kRows rows and kCorrelateTaps taps.
-template <int kRows, class T>
+/// sums[r * sums_row + k] = sum_p dy[r, p] values[k][p] for kRows rows and the first kTaps of kCorrelateTaps
+/// taps; unspecified for the others.
+template <int kRows, int kTaps, class T>
 void correlate_tile(const T* dy, std::int64_t positions, const T* const (&values)[kCorrelateTaps], T* sums,
                     std::int64_t sums_row) {
   using V = hn::Vec<Tag<T>>;
@@ -162,14 +163,14 @@ void correlate_tile(const T* dy, std::int64_t positions, const T* const (&values
   for (int r = 0; r < kRows; ++r) HWY_UNROLL(4)
   for (int k = 0; k < kCorrelateTaps; ++k) sum[r][k] = hn::Zero(d);
   const auto add_products = [&](std::int64_t p, auto load) HWY_ATTR {
-    V tap_values[kCorrelateTaps];
+    V tap_values[kTaps];
     HWY_UNROLL(4)
-    for (int k = 0; k < kCorrelateTaps; ++k) tap_values[k] = load(values[k] + p);
+    for (int k = 0; k < kTaps; ++k) tap_values[k] = load(values[k] + p);
     HWY_UNROLL(6)
     for (int r = 0; r < kRows; ++r) {
       const V dy_values = load(dy + r * positions + p);
       HWY_UNROLL(4)
-      for (int k = 0; k < kCorrelateTaps; ++k) sum[r][k] = hn::MulAdd(dy_values, tap_values[k], sum[r][k]);
+      for (int k = 0; k < kTaps; ++k) sum[r][k] = hn::MulAdd(dy_values, tap_values[k], sum[r][k]);
     }
   };
   std::int64_t p = 0;
@@ -191,11 +192,13 @@ void correlate_rows(const T* dy, std::int64_t positions, const T* copies, const 
     for (int k = 0; k < kCorrelateTaps; ++k) values[k] = copies + tap_begins[std::min(tap + k, taps - 1)];
     const std::int64_t count = std::min<std::int64_t>(taps - tap, kCorrelateTaps);
     if (count == kCorrelateTaps && !accumulate) {
-      correlate_tile<kRows>(dy, positions, values, dw + tap, dw_row);
+      correlate_tile<kRows, kCorrelateTaps>(dy, positions, values, dw + tap, dw_row);
       continue;
     }
     HWY_ALIGN T sums[kRows * kCorrelateTaps];
-    correlate_tile<kRows>(dy, positions, values, sums, kCorrelateTaps);
+    // One tap is left over by every kernel that is a square of an odd size.
+    const auto tile = count == 1 ? correlate_tile<kRows, 1, T> : correlate_tile<kRows, kCorrelateTaps, T>;
+    tile(dy, positions, values, sums, kCorrelateTaps);
     for (int r = 0; r < kRows; ++r)
       for (std::int64_t k = 0; k < count; ++k) {
         T& to = dw[r * dw_row + tap + k];

@@ -71,6 +71,8 @@ struct TapOrder {
   std::int64_t depth;
 };
 TapOrder tap_order(const PlaneConvolution& convolution);
+/// The segments of the tile kernel, tap_order(convolution).segment_count.
+void list_segments(const PlaneConvolution& convolution, const WeightSteps& steps, Segment* segments);
 
 /// c[r, :] = start[r, :] + sum_k a[begins[r] + offsets[k]] b[k, :] for r < rows and k < depth. A row of b
 /// and c is one register or several, at most kMostVectors.
@@ -108,9 +110,9 @@ struct RowKernels {
   /// The same, writing nothing else.
   void (*transpose_exactly)(const T* from, std::int64_t from_step, std::int64_t rows, std::int64_t columns,
                             T* to, std::int64_t to_step);
-  /// One plane of dx: dx[i, j] = sum_{u,v} products[u, v, i + ph - u dh, j + pw - v dw], where that is an
-  /// output position; strides are 1. Products of different taps are product_step apart; fold_margin zeros lie
-  /// before each and after the last, and a register more can be read.
+  /// One plane of dx: the sum of products[u, v, i, j] at dx[i sh + u dh - ph, j sw + v dw - pw], where that
+  /// lies in the plane. Products of different taps, in the order in which they are stored, are product_step
+  /// apart; (KH - 1) dh OW zeros lie before each and after the last, and a register more can be read.
   void (*fold)(const Conv2dSizes& sizes, const T* products, std::int64_t product_step, T* dx);
 };
 template <class T>
@@ -197,12 +199,23 @@ struct WeightGrad {
   T* dw;
 };
 
+/// out [rows, positions] from source [sources, height, width], in bands of output rows and, where these are
+/// few, pieces of output planes. Each makes the copies that it needs, so that threads share nothing but
+/// source. start may be null.
+template <class T>
+void convolve_planes(const PlaneConvolution& whole, const WeightSteps& steps, const T* source, const T* w,
+                     const T* start, T* out);
+
 // Registers along the maps, in conv2d_rows_along_maps.cpp, and whether they are quicker than along the
 // positions.
 
 template <class T>
 void forward_along_maps(const Conv2dSizes& sizes, const T* x, const T* w, const T* bias, T* y);
-bool forward_pays_along_maps(const PlaneConvolution& forward, std::int64_t vector_size);
+/// The input gradient for strides of 1; input_grad is its convolution of dy.
+template <class T>
+void input_grad_along_maps(const PlaneConvolution& input_grad, const Conv2dSizes& sizes, const T* dy,
+                           const T* w, T* dx);
+bool convolution_pays_along_maps(const PlaneConvolution& convolution, std::int64_t vector_size);
 
 /// In chunks of source planes.
 template <class T>

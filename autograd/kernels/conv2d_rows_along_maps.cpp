@@ -109,7 +109,7 @@ struct Costs {
 
 }  // namespace
 
-bool forward_pays_along_maps(const PlaneConvolution& c, std::int64_t vector_size) {
+bool convolution_pays_along_maps(const PlaneConvolution& c, std::int64_t vector_size) {
   const Costs costs(c, vector_size);
   return costs.along_maps_pays(round_up(c.positions(), 8) * costs.maps * c.taps(),
                                c.rows * divide_up(c.positions(), vector_size) * c.taps());
@@ -122,43 +122,72 @@ bool weight_grad_pays_along_maps(const PlaneConvolution& c, std::int64_t vector_
                                c.taps() * c.rows * (divide_up(c.positions(), vector_size) + kSumOfLanes));
 }
 
+namespace {
+
+/// out of all images' groups of channels, one after the other in source and out, from the groups' weights in
+/// panels; start [groups, columns of the panels] may be null.
+template <class T>
+void convolve_along_maps(const PlaneConvolution& c, bool flip, std::int64_t batch, std::int64_t groups,
+                         const T* source, const T* panels, const T* start, T* out) {
+  const auto& kernels = row_kernels<T>();
+  const MapPanels maps(c.rows, kernels.vector_size);
+  const std::int64_t work = c.rows * c.taps() * c.positions(), bands = bands_of(c, work);
+  const std::int64_t pieces = bands >= 4 ? 1 : chunks_of(work / bands, maps.count);
+  parallel_for(batch * groups * bands * pieces, batch * groups * work, [&](std::int64_t chunk) {
+    const std::int64_t band = chunk / pieces, image = band / bands, g = image % groups;
+    const Piece rows = piece(c.out_height, bands, band % bands),
+                some = piece(maps.count, pieces, chunk % pieces);
+    const PlaneConvolution part = c.band(rows);
+    const PaddedPlanes<T> planes(part, flip, {0, c.sources});
+    const T* image_planes = planes.of(source + image * c.sources * c.source_height * c.source_width);
+    const Scratch<T> out_t(part.positions() * maps.columns());
+    for (std::int64_t p = some.begin; p < some.end; ++p) {
+      const auto panel = maps.panel(p);
+      const std::int64_t column = g * maps.columns() + panel.first;
+      kernels.indexed_product(
+          {image_planes, planes.positions(), planes.taps(), part.positions(), c.taps(),
+           panels + column * c.taps(), start == nullptr ? nullptr : start + column, 0, out_t.get()},
+          panel.vectors);
+      kernels.transpose_exactly(
+          out_t.get(), panel.vectors * maps.vector_size, part.positions(), panel.maps,
+          out + (image * c.rows + panel.first) * c.positions() + rows.begin * c.out_width, c.positions());
+    }
+  });
+}
+
+}  // namespace
+
 template <class T>
 void forward_along_maps(const Conv2dSizes& s, const T* x, const T* w, const T* bias, T* y) {
-  const auto& kernels = row_kernels<T>();
   const PlaneConvolution c = forward_convolution(s);
-  const GroupSizes group(s);
-  const MapPanels maps(c.rows, kernels.vector_size);
-  const Scratch<T> w_t(s.groups * c.taps() * maps.columns()),
+  const MapPanels maps(c.rows, row_kernels<T>().vector_size);
+  const Scratch<T> panels(s.groups * c.taps() * maps.columns()),
       start(bias == nullptr ? 0 : s.groups * maps.columns());
   for (std::int64_t g = 0; g < s.groups; ++g) {
-    transpose_panels(maps, w + g * group.w, c.taps(), w_t.get() + g * c.taps() * maps.columns());
+    transpose_panels(maps, w + g * c.rows * c.taps(), c.taps(), panels.get() + g * c.taps() * maps.columns());
     if (bias == nullptr) continue;
     T* group_start = start.get() + g * maps.columns();
     std::fill(std::copy_n(bias + g * c.rows, c.rows, group_start), group_start + maps.columns(), T(0));
   }
-  const std::int64_t bands = bands_of(c, group.products);
-  const std::int64_t pieces = bands >= 4 ? 1 : chunks_of(group.products / bands, maps.count);
-  parallel_for(
-      s.batch * s.groups * bands * pieces, s.batch * s.groups * group.products, [&](std::int64_t chunk) {
-        const std::int64_t band = chunk / pieces, image = band / bands, g = image % s.groups;
-        const Piece rows = piece(c.out_height, bands, band % bands),
-                    some = piece(maps.count, pieces, chunk % pieces);
-        const PlaneConvolution part = c.band(rows);
-        const PaddedPlanes<T> planes(part, s.flip, {0, c.sources});
-        const T* image_planes = planes.of(x + image * group.x);
-        const Scratch<T> y_t(part.positions() * maps.columns());
-        for (std::int64_t p = some.begin; p < some.end; ++p) {
-          const auto panel = maps.panel(p);
-          kernels.indexed_product(
-              {image_planes, planes.positions(), planes.taps(), part.positions(), c.taps(),
-               w_t.get() + (g * maps.columns() + panel.first) * c.taps(),
-               bias == nullptr ? nullptr : start.get() + g * maps.columns() + panel.first, 0, y_t.get()},
-              panel.vectors);
-          kernels.transpose_exactly(
-              y_t.get(), panel.vectors * maps.vector_size, part.positions(), panel.maps,
-              y + image * group.y + panel.first * c.positions() + rows.begin * c.out_width, c.positions());
-        }
-      });
+  convolve_along_maps(c, s.flip, s.batch, s.groups, x, panels.get(), start.get(), y);
+}
+
+template <class T>
+void input_grad_along_maps(const PlaneConvolution& c, const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
+  const auto& kernels = row_kernels<T>();
+  const MapPanels channels(c.rows, kernels.vector_size);
+  const std::int64_t area = c.tap_rows * c.tap_columns;
+  const Scratch<T> panels(s.groups * c.taps() * channels.columns());
+  for (std::int64_t map = 0; map < s.out_channels; ++map)
+    for (std::int64_t p = 0; p < channels.count; ++p) {
+      const auto panel = channels.panel(p);
+      const std::int64_t g = map / c.sources, columns = panel.vectors * channels.vector_size;
+      kernels.transpose(
+          w + (map * c.rows + panel.first) * area, area, panel.maps, area,
+          panels.get() + (g * channels.columns() + panel.first) * c.taps() + map % c.sources * area * columns,
+          columns);
+    }
+  convolve_along_maps<T>(c, !s.flip, s.batch, s.groups, dy, panels.get(), nullptr, dx);
 }
 
 template <class T>
@@ -197,6 +226,10 @@ void weight_grad_along_maps(const WeightGrad<T>& job, std::int64_t chunks, std::
 
 template void forward_along_maps(const Conv2dSizes&, const float*, const float*, const float*, float*);
 template void forward_along_maps(const Conv2dSizes&, const double*, const double*, const double*, double*);
+template void input_grad_along_maps(const PlaneConvolution&, const Conv2dSizes&, const float*, const float*,
+                                    float*);
+template void input_grad_along_maps(const PlaneConvolution&, const Conv2dSizes&, const double*, const double*,
+                                    double*);
 template void weight_grad_along_maps(const WeightGrad<float>&, std::int64_t, std::int64_t);
 template void weight_grad_along_maps(const WeightGrad<double>&, std::int64_t, std::int64_t);
 

@@ -290,17 +290,27 @@ void transpose_exactly(const T* from, std::int64_t from_step, std::int64_t rows,
             [](auto v, T* at, std::int64_t count) HWY_ATTR { store_first(v, Tag<T>(), at, count); });
 }
 
+/// The products of weights with dy for every tap of a kernel.
+template <class T>
+struct TapProducts {
+  TapProducts(const Conv2dSizes& s, const T* products, std::int64_t step)
+      : first(products + (s.flip ? s.kernel_height * s.kernel_width - 1 : 0) * step),
+        next_column(s.flip ? -step : step),
+        next_row(s.kernel_width * next_column) {}
+  const T* of(std::int64_t u, std::int64_t v) const { return first + u * next_row + v * next_column; }
+  const T* first;
+  std::int64_t next_column, next_row;
+};
+
 /// sums[v, i, j] = sum_u products[u, v, i + ph - u dh, j] for the rows i of dx and the columns j of dy, as
 /// runs of values over all rows; sums of different v are sums_step apart.
 template <class T>
-void fold_rows(const Conv2dSizes& s, const T* products, std::int64_t product_step, T* sums,
-               std::int64_t sums_step) {
+void fold_rows(const Conv2dSizes& s, const TapProducts<T>& products, T* sums, std::int64_t sums_step) {
   const Tag<T> d;
-  const T* first = products + s.padding_height * s.out_width;
-  const std::int64_t next_row = s.kernel_width * product_step - s.dilation_height * s.out_width;
+  const std::int64_t next_row = products.next_row - s.dilation_height * s.out_width;
   for (std::int64_t v = 0; v < s.kernel_width; ++v)
     for (std::int64_t q = 0; q < s.height * s.out_width; q += kVectorSize<T>) {
-      const T* from = first + v * product_step + q;
+      const T* from = products.of(0, v) + s.padding_height * s.out_width + q;
       auto sum = hn::LoadU(d, from);
       for (std::int64_t u = 1; u < s.kernel_height; ++u) sum = hn::Add(sum, hn::LoadU(d, from += next_row));
       hn::StoreU(sum, d, sums + v * sums_step + q);
@@ -334,12 +344,32 @@ void fold_columns(const Conv2dSizes& s, const T* sums, std::int64_t sums_step, T
     }
 }
 
+/// As fold, for any strides, value by value.
+template <class T>
+void fold_strided(const Conv2dSizes& s, const TapProducts<T>& products, T* dx) {
+  std::fill_n(dx, s.height * s.width, T(0));
+  for (std::int64_t u = 0; u < s.kernel_height; ++u)
+    for (std::int64_t v = 0; v < s.kernel_width; ++v) {
+      const std::int64_t top = u * s.dilation_height - s.padding_height,
+                         left = v * s.dilation_width - s.padding_width;
+      const Piece rows = steps_inside(top, s.stride_height, s.height, s.out_height),
+                  columns = steps_inside(left, s.stride_width, s.width, s.out_width);
+      for (std::int64_t i = rows.begin; i < rows.end; ++i) {
+        const T* from = products.of(u, v) + i * s.out_width;
+        T* to = dx + (top + i * s.stride_height) * s.width + left;
+        for (std::int64_t j = columns.begin; j < columns.end; ++j) to[j * s.stride_width] += from[j];
+      }
+    }
+}
+
 template <class T>
 void fold(const Conv2dSizes& s, const T* products, std::int64_t product_step, T* dx) {
+  const TapProducts<T> of_taps(s, products, product_step);
+  if (s.stride_height > 1 || s.stride_width > 1) return fold_strided(s, of_taps, dx);
   const std::int64_t sums_step = round_up(s.height * s.out_width, kVectorSize<T>);
   const Scratch<T> scratch(s.kernel_width * sums_step + 2 * kVectorSize<T>);
   T* sums = scratch.get() + kVectorSize<T>;
-  fold_rows(s, products, product_step, sums, sums_step);
+  fold_rows(s, of_taps, sums, sums_step);
   fold_columns(s, sums, sums_step, dx);
 }
 

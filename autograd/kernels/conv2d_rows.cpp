@@ -72,7 +72,8 @@ template <class T>
 void conv2d_rows(const Conv2dSizes& s, const T* x, const T* w, const T* bias, T* y) {
   const PlaneConvolution c = forward_convolution(s);
   const GroupSizes group(s);
-  if (group.products > kFewProducts && convolution_pays_along_maps(c, row_kernels<T>().vector_size))
+  const std::int64_t vector_size = row_kernels<T>().vector_size;
+  if (group.products > kFewProducts && cost_along_maps(c, vector_size) < cost_along_positions(c, vector_size))
     return forward_along_maps(s, x, w, bias, y);
   const std::int64_t area = s.kernel_height * s.kernel_width, sign = s.flip ? -1 : 1;
   const WeightSteps steps{c.sources * area, area, sign * s.kernel_width, sign};

@@ -207,7 +207,7 @@ void convolve_planes(const PlaneConvolution& whole, const WeightSteps& steps, co
                      const T* start, T* out);
 
 // Registers along the maps, in conv2d_rows_along_maps.cpp, and whether they are quicker than along the
-// positions.
+// positions. Costs are in registers of multiply-adds, with what other work was measured to be worth in these.
 
 template <class T>
 void forward_along_maps(const Conv2dSizes& sizes, const T* x, const T* w, const T* bias, T* y);
@@ -215,7 +215,8 @@ void forward_along_maps(const Conv2dSizes& sizes, const T* x, const T* w, const 
 template <class T>
 void input_grad_along_maps(const PlaneConvolution& input_grad, const Conv2dSizes& sizes, const T* dy,
                            const T* w, T* dx);
-bool convolution_pays_along_maps(const PlaneConvolution& convolution, std::int64_t vector_size);
+std::int64_t cost_along_maps(const PlaneConvolution& convolution, std::int64_t vector_size);
+std::int64_t cost_along_positions(const PlaneConvolution& convolution, std::int64_t vector_size);
 
 /// In chunks of source planes.
 template <class T>

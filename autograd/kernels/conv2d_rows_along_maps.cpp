@@ -93,33 +93,30 @@ void transpose_panels(const MapPanels& maps, const T* from, std::int64_t size, T
   }
 }
 
-/// What the two ways cost, in registers of multiply-adds; measured. Single values are spread over a register
-/// somewhat slower than registers are read, hence the twelfth.
-struct Costs {
-  Costs(const PlaneConvolution& c, std::int64_t vector_size)
-      : maps(divide_up(c.rows, vector_size)),
-        transposed(4 * (c.positions() + c.taps()) * maps),
-        shifted((c.column_step == 1 ? 4 : 16) * c.sources * c.tap_columns * c.row_step * c.phase_rows() *
-                divide_up(c.out_width, vector_size)) {}
-  std::int64_t maps, transposed, shifted;
-  bool along_maps_pays(std::int64_t along_maps, std::int64_t along_positions) const {
-    return (along_maps + transposed) * 13 / 12 < along_positions + shifted;
-  }
-};
+std::int64_t cost_of_shifted_copies(const PlaneConvolution& c, std::int64_t vector_size) {
+  const std::int64_t rows = c.sources * c.tap_columns * c.row_step * c.phase_rows();
+  return (c.column_step == 1 ? 4 : 16) * rows * divide_up(c.out_width, vector_size);
+}
 
 }  // namespace
 
-bool convolution_pays_along_maps(const PlaneConvolution& c, std::int64_t vector_size) {
-  const Costs costs(c, vector_size);
-  return costs.along_maps_pays(round_up(c.positions(), 8) * costs.maps * c.taps(),
-                               c.rows * divide_up(c.positions(), vector_size) * c.taps());
+std::int64_t cost_along_maps(const PlaneConvolution& c, std::int64_t vector_size) {
+  const std::int64_t maps = divide_up(c.rows, vector_size);
+  const std::int64_t transposed = 4 * (c.positions() + c.taps()) * maps;
+  // Single values are spread over a register somewhat slower than registers are read.
+  return (maps * c.positions() * c.taps() + transposed) * 17 / 16;
+}
+
+std::int64_t cost_along_positions(const PlaneConvolution& c, std::int64_t vector_size) {
+  const std::int64_t vectors = divide_up(c.positions(), vector_size), products = c.rows * vectors * c.taps();
+  const std::int64_t waiting_for_loads = vectors == 1 ? products / 4 : 0;
+  return products + waiting_for_loads + cost_of_shifted_copies(c, vector_size);
 }
 
 bool weight_grad_pays_along_maps(const PlaneConvolution& c, std::int64_t vector_size) {
   constexpr std::int64_t kSumOfLanes = 2;
-  const Costs costs(c, vector_size);
-  return costs.along_maps_pays(round_up(c.taps(), 8) * costs.maps * c.positions(),
-                               c.taps() * c.rows * (divide_up(c.positions(), vector_size) + kSumOfLanes));
+  const std::int64_t products = c.taps() * c.rows * (divide_up(c.positions(), vector_size) + kSumOfLanes);
+  return cost_along_maps(c, vector_size) < products + cost_of_shifted_copies(c, vector_size);
 }
 
 namespace {

@@ -102,21 +102,30 @@ void input_grad_by_phases(const Conv2dSizes& s, const T* dy, const T* w, T* dx) 
     }
 }
 
-/// Whether dx is quicker as all products of taps with dy, which are then added up, than phase by phase with
-/// shifted copies and the zeros around dy. Counts registers of multiply-adds; measured.
-bool fold_pays(const Conv2dSizes& s, std::int64_t vector_size) {
-  const std::int64_t maps = s.out_channels / s.groups, positions = s.out_height * s.out_width;
-  const std::int64_t phase_height = divide_up(s.height, s.stride_height),
-                     phase_registers = divide_up(divide_up(s.width, s.stride_width), vector_size);
+// Costs as in conv2d_rows.h.
+
+std::int64_t cost_of_fold(const Conv2dSizes& s, std::int64_t vector_size) {
   const std::int64_t taps = s.in_channels / s.groups * s.kernel_height * s.kernel_width;
-  const std::int64_t multiplied = taps * maps * divide_up(positions, vector_size);
+  const std::int64_t positions = s.out_height * s.out_width;
+  const std::int64_t products = s.out_channels / s.groups * divide_up(positions, vector_size);
   const std::int64_t added =
-      2 * taps * (is_strided(s) ? positions : s.out_height * divide_up(s.width, vector_size));
-  const std::int64_t correlated =
-      taps * maps * divide_up(phase_height * divide_up(s.width, s.stride_width), vector_size);
+      is_strided(s) ? positions * 5 / 2 : s.out_height * divide_up(s.width, vector_size) * 6;
+  return taps * (products + added);
+}
+
+/// Of strides above 1.
+std::int64_t cost_of_phases(const Conv2dSizes& s, std::int64_t vector_size) {
+  const std::int64_t channels = s.in_channels / s.groups, maps = s.out_channels / s.groups;
+  const std::int64_t width = divide_up(s.width, s.stride_width),
+                     height = divide_up(s.height, s.stride_height);
+  const std::int64_t products =
+      channels * s.kernel_height * s.kernel_width * maps * divide_up(height * width, vector_size);
   const std::int64_t copied =
-      s.kernel_width * maps * (12 * s.stride_height + 4 * (s.height + s.kernel_height) * phase_registers);
-  return multiplied + added < correlated + copied;
+      maps * s.kernel_width *
+      (12 * s.stride_height + 4 * (s.height + s.kernel_height) * divide_up(width, vector_size));
+  const std::int64_t written = channels * height * width * std::min(s.stride_height, s.kernel_height) *
+                               std::min(s.stride_width, s.kernel_width) * 3 / 2;
+  return (products + copied + written) * 6 / 5;
 }
 
 /// dx of one image's group of channels, by way of products[c, u, v] = sum_o w[o, c, u, v] dy[o] for a few
@@ -178,15 +187,18 @@ void input_grad_directly(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
 template <class T>
 void conv2d_input_grad_rows(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
   const GroupSizes group(s);
-  const std::int64_t vector_size = row_kernels<T>().vector_size;
+  const std::int64_t vector_size = row_kernels<T>().vector_size, fold = cost_of_fold(s, vector_size);
   auto of_group = input_grad_by_phases<T>;
   if (group.products <= kFewProducts) {
     of_group = input_grad_directly<T>;
-  } else if (fold_pays(s, vector_size)) {
-    of_group = input_grad_by_fold<T>;
-  } else if (!is_strided(s)) {
+  } else if (is_strided(s)) {
+    if (fold < cost_of_phases(s, vector_size)) of_group = input_grad_by_fold<T>;
+  } else {
     const PlaneConvolution c = phase_convolution(s, row_phase(s, 0), column_phase(s, 0));
-    if (convolution_pays_along_maps(c, vector_size)) return input_grad_along_maps(c, s, dy, w, dx);
+    const std::int64_t maps = cost_along_maps(c, vector_size),
+                       positions = cost_along_positions(c, vector_size);
+    if (maps < std::min(fold, positions)) return input_grad_along_maps(c, s, dy, w, dx);
+    if (fold < positions) of_group = input_grad_by_fold<T>;
   }
   parallel_for(s.batch * s.groups, s.batch * s.groups * group.products, [&](std::int64_t i) {
     of_group(s, dy + i * group.y, w + i % s.groups * group.w, dx + i * group.x);

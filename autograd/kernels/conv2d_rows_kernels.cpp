@@ -225,27 +225,25 @@ void correlate(const PlaneConvolution& c, const T* dy, const T* copies, const st
   }
 }
 
-/// A tile of up to kIndexedRows rows and all columns, kVectors registers, over a piece of the depth.
-template <int kVectors, class T>
+/// kRows rows, from `row` on, and all columns, kVectors registers, over a piece of the depth.
+template <int kRows, int kVectors, class T>
 void indexed_tile(const IndexedProduct<T>& product, std::int64_t row, Piece depth) {
   using V = hn::Vec<Tag<T>>;
   constexpr std::int64_t kColumns = kVectors * kVectorSize<T>;
   const Tag<T> d;
-  const std::int64_t rows = product.rows - row;
   T* c = product.c + row * kColumns;
   const bool first = depth.begin == 0;
   const std::int64_t start_row = first ? product.start_row : kColumns;
   const T* start = first && product.start != nullptr ? product.start + row * start_row : c;
   const bool from_zero = first && product.start == nullptr;
-  const T* a[kIndexedRows];
-  V sum[kIndexedRows][kVectors];
+  const T* a[kRows];
+  V sum[kRows][kVectors];
   HWY_UNROLL(8)
-  for (int r = 0; r < kIndexedRows; ++r) {
-    a[r] = product.a + product.begins[row + std::min<std::int64_t>(r, rows - 1)];
+  for (int r = 0; r < kRows; ++r) {
+    a[r] = product.a + product.begins[row + r];
     HWY_UNROLL(3)
     for (int v = 0; v < kVectors; ++v)
-      sum[r][v] =
-          from_zero || r >= rows ? hn::Zero(d) : hn::LoadU(d, start + r * start_row + v * kVectorSize<T>);
+      sum[r][v] = from_zero ? hn::Zero(d) : hn::LoadU(d, start + r * start_row + v * kVectorSize<T>);
   }
   const T* b = product.b + depth.begin * kColumns;
   for (std::int64_t k = depth.begin; k < depth.end; ++k, b += kColumns) {
@@ -254,26 +252,34 @@ void indexed_tile(const IndexedProduct<T>& product, std::int64_t row, Piece dept
     HWY_UNROLL(3)
     for (int v = 0; v < kVectors; ++v) b_values[v] = hn::LoadU(d, b + v * kVectorSize<T>);
     HWY_UNROLL(8)
-    for (int r = 0; r < kIndexedRows; ++r) {
+    for (int r = 0; r < kRows; ++r) {
       const V value = hn::Set(d, a[r][offset]);
       HWY_UNROLL(3)
       for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(value, b_values[v], sum[r][v]);
     }
   }
   HWY_UNROLL(8)
-  for (int r = 0; r < kIndexedRows; ++r) HWY_UNROLL(3)
-  for (int v = 0; v < kVectors; ++v)
-    if (r < rows) hn::StoreU(sum[r][v], d, c + r * kColumns + v * kVectorSize<T>);
+  for (int r = 0; r < kRows; ++r) HWY_UNROLL(3)
+  for (int v = 0; v < kVectors; ++v) hn::StoreU(sum[r][v], d, c + r * kColumns + v * kVectorSize<T>);
+}
+
+template <int kVectors, class T, std::size_t... kIndex>
+constexpr auto indexed_tiles(std::index_sequence<kIndex...>) {
+  return std::array{indexed_tile<kIndex + 1, kVectors, T>...};
 }
 
 template <int kVectors, class T>
 void indexed_product(const IndexedProduct<T>& product) {
+  static constexpr auto kTiles = indexed_tiles<kVectors, T>(std::make_index_sequence<kIndexedRows>());
   // So much of b stays in the first-level cache.
   constexpr std::int64_t kDepth = 16384 / (kVectors * kVectorSize<T> * static_cast<std::int64_t>(sizeof(T)));
-  const std::int64_t bands = divide_up(product.depth, kDepth);
+  const std::int64_t bands = divide_up(product.depth, kDepth), tiles = divide_up(product.rows, kIndexedRows);
   for (std::int64_t band = 0; band < bands; ++band)
-    for (std::int64_t row = 0; row < product.rows; row += kIndexedRows)
-      indexed_tile<kVectors>(product, row, piece(product.depth, bands, band));
+    for (std::int64_t t = 0; t < tiles; ++t) {
+      const Piece rows = piece(product.rows, tiles, t);
+      kTiles[static_cast<std::size_t>(rows.size() - 1)](product, rows.begin,
+                                                        piece(product.depth, bands, band));
+    }
 }
 
 template <class T>

@@ -41,7 +41,9 @@ void convolve_planes(const PlaneConvolution& whole, const WeightSteps& steps, co
                      const T* start, T* out) {
   const std::int64_t work = whole.rows * whole.positions() * whole.taps();
   const std::int64_t bands = bands_of(whole, work);
-  const std::int64_t row_pieces = bands >= 4 ? 1 : chunks_of(work / bands, whole.rows / 64);
+  const std::int64_t row_pieces =
+      bands >= 4 ? 1
+                 : chunks_of(work / bands, std::max(whole.rows / 64, std::min(whole.rows / 32, 2 / bands)));
   parallel_for(bands * row_pieces, work, [&](std::int64_t chunk) {
     const Piece out_rows = piece(whole.out_height, bands, chunk / row_pieces);
     const PlaneConvolution c = whole.band(out_rows);
@@ -77,7 +79,7 @@ void conv2d_rows(const Conv2dSizes& s, const T* x, const T* w, const T* bias, T*
     return forward_along_maps(s, x, w, bias, y);
   const std::int64_t area = s.kernel_height * s.kernel_width, sign = s.flip ? -1 : 1;
   const WeightSteps steps{c.sources * area, area, sign * s.kernel_width, sign};
-  parallel_for(s.batch * s.groups, s.batch * s.groups * group.products, [&](std::int64_t i) {
+  for_images(s.batch * s.groups, group.products, [&](std::int64_t i) {
     const std::int64_t g = i % s.groups;
     if (group.products <= kFewProducts)
       return forward_directly(s, x + i * group.x, w + g * group.w,

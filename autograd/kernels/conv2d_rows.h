@@ -182,6 +182,16 @@ inline std::int64_t chunks_of(std::int64_t work, std::int64_t most) {
   return std::clamp<std::int64_t>(work / kChunkWork, 1, std::max<std::int64_t>(most, 1));
 }
 
+/// Calls body(i) for all images' groups of channels: many in parallel; few one after the other, each to be
+/// shared out by body.
+template <class Body>
+void for_images(std::int64_t images, std::int64_t work_of_each, const Body& body) {
+  constexpr std::int64_t kMany = 8;
+  if (images >= kMany || work_of_each < 2 * kChunkWork)
+    return parallel_for(images, images * work_of_each, body);
+  for (std::int64_t i = 0; i < images; ++i) body(i);
+}
+
 /// How many bands of output rows a convolution's work makes: neighbouring ones share source rows, few of
 /// them.
 inline std::int64_t bands_of(const PlaneConvolution& c, std::int64_t work) {

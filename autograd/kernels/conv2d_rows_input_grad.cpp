@@ -105,12 +105,13 @@ void input_grad_by_phases(const Conv2dSizes& s, const T* dy, const T* w, T* dx) 
 // Costs as in conv2d_rows.h.
 
 std::int64_t cost_of_fold(const Conv2dSizes& s, std::int64_t vector_size) {
-  const std::int64_t taps = s.in_channels / s.groups * s.kernel_height * s.kernel_width;
-  const std::int64_t positions = s.out_height * s.out_width;
-  const std::int64_t products = s.out_channels / s.groups * divide_up(positions, vector_size);
-  const std::int64_t added =
-      is_strided(s) ? positions * 5 / 2 : s.out_height * divide_up(s.width, vector_size) * 6;
-  return taps * (products + added);
+  const std::int64_t channels = s.in_channels / s.groups, maps = s.out_channels / s.groups;
+  const std::int64_t area = s.kernel_height * s.kernel_width, positions = s.out_height * s.out_width;
+  const std::int64_t products = area * divide_up(positions, vector_size);
+  const std::int64_t sums = area * divide_up(s.height * s.out_width, vector_size),
+                     columns = s.kernel_width * s.height * divide_up(s.width, vector_size);
+  const std::int64_t added = is_strided(s) ? area * positions * 5 / 2 : 3 * products + 3 * sums + 6 * columns;
+  return channels * (products * maps + added);
 }
 
 /// Of strides above 1.
@@ -200,7 +201,7 @@ void conv2d_input_grad_rows(const Conv2dSizes& s, const T* dy, const T* w, T* dx
     if (maps < std::min(fold, positions)) return input_grad_along_maps(c, s, dy, w, dx);
     if (fold < positions) of_group = input_grad_by_fold<T>;
   }
-  parallel_for(s.batch * s.groups, s.batch * s.groups * group.products, [&](std::int64_t i) {
+  for_images(s.batch * s.groups, group.products, [&](std::int64_t i) {
     of_group(s, dy + i * group.y, w + i % s.groups * group.w, dx + i * group.x);
   });
 }

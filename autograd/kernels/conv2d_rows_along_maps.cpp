@@ -108,9 +108,12 @@ std::int64_t cost_along_maps(const PlaneConvolution& c, std::int64_t vector_size
 }
 
 std::int64_t cost_along_positions(const PlaneConvolution& c, std::int64_t vector_size) {
+  constexpr std::int64_t kCached = 8192;  // Registers of weights that stay in the second-level cache.
   const std::int64_t vectors = divide_up(c.positions(), vector_size), products = c.rows * vectors * c.taps();
   const std::int64_t waiting_for_loads = vectors == 1 ? products / 4 : 0;
-  return products + waiting_for_loads + cost_of_shifted_copies(c, vector_size);
+  const std::int64_t weights = c.rows * c.taps() / vector_size,
+                     reads = weights > kCached ? divide_up(vectors, 3) : 0;
+  return products + waiting_for_loads + 2 * reads * weights + cost_of_shifted_copies(c, vector_size);
 }
 
 bool weight_grad_pays_along_maps(const PlaneConvolution& c, std::int64_t vector_size) {

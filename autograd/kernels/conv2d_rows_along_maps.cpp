@@ -85,12 +85,10 @@ struct MapPanels {
 
 /// panels[p][k, m] = from[m of panel p, k] for k < size.
 template <class T>
-void transpose_panels(const MapPanels& maps, const T* from, std::int64_t size, T* panels) {
-  for (std::int64_t p = 0; p < maps.count; ++p) {
-    const auto panel = maps.panel(p);
-    row_kernels<T>().transpose(from + panel.first * size, size, panel.maps, size, panels + panel.first * size,
-                               panel.vectors * maps.vector_size);
-  }
+void transpose_panel(const MapPanels& maps, std::int64_t index, const T* from, std::int64_t size, T* panels) {
+  const auto panel = maps.panel(index);
+  row_kernels<T>().transpose(from + panel.first * size, size, panel.maps, size, panels + panel.first * size,
+                             panel.vectors * maps.vector_size);
 }
 
 std::int64_t cost_of_shifted_copies(const PlaneConvolution& c, std::int64_t vector_size) {
@@ -161,11 +159,13 @@ template <class T>
 void forward_along_maps(const Conv2dSizes& s, const T* x, const T* w, const T* bias, T* y) {
   const PlaneConvolution c = forward_convolution(s);
   const MapPanels maps(c.rows, row_kernels<T>().vector_size);
-  const Scratch<T> panels(s.groups * c.taps() * maps.columns()),
-      start(bias == nullptr ? 0 : s.groups * maps.columns());
-  for (std::int64_t g = 0; g < s.groups; ++g) {
-    transpose_panels(maps, w + g * c.rows * c.taps(), c.taps(), panels.get() + g * c.taps() * maps.columns());
-    if (bias == nullptr) continue;
+  const std::int64_t group_size = c.taps() * maps.columns();
+  const Scratch<T> panels(s.groups * group_size), start(bias == nullptr ? 0 : s.groups * maps.columns());
+  parallel_for(s.groups * maps.count, s.groups * group_size * kElementWork, [&](std::int64_t i) {
+    const std::int64_t g = i / maps.count;
+    transpose_panel(maps, i % maps.count, w + g * c.rows * c.taps(), c.taps(), panels.get() + g * group_size);
+  });
+  for (std::int64_t g = 0; g < s.groups && bias != nullptr; ++g) {
     T* group_start = start.get() + g * maps.columns();
     std::fill(std::copy_n(bias + g * c.rows, c.rows, group_start), group_start + maps.columns(), T(0));
   }
@@ -176,17 +176,17 @@ template <class T>
 void input_grad_along_maps(const PlaneConvolution& c, const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
   const auto& kernels = row_kernels<T>();
   const MapPanels channels(c.rows, kernels.vector_size);
-  const std::int64_t area = c.tap_rows * c.tap_columns;
-  const Scratch<T> panels(s.groups * c.taps() * channels.columns());
-  for (std::int64_t map = 0; map < s.out_channels; ++map)
-    for (std::int64_t p = 0; p < channels.count; ++p) {
-      const auto panel = channels.panel(p);
-      const std::int64_t g = map / c.sources, columns = panel.vectors * channels.vector_size;
-      kernels.transpose(
-          w + (map * c.rows + panel.first) * area, area, panel.maps, area,
-          panels.get() + (g * channels.columns() + panel.first) * c.taps() + map % c.sources * area * columns,
-          columns);
-    }
+  const std::int64_t area = c.tap_rows * c.tap_columns, group_size = c.taps() * channels.columns();
+  const Scratch<T> panels(s.groups * group_size);
+  parallel_for(s.groups * channels.count, s.groups * group_size * kElementWork, [&](std::int64_t i) {
+    const std::int64_t g = i / channels.count;
+    const auto panel = channels.panel(i % channels.count);
+    const std::int64_t columns = panel.vectors * channels.vector_size;
+    const T* from = w + (g * c.sources * c.rows + panel.first) * area;
+    T* to = panels.get() + g * group_size + panel.first * c.taps();
+    for (std::int64_t map = 0; map < c.sources; ++map, from += c.rows * area, to += area * columns)
+      kernels.transpose(from, area, panel.maps, area, to, columns);
+  });
   convolve_along_maps<T>(c, !s.flip, s.batch, s.groups, dy, panels.get(), nullptr, dx);
 }
 
@@ -198,7 +198,8 @@ void weight_grad_along_maps(const WeightGrad<T>& job, std::int64_t chunks, std::
   const std::int64_t dy_t_image = c.positions() * maps.columns();
   const Scratch<T> dy_t(job.batch * dy_t_image);
   parallel_for(job.batch, job.batch * dy_t_image * kElementWork, [&](std::int64_t n) {
-    transpose_panels(maps, job.dy + n * job.dy_image, c.positions(), dy_t.get() + n * dy_t_image);
+    for (std::int64_t p = 0; p < maps.count; ++p)
+      transpose_panel(maps, p, job.dy + n * job.dy_image, c.positions(), dy_t.get() + n * dy_t_image);
   });
   parallel_for(chunks, work, [&](std::int64_t chunk) {
     const Piece sources = piece(c.sources, chunks, chunk);

@@ -177,33 +177,66 @@ RC_GTEST_PROP(Conv2dRows, SmallImagesMatchDefinition, ()) {
   RC_ASSERT(!testing::Test::HasFailure());
 }
 
-TEST(Conv2dRows, SameBitsForAnyNumberOfThreads) {
+// So many maps and channels that registers run along them.
+RC_GTEST_PROP(Conv2dRows, ManyMapsMatchDefinition, ()) {
+  Conv2dSizes s{};
+  s.batch = pick(1, 2);
+  s.groups = pick(1, 2);
+  s.in_channels = s.groups * pick(1, 40);
+  s.out_channels = s.groups * pick(10, 70);
+  s.kernel_height = pick(1, 3);
+  s.kernel_width = pick(1, 3);
+  s.stride_height = pick(1, 3);
+  s.stride_width = pick(1, 3);
+  s.dilation_height = pick(1, 2);
+  s.dilation_width = pick(1, 2);
+  s.padding_height = pick(0, 2);
+  s.padding_width = pick(0, 2);
+  s.flip = *rc::gen::arbitrary<bool>();
+  s.height = s.dilation_height * (s.kernel_height - 1) + pick(1, 7);
+  s.width = s.dilation_width * (s.kernel_width - 1) + pick(1, 7);
+  expect_conv2d_matches_everywhere(with_output(s));
+  RC_ASSERT(!testing::Test::HasFailure());
+}
+
+void expect_same_bits_for_any_number_of_threads(const Conv2dSizes& s) {
   const int threads_before = num_threads();
-  for (const std::int64_t batch : {1, 3}) {
-    const auto s = with_output({.batch = batch,
-                                .in_channels = 24,
-                                .height = 20,
-                                .width = 18,
-                                .out_channels = 20,
-                                .out_height = 0,
-                                .out_width = 0,
-                                .kernel_height = 3,
-                                .kernel_width = 3});
-    const auto x = random_values<float>(input_size(s), 1), w = random_values<float>(weight_size(s), 2);
-    const auto dy = random_values<float>(output_size(s), 3);
-    const auto run = [&](int threads) {
-      set_num_threads(threads);
-      std::vector<float> y(dy.size()), dx(x.size()), dw(w.size());
-      conv2d_rows(s, x.data(), w.data(), static_cast<const float*>(nullptr), y.data());
-      conv2d_input_grad_rows(s, dy.data(), w.data(), dx.data());
-      conv2d_weight_grad_rows(s, dy.data(), x.data(), dw.data());
-      return std::tuple{y, dx, dw};
-    };
-    const auto one = run(1);
-    for (const int threads : {2, 3, 8})
-      EXPECT_EQ(one, run(threads)) << threads << " threads, batch " << batch;
-  }
+  const auto x = random_values<float>(input_size(s), 1), w = random_values<float>(weight_size(s), 2);
+  const auto dy = random_values<float>(output_size(s), 3);
+  const auto run = [&](int threads) {
+    set_num_threads(threads);
+    std::vector<float> y(dy.size()), dx(x.size()), dw(w.size());
+    conv2d_rows(s, x.data(), w.data(), static_cast<const float*>(nullptr), y.data());
+    conv2d_input_grad_rows(s, dy.data(), w.data(), dx.data());
+    conv2d_weight_grad_rows(s, dy.data(), x.data(), dw.data());
+    return std::tuple{y, dx, dw};
+  };
+  const auto one = run(1);
+  for (const int threads : {2, 3, 8})
+    EXPECT_EQ(one, run(threads)) << threads << " threads, batch " << s.batch;
   set_num_threads(threads_before);
+}
+
+TEST(Conv2dRows, SameBitsForAnyNumberOfThreads) {
+  const auto sizes = [](std::int64_t batch, std::int64_t channels, std::int64_t side, std::int64_t maps) {
+    return Conv2dSizes{.batch = batch,
+                       .in_channels = channels,
+                       .height = side,
+                       .width = side - 2,
+                       .out_channels = maps,
+                       .out_height = 0,
+                       .out_width = 0,
+                       .kernel_height = 3,
+                       .kernel_width = 3};
+  };
+  for (const std::int64_t batch : {1, 3}) {
+    expect_same_bits_for_any_number_of_threads(with_output(sizes(batch, 24, 20, 20)));
+    // Registers along maps, and an input gradient added up from products.
+    expect_same_bits_for_any_number_of_threads(with_output(sizes(batch, 40, 9, 100)));
+    Conv2dSizes strided = sizes(batch, 40, 15, 100);
+    strided.stride_height = strided.stride_width = 2;
+    expect_same_bits_for_any_number_of_threads(with_output(strided));
+  }
 }
 
 }  // namespace

@@ -30,10 +30,10 @@ constexpr std::int64_t lane_blocks(std::int64_t n) {
 
 /// Whether a convolution of n images to so many maps (of a group) runs in lanes. Spare lanes are computed for
 /// nothing, so images must fill their blocks; the better the more maps there are, with which the rows
-/// kernels, too, keep their registers full.
+/// kernels, too, keep their registers full. Strides suit the rows kernels less.
 template <class T>
-constexpr bool lanes_pay(std::int64_t n, std::int64_t maps) {
-  const std::int64_t sixteenths = maps <= 8 ? 11 : maps < 32 ? 13 : 15;
+constexpr bool lanes_pay(std::int64_t n, std::int64_t maps, bool strided = false) {
+  const std::int64_t sixteenths = maps <= 8 ? 11 : strided ? 13 : 15;
   return n > 0 && 16 * n >= sixteenths * kLanes<T> * lane_blocks<T>(n);
 }
 

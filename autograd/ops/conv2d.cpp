@@ -14,7 +14,9 @@ using Layout = Values::Layout;
 
 template <class T>
 Layout layout_for(const Conv2dSizes& sizes) {
-  return kernels::lanes_pay<T>(sizes.batch, sizes.out_channels / sizes.groups) ? Layout::lanes : Layout::rows;
+  const bool strided = sizes.stride_height > 1 || sizes.stride_width > 1;
+  const bool lanes = kernels::lanes_pay<T>(sizes.batch, sizes.out_channels / sizes.groups, strided);
+  return lanes ? Layout::lanes : Layout::rows;
 }
 
 Shape x_shape_of(const Conv2dSizes& s) { return {s.batch, s.in_channels, s.height, s.width}; }

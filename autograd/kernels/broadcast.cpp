@@ -12,6 +12,7 @@
 
 #include "autograd/kernels/broadcast_axes.h"
 #include "autograd/kernels/chunks.h"
+#include "autograd/kernels/dispatch.h"
 #include "autograd/kernels/elementwise-inl.h"
 
 #ifndef ADJOINT_BROADCAST_TABLE
@@ -125,8 +126,7 @@ constexpr Table<T> kTable = {.add = {zip<Add, T>, zip_rows<Add, T>},
                              .pow = {zip<Pow, T>, zip_rows<Pow, T>},
                              .equal = {zip<Equal, T>, zip_rows<Equal, T>}};
 
-const Table<float>& table_float32() { return kTable<float>; }
-const Table<double>& table_float64() { return kTable<double>; }
+ADJOINT_TABLES_OF_INSTRUCTION_SET
 
 }  // namespace
 }  // namespace adjoint::kernels::HWY_NAMESPACE
@@ -136,8 +136,7 @@ HWY_AFTER_NAMESPACE();
 namespace adjoint::kernels {
 namespace {
 
-HWY_EXPORT(table_float32);
-HWY_EXPORT(table_float64);
+ADJOINT_TABLES_OF_PROCESSOR(floating_table)
 
 /// For integers, which Highway cannot multiply everywhere.
 template <auto F>
@@ -166,10 +165,8 @@ template <class T>
 const Table<T>& table() {
   if constexpr (std::is_integral_v<T>) {
     return kIntegers;
-  } else if constexpr (sizeof(T) == sizeof(float)) {
-    return HWY_DYNAMIC_DISPATCH(table_float32)();
   } else {
-    return HWY_DYNAMIC_DISPATCH(table_float64)();
+    return floating_table<T>();
   }
 }
 

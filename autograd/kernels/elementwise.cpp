@@ -5,6 +5,7 @@
 #include <hwy/foreach_target.h>  // Must come before highway.h.
 
 #include "autograd/kernels/chunks.h"
+#include "autograd/kernels/dispatch.h"
 #include "autograd/kernels/elementwise-inl.h"
 
 #ifndef ADJOINT_ELEMENTWISE_TABLE
@@ -201,8 +202,7 @@ constexpr Table<T> kTable = {
     .adam_step = adam_step<T>,
 };
 
-const Table<float>& table_float32() { return kTable<float>; }
-const Table<double>& table_float64() { return kTable<double>; }
+ADJOINT_TABLES_OF_INSTRUCTION_SET
 
 }  // namespace
 }  // namespace adjoint::kernels::HWY_NAMESPACE
@@ -212,17 +212,7 @@ HWY_AFTER_NAMESPACE();
 namespace adjoint::kernels {
 namespace {
 
-HWY_EXPORT(table_float32);
-HWY_EXPORT(table_float64);
-
-template <class T>
-const Table<T>& table() {
-  if constexpr (sizeof(T) == sizeof(float)) {
-    return HWY_DYNAMIC_DISPATCH(table_float32)();
-  } else {
-    return HWY_DYNAMIC_DISPATCH(table_float64)();
-  }
-}
+ADJOINT_TABLES_OF_PROCESSOR(table)
 
 template <class T, class... P>
 void run(Map<T, P...> f, std::int64_t n, const T* x, T* y, P... parameters) {

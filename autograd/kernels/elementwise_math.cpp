@@ -8,6 +8,7 @@
 #include <hwy/foreach_target.h>  // Must come before highway.h.
 
 #include "autograd/kernels/chunks.h"
+#include "autograd/kernels/dispatch.h"
 #include "autograd/kernels/elementwise_math-inl.h"
 
 #ifndef ADJOINT_ELEMENTWISE_MATH_TABLE
@@ -52,8 +53,7 @@ constexpr Table<T> kTable = {.exp = map<Exp, T>,
                              .softplus = map<Softplus, T>,
                              .softplus_grad = softplus_grad<T>};
 
-const Table<float>& table_float32() { return kTable<float>; }
-const Table<double>& table_float64() { return kTable<double>; }
+ADJOINT_TABLES_OF_INSTRUCTION_SET
 
 }  // namespace
 }  // namespace adjoint::kernels::HWY_NAMESPACE
@@ -63,17 +63,7 @@ HWY_AFTER_NAMESPACE();
 namespace adjoint::kernels {
 namespace {
 
-HWY_EXPORT(table_float32);
-HWY_EXPORT(table_float64);
-
-template <class T>
-const Table<T>& table() {
-  if constexpr (sizeof(T) == sizeof(float)) {
-    return HWY_DYNAMIC_DISPATCH(table_float32)();
-  } else {
-    return HWY_DYNAMIC_DISPATCH(table_float64)();
-  }
-}
+ADJOINT_TABLES_OF_PROCESSOR(table)
 
 constexpr std::int64_t kFunctionWork = 16;  // Multiply-adds that one of these functions is worth.
 

@@ -6,6 +6,7 @@
 #define HWY_TARGET_INCLUDE "autograd/kernels/pool2d.cpp"
 #include <hwy/foreach_target.h>  // Must come before highway.h.
 
+#include "autograd/kernels/dispatch.h"
 #include "autograd/kernels/pool2d-inl.h"
 #include "autograd/kernels/pool2d_planes.h"
 
@@ -116,8 +117,7 @@ constexpr Layout<T> kLayout = {average<L, T>, maximum<L, T>, gather<L, T>};
 template <class T>
 constexpr Table<T> kTable = {kLayout<RowsLayout<T>, T>, kLayout<LanesLayout<T>, T>};
 
-const Table<float>& table_float32() { return kTable<float>; }
-const Table<double>& table_float64() { return kTable<double>; }
+ADJOINT_TABLES_OF_INSTRUCTION_SET
 
 }  // namespace
 }  // namespace adjoint::kernels::HWY_NAMESPACE
@@ -127,18 +127,11 @@ HWY_AFTER_NAMESPACE();
 namespace adjoint::kernels {
 namespace {
 
-HWY_EXPORT(table_float32);
-HWY_EXPORT(table_float64);
+ADJOINT_TABLES_OF_PROCESSOR(table)
 
 template <class T>
 const Layout<T>& layout(bool lanes) {
-  const Table<T>* table;
-  if constexpr (sizeof(T) == sizeof(float)) {
-    table = &HWY_DYNAMIC_DISPATCH(table_float32)();
-  } else {
-    table = &HWY_DYNAMIC_DISPATCH(table_float64)();
-  }
-  return lanes ? table->lanes : table->rows;
+  return lanes ? table<T>().lanes : table<T>().rows;
 }
 
 template <class T>

@@ -5,6 +5,7 @@
 #define HWY_TARGET_INCLUDE "autograd/kernels/pool2d_grad.cpp"
 #include <hwy/foreach_target.h>  // Must come before highway.h.
 
+#include "autograd/kernels/dispatch.h"
 #include "autograd/kernels/pool2d-inl.h"
 #include "autograd/kernels/pool2d_planes.h"
 
@@ -133,8 +134,7 @@ template <class T>
 constexpr Table<T> kTable = {gradient<false, RowsLayout<T>, T>, gradient<false, LanesLayout<T>, T>,
                              gradient<true, RowsLayout<T>, T>, gradient<true, LanesLayout<T>, T>};
 
-const Table<float>& table_float32() { return kTable<float>; }
-const Table<double>& table_float64() { return kTable<double>; }
+ADJOINT_TABLES_OF_INSTRUCTION_SET
 
 }  // namespace
 }  // namespace adjoint::kernels::HWY_NAMESPACE
@@ -144,17 +144,7 @@ HWY_AFTER_NAMESPACE();
 namespace adjoint::kernels {
 namespace {
 
-HWY_EXPORT(table_float32);
-HWY_EXPORT(table_float64);
-
-template <class T>
-const Table<T>& table() {
-  if constexpr (sizeof(T) == sizeof(float)) {
-    return HWY_DYNAMIC_DISPATCH(table_float32)();
-  } else {
-    return HWY_DYNAMIC_DISPATCH(table_float64)();
-  }
-}
+ADJOINT_TABLES_OF_PROCESSOR(table)
 
 template <class T>
 void run(Gradient<T> gradient, const Pool2dSizes& s, bool lanes, const T* dy, const T* offset, T* dx) {

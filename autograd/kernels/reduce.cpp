@@ -9,6 +9,7 @@
 #include <hwy/foreach_target.h>  // Must come before highway.h.
 
 #include "autograd/kernels/broadcast_axes.h"
+#include "autograd/kernels/dispatch.h"
 #include "autograd/kernels/elementwise-inl.h"
 #include "autograd/kernels/lanes.h"
 #include "autograd/kernels/parallel.h"
@@ -149,8 +150,7 @@ constexpr Reduction<T> kReduction = {reduce_rows<F, T>, reduce_columns<F, T>};
 template <class T>
 constexpr Table<T> kTable = {kReduction<Sum, T>, kReduction<Max, T>, add_lanes<T>};
 
-const Table<float>& table_float32() { return kTable<float>; }
-const Table<double>& table_float64() { return kTable<double>; }
+ADJOINT_TABLES_OF_INSTRUCTION_SET
 
 }  // namespace
 }  // namespace adjoint::kernels::HWY_NAMESPACE
@@ -160,17 +160,7 @@ HWY_AFTER_NAMESPACE();
 namespace adjoint::kernels {
 namespace {
 
-HWY_EXPORT(table_float32);
-HWY_EXPORT(table_float64);
-
-template <class T>
-const Table<T>& table() {
-  if constexpr (sizeof(T) == sizeof(float)) {
-    return HWY_DYNAMIC_DISPATCH(table_float32)();
-  } else {
-    return HWY_DYNAMIC_DISPATCH(table_float64)();
-  }
-}
+ADJOINT_TABLES_OF_PROCESSOR(table)
 
 constexpr std::int64_t kChunk = 16384;  // Elements worth a thread's attention.
 

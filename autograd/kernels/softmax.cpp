@@ -7,6 +7,7 @@
 #define HWY_TARGET_INCLUDE "autograd/kernels/softmax.cpp"
 #include <hwy/foreach_target.h>  // Must come before highway.h.
 
+#include "autograd/kernels/dispatch.h"
 #include "autograd/kernels/elementwise_math-inl.h"
 #include "autograd/kernels/parallel.h"
 #include "autograd/kernels/softmax_loss.h"
@@ -189,8 +190,7 @@ template <class T>
 constexpr Table<T> kTable = {softmax<T>, log_softmax<T>, softmax_grad<T>, log_softmax_grad<T>,
                              target_loss<T>};
 
-const Table<float>& table_float32() { return kTable<float>; }
-const Table<double>& table_float64() { return kTable<double>; }
+ADJOINT_TABLES_OF_INSTRUCTION_SET
 
 }  // namespace
 }  // namespace adjoint::kernels::HWY_NAMESPACE
@@ -200,17 +200,7 @@ HWY_AFTER_NAMESPACE();
 namespace adjoint::kernels {
 namespace {
 
-HWY_EXPORT(table_float32);
-HWY_EXPORT(table_float64);
-
-template <class T>
-const Table<T>& table() {
-  if constexpr (sizeof(T) == sizeof(float)) {
-    return HWY_DYNAMIC_DISPATCH(table_float32)();
-  } else {
-    return HWY_DYNAMIC_DISPATCH(table_float64)();
-  }
-}
+ADJOINT_TABLES_OF_PROCESSOR(table)
 
 /// Calls body(sizes of a part, offset in [outer,axis,inner], offset in [outer,inner]) for parts that make up
 /// it all.

@@ -17,6 +17,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "autograd/kernels/dispatch.h"
 #include "autograd/kernels/tile-inl.h"
 
 #ifndef ADJOINT_KERNELS_DENSE_CPP
@@ -42,6 +43,15 @@ struct ImageProduct {
   std::int64_t x_step;
   bool accumulate;
   T* dw;
+};
+
+/// The functions as compiled for one instruction set.
+template <class T>
+struct Table {
+  void (*run_blocks)(const BlockProduct<T>& product, Piece blocks, Piece rows);
+  void (*block_to_rows)(const T* block, std::int64_t inputs, std::int64_t images, T* rows,
+                        std::int64_t rows_step);
+  void (*run_panels)(const ImageProduct<T>& product, Piece columns);
 };
 
 }  // namespace adjoint::kernels
@@ -140,22 +150,10 @@ void run_panels(const ImageProduct<T>& product, Piece columns) {
     run_panel(product, {column, std::min(column + kPanel, columns.end)});
 }
 
-void run_blocks_float(const BlockProduct<float>& product, Piece blocks, Piece rows) {
-  run_blocks(product, blocks, rows);
-}
-void run_blocks_double(const BlockProduct<double>& product, Piece blocks, Piece rows) {
-  run_blocks(product, blocks, rows);
-}
-void block_to_rows_float(const float* block, std::int64_t inputs, std::int64_t images, float* rows,
-                         std::int64_t step) {
-  block_to_rows(block, inputs, images, rows, step);
-}
-void block_to_rows_double(const double* block, std::int64_t inputs, std::int64_t images, double* rows,
-                          std::int64_t step) {
-  block_to_rows(block, inputs, images, rows, step);
-}
-void run_panels_float(const ImageProduct<float>& product, Piece columns) { run_panels(product, columns); }
-void run_panels_double(const ImageProduct<double>& product, Piece columns) { run_panels(product, columns); }
+template <class T>
+constexpr Table<T> kTable = {run_blocks<T>, block_to_rows<T>, run_panels<T>};
+
+ADJOINT_TABLES_OF_INSTRUCTION_SET
 
 }  // namespace
 }  // namespace adjoint::kernels::HWY_NAMESPACE
@@ -165,28 +163,7 @@ HWY_AFTER_NAMESPACE();
 namespace adjoint::kernels {
 namespace {
 
-HWY_EXPORT(run_blocks_float);
-HWY_EXPORT(run_blocks_double);
-HWY_EXPORT(block_to_rows_float);
-HWY_EXPORT(block_to_rows_double);
-HWY_EXPORT(run_panels_float);
-HWY_EXPORT(run_panels_double);
-
-/// The functions above for T on this processor.
-template <class T>
-struct Dispatched;
-template <>
-struct Dispatched<float> {
-  static auto run_blocks() { return HWY_DYNAMIC_DISPATCH(run_blocks_float); }
-  static auto block_to_rows() { return HWY_DYNAMIC_DISPATCH(block_to_rows_float); }
-  static auto run_panels() { return HWY_DYNAMIC_DISPATCH(run_panels_float); }
-};
-template <>
-struct Dispatched<double> {
-  static auto run_blocks() { return HWY_DYNAMIC_DISPATCH(run_blocks_double); }
-  static auto block_to_rows() { return HWY_DYNAMIC_DISPATCH(block_to_rows_double); }
-  static auto run_panels() { return HWY_DYNAMIC_DISPATCH(run_panels_double); }
-};
+ADJOINT_TABLES_OF_PROCESSOR(table)
 
 constexpr std::int64_t kChunkBlocks = 3, kChunkRows = 64;
 
@@ -195,7 +172,7 @@ void run(std::int64_t batch, const BlockProduct<T>& product) {
   const std::int64_t blocks = lane_blocks<T>(batch);
   const std::int64_t block_pieces = divide_up(blocks, equal_chunk(blocks, kChunkBlocks)),
                      row_pieces = divide_up(product.rows, kChunkRows);
-  const auto run_blocks = Dispatched<T>::run_blocks();
+  const auto run_blocks = table<T>().run_blocks;
   parallel_for(block_pieces * row_pieces, blocks * kLanes<T> * product.rows * product.depth,
                [&](std::int64_t chunk) {
                  run_blocks(product, piece(blocks, block_pieces, chunk / row_pieces),
@@ -235,8 +212,7 @@ template <class T>
 void dense_weight_grad_lanes(const DenseSizes& s, const T* dy, const T* x, T* dw) {
   constexpr std::int64_t kChunkImages = 16 * kLanes<T>, kPanelColumns = 3 * kLanes<T>;
   if (s.batch == 0) std::fill_n(dw, s.outputs * s.inputs, T(0));
-  const auto block_to_rows = Dispatched<T>::block_to_rows();
-  const auto run_panels = Dispatched<T>::run_panels();
+  const auto& kernels = table<T>();
   const std::int64_t panels = divide_up(s.inputs, kPanelColumns);
   parallel_for(panels, s.batch * s.inputs * s.outputs, [&](std::int64_t panel) {
     const Piece columns{panel * kPanelColumns, std::min((panel + 1) * kPanelColumns, s.inputs)};
@@ -245,11 +221,11 @@ void dense_weight_grad_lanes(const DenseSizes& s, const T* dy, const T* x, T* dw
       const std::int64_t images = std::min(s.batch - first, kChunkImages);
       const T* chunk_x = x + first * s.inputs + columns.begin * kLanes<T>;
       for (std::int64_t n = 0; n < images; n += kLanes<T>)
-        block_to_rows(chunk_x + n * s.inputs, columns.size(), std::min(images - n, kLanes<T>),
-                      x_rows.get() + n * kPanelColumns, kPanelColumns);
-      run_panels({s.inputs, s.outputs, images, columns.begin, dy + first * s.outputs, x_rows.get(),
-                  kPanelColumns, first > 0, dw},
-                 columns);
+        kernels.block_to_rows(chunk_x + n * s.inputs, columns.size(), std::min(images - n, kLanes<T>),
+                              x_rows.get() + n * kPanelColumns, kPanelColumns);
+      kernels.run_panels({s.inputs, s.outputs, images, columns.begin, dy + first * s.outputs, x_rows.get(),
+                          kPanelColumns, first > 0, dw},
+                         columns);
     }
   });
 }

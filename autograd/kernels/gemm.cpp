@@ -16,6 +16,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "autograd/kernels/dispatch.h"
 #include "autograd/kernels/tile-inl.h"
 
 #ifndef ADJOINT_KERNELS_GEMM_CPP
@@ -38,6 +39,13 @@ enum class GemmWay { outer_product, dot_products, tiles };
 struct GemmPlan {
   GemmWay way;
   std::int64_t row_blocks, panels, groups;
+};
+
+/// The functions as compiled for one instruction set.
+template <class T>
+struct Table {
+  GemmPlan (*plan)(const GemmSizes& sizes);
+  void (*run_chunk)(const GemmJob<T>& job, const GemmPlan& plan, std::int64_t chunk);
 };
 
 }  // namespace adjoint::kernels
@@ -281,14 +289,10 @@ void run_chunk(const GemmJob<T>& job, const GemmPlan& plan, std::int64_t chunk) 
   }
 }
 
-GemmPlan plan_float(const GemmSizes& sizes) { return plan<float>(sizes); }
-GemmPlan plan_double(const GemmSizes& sizes) { return plan<double>(sizes); }
-void run_float(const GemmJob<float>& job, const GemmPlan& plan, std::int64_t chunk) {
-  run_chunk(job, plan, chunk);
-}
-void run_double(const GemmJob<double>& job, const GemmPlan& plan, std::int64_t chunk) {
-  run_chunk(job, plan, chunk);
-}
+template <class T>
+constexpr Table<T> kTable = {plan<T>, run_chunk<T>};
+
+ADJOINT_TABLES_OF_INSTRUCTION_SET
 
 }  // namespace
 }  // namespace adjoint::kernels::HWY_NAMESPACE
@@ -298,15 +302,7 @@ HWY_AFTER_NAMESPACE();
 namespace adjoint::kernels {
 namespace {
 
-HWY_EXPORT(plan_float);
-HWY_EXPORT(plan_double);
-HWY_EXPORT(run_float);
-HWY_EXPORT(run_double);
-
-GemmPlan make_plan(const GemmJob<float>& job) { return HWY_DYNAMIC_DISPATCH(plan_float)(job.sizes); }
-GemmPlan make_plan(const GemmJob<double>& job) { return HWY_DYNAMIC_DISPATCH(plan_double)(job.sizes); }
-auto chunk_function(const GemmJob<float>&) { return HWY_DYNAMIC_DISPATCH(run_float); }
-auto chunk_function(const GemmJob<double>&) { return HWY_DYNAMIC_DISPATCH(run_double); }
+ADJOINT_TABLES_OF_PROCESSOR(table)
 
 template <class T>
 void run(GemmJob<T> job) {
@@ -318,10 +314,10 @@ void run(GemmJob<T> job) {
     std::swap(job.a, job.b);
     sizes = {1, sizes.rows, sizes.depth, false, !sizes.transpose_a};
   }
-  const GemmPlan plan = make_plan(job);
-  const auto run_chunk = chunk_function(job);
+  const auto& kernels = table<T>();
+  const GemmPlan plan = kernels.plan(sizes);
   parallel_for(plan.row_blocks * plan.groups, sizes.rows * sizes.columns * sizes.depth,
-               [&](std::int64_t chunk) { run_chunk(job, plan, chunk); });
+               [&](std::int64_t chunk) { kernels.run_chunk(job, plan, chunk); });
 }
 
 }  // namespace

@@ -10,9 +10,27 @@
 #include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/highway.h>
 
+#include "autograd/kernels/dispatch.h"
 #include "autograd/kernels/lanes.h"
 #include "autograd/kernels/parallel.h"
 #include "autograd/kernels/scratch.h"
+
+#ifndef ADJOINT_LAYOUT_TABLE
+#define ADJOINT_LAYOUT_TABLE
+namespace adjoint::kernels {
+namespace {
+
+/// The functions as compiled for one instruction set.
+template <class T>
+struct Table {
+  void (*block_to_lanes)(std::int64_t features, const T* rows, T* lanes);
+  void (*block_to_rows)(std::int64_t features, const T* lanes, T* rows);
+  void (*scale_bytes)(std::int64_t count, const std::uint8_t* bytes, T scale, T* values);
+};
+
+}  // namespace
+}  // namespace adjoint::kernels
+#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels::HWY_NAMESPACE {
@@ -112,24 +130,10 @@ void scale_bytes(std::int64_t count, const std::uint8_t* bytes, T scale, T* HWY_
   for (std::int64_t i = 0; i < count; ++i) values[i] = scale * static_cast<T>(bytes[i]);
 }
 
-void to_lanes_float(std::int64_t features, const float* rows, float* lanes) {
-  block_to_lanes(features, rows, lanes);
-}
-void to_lanes_double(std::int64_t features, const double* rows, double* lanes) {
-  block_to_lanes(features, rows, lanes);
-}
-void to_rows_float(std::int64_t features, const float* lanes, float* rows) {
-  block_to_rows(features, lanes, rows);
-}
-void to_rows_double(std::int64_t features, const double* lanes, double* rows) {
-  block_to_rows(features, lanes, rows);
-}
-void scale_float(std::int64_t count, const std::uint8_t* bytes, float scale, float* values) {
-  scale_bytes(count, bytes, scale, values);
-}
-void scale_double(std::int64_t count, const std::uint8_t* bytes, double scale, double* values) {
-  scale_bytes(count, bytes, scale, values);
-}
+template <class T>
+constexpr Table<T> kTable = {block_to_lanes<T>, block_to_rows<T>, scale_bytes<T>};
+
+ADJOINT_TABLES_OF_INSTRUCTION_SET
 
 }  // namespace adjoint::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -137,33 +141,9 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace adjoint::kernels {
 
-HWY_EXPORT(to_lanes_float);
-HWY_EXPORT(to_lanes_double);
-HWY_EXPORT(to_rows_float);
-HWY_EXPORT(to_rows_double);
-HWY_EXPORT(scale_float);
-HWY_EXPORT(scale_double);
-
 namespace {
 
-void to_lanes(std::int64_t features, const float* rows, float* lanes) {
-  HWY_DYNAMIC_DISPATCH(to_lanes_float)(features, rows, lanes);
-}
-void to_lanes(std::int64_t features, const double* rows, double* lanes) {
-  HWY_DYNAMIC_DISPATCH(to_lanes_double)(features, rows, lanes);
-}
-void to_rows(std::int64_t features, const float* lanes, float* rows) {
-  HWY_DYNAMIC_DISPATCH(to_rows_float)(features, lanes, rows);
-}
-void to_rows(std::int64_t features, const double* lanes, double* rows) {
-  HWY_DYNAMIC_DISPATCH(to_rows_double)(features, lanes, rows);
-}
-void scale_bytes(std::int64_t count, const std::uint8_t* bytes, float scale, float* values) {
-  HWY_DYNAMIC_DISPATCH(scale_float)(count, bytes, scale, values);
-}
-void scale_bytes(std::int64_t count, const std::uint8_t* bytes, double scale, double* values) {
-  HWY_DYNAMIC_DISPATCH(scale_double)(count, bytes, scale, values);
-}
+ADJOINT_TABLES_OF_PROCESSOR(table)
 
 /// Asks for an image that is to be read soon. Drawn at random it is in no cache, and too short for the
 /// processor to see where reads will go on.
@@ -190,7 +170,7 @@ void rows_to_lanes(std::int64_t count, std::int64_t features, const T* rows, T* 
       std::fill(padded.get() + used, padded.get() + block_size, T(0));
       from = padded.get();
     }
-    to_lanes(features, from, lanes + block * block_size);
+    table<T>().block_to_lanes(features, from, lanes + block * block_size);
   });
 }
 
@@ -202,7 +182,7 @@ void lanes_to_rows(std::int64_t count, std::int64_t features, const T* lanes, T*
     T* to = rows + block * block_size;
     const Scratch<T> padded(used == block_size ? 0 : block_size);
     T* whole = used == block_size ? to : padded.get();
-    to_rows(features, lanes + block * block_size, whole);
+    table<T>().block_to_rows(features, lanes + block * block_size, whole);
     if (used < block_size) std::copy(whole, whole + used, to);
   });
 }
@@ -211,7 +191,7 @@ template <class T>
 void gather_rows(const std::uint8_t* images, std::int64_t features, const std::int64_t* index,
                  std::int64_t count, T scale, T* rows) {
   parallel_for(count, count * features * kElementWork, [&](std::int64_t n) {
-    scale_bytes(features, images + index[n] * features, scale, rows + n * features);
+    table<T>().scale_bytes(features, images + index[n] * features, scale, rows + n * features);
   });
 }
 
@@ -224,10 +204,10 @@ void gather_lanes(const std::uint8_t* images, std::int64_t features, const std::
     const std::int64_t used = images_in_block<T>(block, count), *const of_block = index + block * kLanes<T>;
     for (std::int64_t l = 0; l < used; ++l) {
       if (l + 1 < used) prefetch(features, images + of_block[l + 1] * features);
-      scale_bytes(features, images + of_block[l] * features, scale, rows.get() + l * features);
+      table<T>().scale_bytes(features, images + of_block[l] * features, scale, rows.get() + l * features);
     }
     std::fill(rows.get() + used * features, rows.get() + block_size, T(0));
-    to_lanes(features, rows.get(), lanes + block * block_size);
+    table<T>().block_to_lanes(features, rows.get(), lanes + block * block_size);
   });
 }
 

@@ -11,6 +11,7 @@ tests/bench/compare.sh [FLAGS]
   --repetitions N   runs of each side, alternately; the table has their medians (5)
   --rows PATTERN    only rows whose "model batch threads" matches, such as 'documented 32', 'vgg' or 'memory'
   --spread          convolutions of many other shapes too
+  --random N        convolutions of N shapes drawn at random, the same ones each time
   --quick           one repetition, and no row for the time of a clean build
   --data DIR        IDX files of MNIST (examples/data/mnist, or else the images in the library)
   --limit PROGRAM   a hand-written training of the documented CNN, called as PROGRAM MNIST_DIR BATCH EPOCHS RATE,
@@ -19,18 +20,19 @@ Without libtorch (apt-get install libtorch-dev) its columns stay empty.
 END
 }
 
-repetitions=5 pattern=. spread=false quick=false limit='' data=''
+repetitions=5 pattern=. spread=false random=0 quick=false limit='' data=''
 [ ! -d "$root/examples/data/mnist" ] || data="$root/examples/data/mnist"
 while [ $# -gt 0 ]; do
   case $1 in
     --spread) spread=true ;;
     --quick) quick=true repetitions=1 ;;
     -h | --help) usage && exit 0 ;;
-    --repetitions | --rows | --data | --limit)
+    --repetitions | --rows | --random | --data | --limit)
       [ $# -gt 1 ] || fail "$1 wants a value"
       case $1 in
         --repetitions) repetitions=$2 ;;
         --rows) pattern=$2 ;;
+        --random) random=$2 ;;
         --data) data=$2 ;;
         --limit) limit=$2 ;;
       esac
@@ -41,6 +43,7 @@ while [ $# -gt 0 ]; do
   shift
 done
 [[ $repetitions =~ ^[1-9][0-9]*$ ]] || fail "--repetitions must be a positive number"
+[[ $random =~ ^[0-9]+$ ]] || fail "--random must be a number of shapes"
 [ -z "$limit" ] || [ -n "$data" ] || fail "--limit needs --data"
 
 # case | model | batch | threads | what the target is a multiple of | the multiple | unit
@@ -84,6 +87,33 @@ add_spread() {
       done
     done
   done <<< "$shapes"
+}
+
+# Shapes of at most 3e8 multiply-adds, by a generator that is the same in every awk (Park and Miller's).
+add_random() {
+  rows+=$(awk -v count="$random" '
+    function one_of(list, n, choices) {
+      n = split(list, choices, " ")
+      state = state * 16807 % 2147483647
+      return choices[1 + int(state / 2147483647 * n)]
+    }
+    BEGIN {
+      state = 20261124
+      while (count > 0) {
+        channels = one_of("1 2 3 4 6 8 16 32 64 128"); maps = one_of("1 4 6 10 16 20 32 64 128")
+        kernel = one_of("1 2 3 4 5 6 7"); stride = one_of("1 1 1 2 3"); padding = one_of("0 1 1") * int(kernel / 2)
+        height = one_of("7 8 12 14 17 28 32 45 56"); width = one_of("7 8 12 14 19 28 32 41 56")
+        groups = one_of("1 1 1 1 2 4"); if (channels % groups || maps % groups) groups = 1
+        batch = one_of("1 1 2 3 4 6 8 11 13 16 24 40 64 100"); threads = one_of("1 1 2")
+        model = one_of("conv2d conv2d conv2d64")
+        rows = int((height + 2 * padding - kernel) / stride) + 1
+        columns = int((width + 2 * padding - kernel) / stride) + 1
+        if (batch * maps * rows * columns * channels / groups * kernel ^ 2 > 3e8) continue
+        --count
+        shape = channels "," height "," width "," maps "," kernel "," stride "," padding "," groups
+        printf "\n%s %s, batch %d|%s:%s|%d|%d|libtorch|1|us", model, shape, batch, model, shape, batch, threads
+      }
+    }')
 }
 
 # The numbers of stdin -> their median.
@@ -210,6 +240,7 @@ trap 'rm -rf -- "$work"' EXIT
   build release "${targets[@]}"
 } > "$work/log" || fail "building failed: $(cat "$work/log")"
 [ $spread = false ] || add_spread
+[ "$random" = 0 ] || add_random
 [ $peer = false ] || choose_core_type
 
 printf '%s, %s, commit %s%s, median of %d, load at the start %s%s.\n\n' \

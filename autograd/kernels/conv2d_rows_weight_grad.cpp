@@ -22,31 +22,18 @@ void list_taps(const PlaneConvolution& c, bool flip, std::int64_t sources, std::
     }
 }
 
-/// The taps of some sources.
-template <class T>
-struct SomeTaps {
-  SomeTaps(const WeightGrad<T>& job, Piece sources)
-      : sources(sources),
-        count(sources.size() * job.c.tap_rows * job.c.tap_columns),
-        first(sources.begin * job.c.tap_rows * job.c.tap_columns),
-        begins(count),
-        copies(job.c.copies_size(sources.size())) {
-    list_taps(job.c, job.flip, sources.size(), begins.get());
-  }
-  Piece sources;
-  std::int64_t count, first;
-  Scratch<std::int64_t> begins;
-  Scratch<T> copies;
-};
-
 /// dw at the taps of some sources, registers along the positions.
 template <class T>
 void weight_grad_along_positions(const WeightGrad<T>& job, Piece sources) {
-  const SomeTaps<T> taps(job, sources);
+  const PlaneConvolution& c = job.c;
+  const std::int64_t area = c.tap_rows * c.tap_columns, taps = sources.size() * area;
+  const Scratch<std::int64_t> begins(taps);
+  list_taps(c, job.flip, sources.size(), begins.get());
+  const Scratch<T> copies(c.copies_size(sources.size()));
   for (std::int64_t n = 0; n < job.batch; ++n) {
-    row_kernels<T>().shift(job.c, sources, job.x + n * job.x_image, taps.copies.get());
-    row_kernels<T>().correlate(job.c, job.dy + n * job.dy_image, taps.copies.get(), taps.begins.get(),
-                               taps.count, n > 0, job.dw + taps.first);
+    row_kernels<T>().shift(c, sources, job.x + n * job.x_image, copies.get());
+    row_kernels<T>().correlate(c, job.dy + n * job.dy_image, copies.get(), begins.get(), taps, n > 0,
+                               job.dw + sources.begin * area);
   }
 }
 

@@ -93,7 +93,8 @@ void transpose_panel(const MapPanels& maps, std::int64_t index, const T* from, s
 
 std::int64_t cost_of_shifted_copies(const PlaneConvolution& c, std::int64_t vector_size) {
   const std::int64_t rows = c.sources * c.tap_columns * c.row_step * c.phase_rows();
-  return (c.column_step == 1 ? 4 : 16) * rows * divide_up(c.out_width, vector_size);
+  const std::int64_t cost = c.column_step == 1 ? 4 : c.column_step == 2 ? 8 : 16;
+  return cost * rows * divide_up(c.out_width, vector_size);
 }
 
 }  // namespace

@@ -34,64 +34,61 @@ HWY_INLINE Piece steps_inside(std::int64_t first, std::int64_t step, std::int64_
   return {begin, std::max(begin, end)};
 }
 
-/// The values of `inside`, the others 0; reads nothing outside [inside.begin, inside.end).
-template <class T>
+/// p[i kStep] for the i of `inside`, the others 0; reads nothing else.
+template <int kStep, class T>
 HWY_INLINE hn::Vec<Tag<T>> load_inside(const T* p, Piece inside) {
   const Tag<T> d;
   HWY_ALIGN T values[kVectorSize<T>] = {};
-  for (std::int64_t i = inside.begin; i < inside.end; ++i) values[i] = p[i];
+  for (std::int64_t i = inside.begin; i < inside.end; ++i) values[i] = p[i * kStep];
   return hn::Load(d, values);
 }
 
-/// to[q, j] = from[q, j] for rows q, and the `count` columns j of one vector, of which those outside `inside`
-/// become 0. What it writes past the ends of all rows but the last is unspecified.
-template <class T>
+/// to[q, j] = from[q, j kStep] for rows q, and the `count` columns j of one vector, of which those outside
+/// `inside` become 0. What it writes past the ends of all rows but the last is unspecified.
+template <int kStep, class T>
 HWY_INLINE void copy_columns(const T* from, std::int64_t from_row, Piece inside, std::int64_t rows, T* to,
                              std::int64_t to_row, std::int64_t count) {
   const Tag<T> d;
   inside = {std::clamp<std::int64_t>(inside.begin, 0, count), std::clamp<std::int64_t>(inside.end, 0, count)};
   if constexpr (kMaskedLoadsAreSafe) {
-    const auto lanes = [&](std::int64_t n) HWY_ATTR { return hn::FirstN(d, static_cast<std::size_t>(n)); };
-    const auto load_mask = hn::AndNot(lanes(inside.begin), lanes(inside.end));
-    for (; rows > 1; --rows, from += from_row, to += to_row)
-      hn::StoreU(hn::MaskedLoad(load_mask, d, from), d, to);
-    if (rows == 1) hn::BlendedStore(hn::MaskedLoad(load_mask, d, from), lanes(count), d, to);
-  } else if (inside.begin == 0 && inside.end == kVectorSize<T>) {
+    const auto lanes = [&](std::int64_t n) HWY_ATTR {
+      return hn::FirstN(d, static_cast<std::size_t>(std::clamp<std::int64_t>(n, 0, kVectorSize<T>)));
+    };
+    // The values of from's vector that starts at `first` and is read, up to the last one that counts.
+    const auto mask = [&](std::int64_t first) HWY_ATTR {
+      return hn::AndNot(lanes(inside.begin * kStep - first), lanes((inside.end - 1) * kStep + 1 - first));
+    };
+    const auto low = mask(0), high = mask(kVectorSize<T>);
+    const auto load = [&]() HWY_ATTR {
+      if constexpr (kStep == 1) return hn::MaskedLoad(low, d, from);
+      return hn::ConcatEven(d, hn::MaskedLoad(high, d, from + kVectorSize<T>), hn::MaskedLoad(low, d, from));
+    };
+    for (; rows > 1; --rows, from += from_row, to += to_row) hn::StoreU(load(), d, to);
+    if (rows == 1) hn::BlendedStore(load(), lanes(count), d, to);
+  } else if (kStep == 1 && inside.begin == 0 && inside.end == kVectorSize<T>) {
     for (std::int64_t q = 0; q < rows; ++q, from += from_row, to += to_row)
       hn::StoreU(hn::LoadU(d, from), d, to);
   } else {
     for (std::int64_t q = 0; q < rows; ++q, from += from_row, to += to_row)
-      store_first(load_inside(from, inside), d, to, count);
+      store_first(load_inside<kStep>(from, inside), d, to, count);
   }
-}
-
-/// to[j] = from[j step] for j < count, step > 1.
-template <class T>
-HWY_INLINE void copy_every(std::int64_t step, const T* from, std::int64_t count, T* to) {
-  const Tag<T> d;
-  std::int64_t j = 0;
-  if (step == 2)
-    for (; j + kVectorSize<T> < count; j += kVectorSize<T>)
-      hn::StoreU(hn::ConcatEven(d, hn::LoadU(d, from + 2 * j + kVectorSize<T>), hn::LoadU(d, from + 2 * j)),
-                 d, to + j);
-  for (; j < count; ++j) to[j] = from[j * step];
 }
 
 /// As copy_columns, for all columns and any column step.
 template <class T>
 HWY_INLINE void copy_rows(const PlaneConvolution& c, const T* from, std::int64_t from_row, Piece inside,
                           std::int64_t rows, T* to) {
-  if (c.column_step == 1) {
+  const auto copy = [&]<int kStep>() {
     // From right to left: what is written past a row's end, the next row's first register overwrites.
     for (std::int64_t j = (c.out_width - 1) / kVectorSize<T> * kVectorSize<T>; j >= 0; j -= kVectorSize<T>)
-      copy_columns(from + j, from_row, {inside.begin - j, inside.end - j}, rows, to + j, c.out_width,
-                   std::min(c.out_width - j, kVectorSize<T>));
-    return;
-  }
-  for (std::int64_t q = 0; q < rows; ++q, from += from_row, to += c.out_width) {
-    if (inside.size() < c.out_width) std::fill_n(to, c.out_width, T(0));
-    copy_every(c.column_step, from + inside.begin * c.column_step, inside.size(), to + inside.begin);
-  }
+      copy_columns<kStep>(from + j * kStep, from_row, {inside.begin - j, inside.end - j}, rows, to + j,
+                          c.out_width, std::min(c.out_width - j, kVectorSize<T>));
+  };
+  if (c.column_step == 1) return copy.template operator()<1>();
+  if (c.column_step == 2) return copy.template operator()<2>();
+  for (std::int64_t q = 0; q < rows; ++q, from += from_row, to += c.out_width)
+    for (std::int64_t j = 0; j < c.out_width; ++j)
+      to[j] = j >= inside.begin && j < inside.end ? from[j * c.column_step] : T(0);
 }
 
 template <class T>

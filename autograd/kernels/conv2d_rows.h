@@ -25,9 +25,9 @@ struct PlaneConvolution {
   std::int64_t sources, source_height, source_width;
   std::int64_t rows, out_height, out_width;  // rows: output planes,
   std::int64_t out_stride;                   // so many elements apart
-  std::int64_t tap_rows, tap_columns;
-  std::int64_t row_step, row_dilation, row_offset;
-  std::int64_t column_step, column_dilation, column_offset;
+  std::int64_t tap_rows = 1, tap_columns = 1;
+  std::int64_t row_step = 1, row_dilation = 1, row_offset = 0;
+  std::int64_t column_step = 1, column_dilation = 1, column_offset = 0;
 
   std::int64_t positions() const { return out_height * out_width; }
   /// The same for some output rows only.
@@ -59,7 +59,7 @@ struct PlaneConvolution {
 
 /// w(r, s, u, v) = w[r row + s source + u tap_row + v tap_column]; steps may be negative.
 struct WeightSteps {
-  std::int64_t row, source, tap_row, tap_column;
+  std::int64_t row, source, tap_row = 0, tap_column = 0;
 };
 
 /// The loops over a convolution's taps, in an order that suits the tile kernel: evenly spaced products

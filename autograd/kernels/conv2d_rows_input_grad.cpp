@@ -47,10 +47,8 @@ PlaneConvolution phase_convolution(const Conv2dSizes& s, const Phase& rows, cons
           .out_stride = rows.positions * columns.positions,
           .tap_rows = rows.taps,
           .tap_columns = columns.taps,
-          .row_step = 1,
           .row_dilation = rows.dilation,
           .row_offset = rows.offset - (rows.taps - 1) * rows.dilation,
-          .column_step = 1,
           .column_dilation = columns.dilation,
           .column_offset = columns.offset - (columns.taps - 1) * columns.dilation};
 }
@@ -145,16 +143,8 @@ void input_grad_by_fold(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
                            .rows = together * area,
                            .out_height = 1,
                            .out_width = positions,
-                           .out_stride = positions + margin,
-                           .tap_rows = 1,
-                           .tap_columns = 1,
-                           .row_step = 1,
-                           .row_dilation = 1,
-                           .row_offset = 0,
-                           .column_step = 1,
-                           .column_dilation = 1,
-                           .column_offset = 0};
-  const WeightSteps steps{.row = 1, .source = channels * area, .tap_row = 0, .tap_column = 0};
+                           .out_stride = positions + margin};
+  const WeightSteps steps{.row = 1, .source = channels * area};
   const Scratch<T> dy_copy(maps * positions + kernels.vector_size);  // A register reads past the end.
   std::copy_n(dy, maps * positions, dy_copy.get());
   const std::int64_t work = maps * channels * area * positions, chunks = chunks_of(work, channels / together);

@@ -135,70 +135,84 @@ std::int64_t pick(std::int64_t least, std::int64_t most) {
   return *rc::gen::inRange<std::int64_t>(least, most + 1);
 }
 
-RC_GTEST_PROP(Conv2dRows, MatchesDefinition, ()) {
-  Conv2dSizes s{};
-  s.batch = pick(1, 3);
-  s.groups = pick(1, 3);
-  s.in_channels = s.groups * pick(1, 4);
-  s.out_channels = s.groups * pick(1, 9);
-  s.kernel_height = pick(1, 5);
-  s.kernel_width = pick(1, 5);
-  s.stride_height = pick(1, 4);
-  s.stride_width = pick(1, 4);
-  s.dilation_height = pick(1, 4);
-  s.dilation_width = pick(1, 4);
-  s.padding_height = pick(0, 4);
-  s.padding_width = pick(0, 4);
-  s.flip = *rc::gen::arbitrary<bool>();
-  const auto least = [](std::int64_t kernel, std::int64_t dilation, std::int64_t padding) {
-    return std::max<std::int64_t>(1, dilation * (kernel - 1) + 1 - 2 * padding);
-  };
-  s.height = least(s.kernel_height, s.dilation_height, s.padding_height) + pick(0, 12);
-  s.width = least(s.kernel_width, s.dilation_width, s.padding_width) + pick(0, 20);
-  expect_conv2d_matches_everywhere(with_output(s));
+struct Limits {
+  std::int64_t least, most;
+  std::int64_t drawn() const { return pick(least, most); }
+};
+
+/// What sizes are drawn from; channels and maps of a group, and by how much an image is larger than the
+/// smallest one that has an output.
+struct Sizes {
+  Limits batch, groups, channels, maps, kernel, stride, dilation, padding, height, width;
+
+  Conv2dSizes drawn() const {
+    Conv2dSizes s{};
+    s.batch = batch.drawn();
+    s.groups = groups.drawn();
+    s.in_channels = s.groups * channels.drawn();
+    s.out_channels = s.groups * maps.drawn();
+    s.kernel_height = kernel.drawn();
+    s.kernel_width = kernel.drawn();
+    s.stride_height = stride.drawn();
+    s.stride_width = stride.drawn();
+    s.dilation_height = dilation.drawn();
+    s.dilation_width = dilation.drawn();
+    s.padding_height = padding.drawn();
+    s.padding_width = padding.drawn();
+    s.flip = *rc::gen::arbitrary<bool>();
+    const auto least = [](std::int64_t kernel_size, std::int64_t step, std::int64_t zeros) {
+      return std::max<std::int64_t>(1, step * (kernel_size - 1) + 1 - 2 * zeros);
+    };
+    s.height = least(s.kernel_height, s.dilation_height, s.padding_height) + height.drawn();
+    s.width = least(s.kernel_width, s.dilation_width, s.padding_width) + width.drawn();
+    return with_output(s);
+  }
+};
+
+void expect_drawn_match(const Sizes& sizes) {
+  expect_conv2d_matches_everywhere(sizes.drawn());
   RC_ASSERT(!testing::Test::HasFailure());
+}
+
+RC_GTEST_PROP(Conv2dRows, MatchesDefinition, ()) {
+  expect_drawn_match({.batch = {1, 3},
+                      .groups = {1, 3},
+                      .channels = {1, 4},
+                      .maps = {1, 9},
+                      .kernel = {1, 5},
+                      .stride = {1, 4},
+                      .dilation = {1, 4},
+                      .padding = {0, 4},
+                      .height = {0, 12},
+                      .width = {0, 20}});
 }
 
 // Small images under large kernels: there the input gradient forms products of taps first and adds them up.
 RC_GTEST_PROP(Conv2dRows, SmallImagesMatchDefinition, ()) {
-  Conv2dSizes s{};
-  s.batch = pick(1, 2);
-  s.groups = pick(1, 2);
-  s.in_channels = s.groups * pick(1, 4);
-  s.out_channels = s.groups * pick(1, 20);
-  s.kernel_height = pick(2, 6);
-  s.kernel_width = pick(2, 6);
-  s.dilation_height = pick(1, 2);
-  s.dilation_width = pick(1, 2);
-  s.padding_height = pick(0, 1);
-  s.padding_width = pick(0, 1);
-  s.flip = *rc::gen::arbitrary<bool>();
-  s.height = s.dilation_height * (s.kernel_height - 1) + pick(1, 9);
-  s.width = s.dilation_width * (s.kernel_width - 1) + pick(1, 30);
-  expect_conv2d_matches_everywhere(with_output(s));
-  RC_ASSERT(!testing::Test::HasFailure());
+  expect_drawn_match({.batch = {1, 2},
+                      .groups = {1, 2},
+                      .channels = {1, 4},
+                      .maps = {1, 20},
+                      .kernel = {2, 6},
+                      .stride = {1, 1},
+                      .dilation = {1, 2},
+                      .padding = {0, 1},
+                      .height = {0, 10},
+                      .width = {0, 30}});
 }
 
 // So many maps and channels that registers run along them.
 RC_GTEST_PROP(Conv2dRows, ManyMapsMatchDefinition, ()) {
-  Conv2dSizes s{};
-  s.batch = pick(1, 2);
-  s.groups = pick(1, 2);
-  s.in_channels = s.groups * pick(1, 40);
-  s.out_channels = s.groups * pick(10, 70);
-  s.kernel_height = pick(1, 3);
-  s.kernel_width = pick(1, 3);
-  s.stride_height = pick(1, 3);
-  s.stride_width = pick(1, 3);
-  s.dilation_height = pick(1, 2);
-  s.dilation_width = pick(1, 2);
-  s.padding_height = pick(0, 2);
-  s.padding_width = pick(0, 2);
-  s.flip = *rc::gen::arbitrary<bool>();
-  s.height = s.dilation_height * (s.kernel_height - 1) + pick(1, 7);
-  s.width = s.dilation_width * (s.kernel_width - 1) + pick(1, 7);
-  expect_conv2d_matches_everywhere(with_output(s));
-  RC_ASSERT(!testing::Test::HasFailure());
+  expect_drawn_match({.batch = {1, 2},
+                      .groups = {1, 2},
+                      .channels = {1, 40},
+                      .maps = {10, 70},
+                      .kernel = {1, 3},
+                      .stride = {1, 3},
+                      .dilation = {1, 2},
+                      .padding = {0, 2},
+                      .height = {0, 8},
+                      .width = {0, 8}});
 }
 
 void expect_same_bits_for_any_number_of_threads(const Conv2dSizes& s) {

@@ -18,6 +18,10 @@ class alignas(64) Buffer : public RefCounted {
   static void destroy(Buffer* buffer) noexcept;
   void* data() { return this + 1; }
 
+  // Of the buffer in the place where values keep what is not rows.
+  bool is_factors = false;     ///< Not lanes.
+  Ref<Buffer> took_over_from;  ///< The factors that were there before, which somebody may still be reading.
+
  private:
   explicit Buffer(std::size_t bytes) : bytes_(bytes) {}
   std::size_t bytes_;
@@ -25,28 +29,32 @@ class alignas(64) Buffer : public RefCounted {
 
 /// An array in either of the kernels' layouts (autograd/kernels/lanes.h), or in both: the missing one is made
 /// when it is first asked for, and kept. Which ones are there never shows outside ops and kernels.
+///
+/// A matrix may also be held as factors: values[i, j] = a[i] b[j], in memory the vector b and then a. The op
+/// that computes such a product may make them instead of it, and whoever does better with them than with the
+/// product asks for factors(); all others find rows or lanes, as ever.
 class Values {
  public:
-  enum class Layout : std::uint8_t { rows, lanes };
+  enum class Layout : std::uint8_t { rows, lanes, factors };
 
   Values() = default;
-  /// Uninitialised values in one layout; lanes needs a floating dtype and rank >= 1.
+  /// Uninitialised values in one layout; lanes need a floating dtype and rank >= 1, factors also rank 2.
   Values(DType dtype, const Shape& shape, Layout layout = Layout::rows);
   Values(const Values& other)
-      : shape_(other.shape_), rows_(share(other.rows_)), lanes_(share(other.lanes_)), dtype_(other.dtype_) {}
+      : shape_(other.shape_), rows_(share(other.rows_)), other_(share(other.other_)), dtype_(other.dtype_) {}
   Values(Values&& other) noexcept
-      : shape_(other.shape_), rows_(take(other.rows_)), lanes_(take(other.lanes_)), dtype_(other.dtype_) {}
+      : shape_(other.shape_), rows_(take(other.rows_)), other_(take(other.other_)), dtype_(other.dtype_) {}
   Values& operator=(Values other) noexcept;
   ~Values() {
     drop(rows_.load(std::memory_order_relaxed));
-    drop(lanes_.load(std::memory_order_relaxed));
+    drop(other_.load(std::memory_order_relaxed));
   }
 
   DType dtype() const { return dtype_; }
   const Shape& shape() const { return shape_; }
   std::int64_t numel() const { return shape_.numel(); }
 
-  /// The values in a layout, made from the other one if need be. T is the C++ type of dtype().
+  /// The values in rows or lanes, made from what is there if need be. T is the C++ type of dtype().
   template <class T>
   const T* rows() const {
     return static_cast<const T*>(data(Layout::rows));
@@ -60,11 +68,19 @@ class Values {
     return static_cast<const T*>(data(layout));
   }
 
-  /// The layout that costs nothing to read; lanes only when there are no rows.
-  Layout layout() const {
-    return held(Layout::rows).load(std::memory_order_acquire) != nullptr ? Layout::rows : Layout::lanes;
+  /// The factors, or null where there are none.
+  template <class T>
+  const T* factors() const {
+    Buffer* buffer = held(Layout::factors);
+    return buffer != nullptr ? static_cast<const T*>(buffer->data()) : nullptr;
   }
-  bool has(Layout layout) const { return held(layout).load(std::memory_order_acquire) != nullptr; }
+
+  /// Rows or lanes, whichever costs less to read; lanes only when there are lanes and no rows.
+  Layout layout() const {
+    return rows_.load(std::memory_order_acquire) != nullptr || has(Layout::factors) ? Layout::rows
+                                                                                    : Layout::lanes;
+  }
+  bool has(Layout layout) const { return held(layout) != nullptr; }
   /// Elements in a layout's memory, spare lanes included.
   std::int64_t stored_elements(Layout layout) const;
 
@@ -73,7 +89,7 @@ class Values {
   T* writable() {
     return static_cast<T*>(writable_data());
   }
-  /// True when nobody else shares this memory.
+  /// True when nobody else shares this memory and it is in one layout, rows or lanes.
   bool is_unique() const;
 
   /// The same values under another shape of as many elements, sharing memory.
@@ -95,16 +111,22 @@ class Values {
   static void drop(Buffer* buffer) {
     if (buffer != nullptr && buffer->drop_ref()) Buffer::destroy(buffer);
   }
-  std::atomic<Buffer*>& held(Layout layout) const { return layout == Layout::rows ? rows_ : lanes_; }
+  /// What is there in a layout, or null.
+  Buffer* held(Layout layout) const {
+    if (layout == Layout::rows) return rows_.load(std::memory_order_acquire);
+    Buffer* buffer = other_.load(std::memory_order_acquire);
+    return buffer != nullptr && buffer->is_factors == (layout == Layout::factors) ? buffer : nullptr;
+  }
   const void* data(Layout layout) const {
-    Buffer* buffer = held(layout).load(std::memory_order_acquire);
+    Buffer* buffer = held(layout);
     return buffer != nullptr ? buffer->data() : converted(layout);
   }
   const void* converted(Layout layout) const;
   void* writable_data();
 
   Shape shape_;
-  mutable std::atomic<Buffer*> rows_ = nullptr, lanes_ = nullptr;
+  mutable std::atomic<Buffer*> rows_ = nullptr;
+  mutable std::atomic<Buffer*> other_ = nullptr;  ///< Lanes or factors.
   DType dtype_ = DType::float32;
 };
 

@@ -4,7 +4,7 @@
 #include <set>
 
 #include "autograd/create.h"
-#include "autograd/kernels/elementwise.h"
+#include "autograd/kernels/optimiser_step.h"
 
 namespace adjoint {
 namespace {
@@ -75,9 +75,15 @@ void Sgd::step() {
     Tensor& parameter = parameters()[i];
     const Tensor gradient = parameter.grad();
     if (!gradient.defined()) continue;
+    const Values& g = gradient.values();
     visit_floating(parameter.dtype(), [&]<class T>() {
-      kernels::sgd_step(parameter.numel(), step, gradient.values().rows<T>(),
-                        velocity_.empty() ? nullptr : writable<T>(velocity_[i]), writable<T>(parameter));
+      T* velocity = velocity_.empty() ? nullptr : writable<T>(velocity_[i]);
+      if (const T* b = g.factors<T>()) {
+        const std::int64_t rows = parameter.size(0), columns = parameter.size(1);
+        kernels::sgd_step_outer(rows, columns, step, b + columns, b, velocity, writable<T>(parameter));
+      } else {
+        kernels::sgd_step(parameter.numel(), step, g.rows<T>(), velocity, writable<T>(parameter));
+      }
     });
   }
 }

@@ -28,8 +28,6 @@ struct Table {
   Map<T, T, T> scale_shift;
   Zip<T> abs_grad, tanh_grad, sigmoid_grad, relu_grad;
   Zip<T, T> leaky_relu_grad, add_scaled;
-  void (*sgd_step)(std::int64_t n, const SgdStep& step, const T* grad, T* velocity, T* param);
-  void (*adam_step)(std::int64_t n, const AdamStep& step, const T* grad, T* m, T* v, T* param);
 };
 
 }  // namespace
@@ -142,47 +140,6 @@ void zip(std::int64_t n, const T* a, const T* b, T* y, P... parameters) {
 }
 
 template <class T>
-void sgd_step(std::int64_t n, const SgdStep& step, const T* grad, T* velocity, T* param) {
-  const Tag<T> d;
-  const auto rate = hn::Set(d, static_cast<T>(step.learning_rate));
-  const auto momentum = hn::Set(d, static_cast<T>(step.momentum));
-  const auto decay = hn::Set(d, static_cast<T>(step.weight_decay));
-  const bool moving = step.momentum != 0;
-  for_vectors<T>(n, [&](std::int64_t i, auto part) HWY_ATTR {
-    const auto p = part.load(param + i);
-    auto g = hn::MulAdd(decay, p, part.load(grad + i));
-    if (moving) {
-      g = hn::MulAdd(momentum, part.load(velocity + i), g);
-      part.store(g, velocity + i);
-    }
-    part.store(hn::NegMulAdd(rate, g, p), param + i);
-  });
-}
-
-template <class T>
-void adam_step(std::int64_t n, const AdamStep& step, const T* grad, T* m, T* v, T* param) {
-  const Tag<T> d;
-  const auto decay = hn::Set(d, static_cast<T>(step.weight_decay));
-  const auto beta1 = hn::Set(d, static_cast<T>(step.beta1)),
-             rest1 = hn::Set(d, static_cast<T>(1 - step.beta1));
-  const auto beta2 = hn::Set(d, static_cast<T>(step.beta2)),
-             rest2 = hn::Set(d, static_cast<T>(1 - step.beta2));
-  const auto rate = hn::Set(d, static_cast<T>(step.learning_rate / step.bias_correction1));
-  const auto unbias2 = hn::Set(d, static_cast<T>(1 / step.bias_correction2));
-  const auto epsilon = hn::Set(d, static_cast<T>(step.epsilon));
-  for_vectors<T>(n, [&](std::int64_t i, auto part) HWY_ATTR {
-    const auto p = part.load(param + i);
-    const auto g = hn::MulAdd(decay, p, part.load(grad + i));
-    const auto mean = hn::MulAdd(beta1, part.load(m + i), hn::Mul(rest1, g));
-    const auto square = hn::MulAdd(beta2, part.load(v + i), hn::Mul(hn::Mul(rest2, g), g));
-    part.store(mean, m + i);
-    part.store(square, v + i);
-    const auto root = hn::Add(hn::Sqrt(hn::Mul(square, unbias2)), epsilon);
-    part.store(hn::Sub(p, hn::Div(hn::Mul(rate, mean), root)), param + i);
-  });
-}
-
-template <class T>
 constexpr Table<T> kTable = {
     .sqrt = map<Sqrt, T>,
     .square = map<Square, T>,
@@ -198,8 +155,6 @@ constexpr Table<T> kTable = {
     .relu_grad = zip<ReluGrad, T>,
     .leaky_relu_grad = zip<LeakyReluGrad, T, T>,
     .add_scaled = zip<AddScaled, T, T>,
-    .sgd_step = sgd_step<T>,
-    .adam_step = adam_step<T>,
 };
 
 ADJOINT_TABLES_OF_INSTRUCTION_SET
@@ -302,23 +257,6 @@ void add_scaled(std::int64_t n, T scale, const T* x, T* y) {
   run(table<T>().add_scaled, n, x, static_cast<const T*>(y), y, scale);
 }
 
-// Updates count as one multiply-add for each parameter: parameters whose products one thread forms stay with
-// it.
-
-template <class T>
-void sgd_step(std::int64_t n, const SgdStep& step, const T* grad, T* velocity, T* param) {
-  for_chunks(n, n, [&](std::int64_t i, std::int64_t count) {
-    table<T>().sgd_step(count, step, grad + i, step.momentum == 0 ? nullptr : velocity + i, param + i);
-  });
-}
-
-template <class T>
-void adam_step(std::int64_t n, const AdamStep& step, const T* grad, T* m, T* v, T* param) {
-  for_chunks(n, n, [&](std::int64_t i, std::int64_t count) {
-    table<T>().adam_step(count, step, grad + i, m + i, v + i, param + i);
-  });
-}
-
 template void neg(std::int64_t, const std::int64_t*, std::int64_t*);
 
 #define ADJOINT_INSTANTIATE(T)                                            \
@@ -335,9 +273,7 @@ template void neg(std::int64_t, const std::int64_t*, std::int64_t*);
   template void sigmoid_grad(std::int64_t, const T*, const T*, T*);       \
   template void relu_grad(std::int64_t, const T*, const T*, T*);          \
   template void leaky_relu_grad(std::int64_t, T, const T*, const T*, T*); \
-  template void add_scaled(std::int64_t, T, const T*, T*);                \
-  template void sgd_step(std::int64_t, const SgdStep&, const T*, T*, T*); \
-  template void adam_step(std::int64_t, const AdamStep&, const T*, T*, T*, T*)
+  template void add_scaled(std::int64_t, T, const T*, T*)
 ADJOINT_INSTANTIATE(float);
 ADJOINT_INSTANTIATE(double);
 #undef ADJOINT_INSTANTIATE

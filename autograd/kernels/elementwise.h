@@ -96,30 +96,4 @@ void equal(std::int64_t n, const T* a, const T* b, T* y);
 template <class T>
 void add_scaled(std::int64_t n, T scale, const T* x, T* y);
 
-/// What a step of stochastic gradient descent is made with.
-struct SgdStep {
-  double learning_rate;
-  double momentum = 0;
-  double weight_decay = 0;
-};
-
-/// g = grad + weight_decay param;  velocity = momentum velocity + g;  param -= learning_rate velocity.
-/// Without momentum velocity is not looked at (it may be null) and param -= learning_rate g.
-template <class T>
-void sgd_step(std::int64_t n, const SgdStep& step, const T* grad, T* velocity, T* param);
-
-/// What step number t = 1, 2, ... of Adam is made with; bias_correction_i = 1 - beta_i^t.
-struct AdamStep {
-  double learning_rate;
-  double beta1, beta2;
-  double epsilon;
-  double weight_decay = 0;
-  double bias_correction1, bias_correction2;
-};
-
-/// g = grad + weight_decay param;  m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;
-/// param -= learning_rate (m / bias_correction1) / (sqrt(v / bias_correction2) + epsilon).
-template <class T>
-void adam_step(std::int64_t n, const AdamStep& step, const T* grad, T* m, T* v, T* param);
-
 }  // namespace adjoint::kernels

@@ -80,6 +80,78 @@ TEST(Values, ReshapingKeepsLanesOnlyWithTheSameImages) {
   EXPECT_FALSE(other.has(Layout::lanes));
 }
 
+/// The outer product of a = 1, 2, 3, ... and b = 10, 11, 12, ... held as factors.
+template <class T>
+Values factored(std::int64_t rows, std::int64_t columns) {
+  Values values(dtype_of<T>, {rows, columns}, Layout::factors);
+  T* b = values.writable<T>();
+  std::iota(b, b + columns, T{10});
+  std::iota(b + columns, b + columns + rows, T{1});
+  return values;
+}
+
+TYPED_TEST(ValuesOf, FactorsGiveTheirProductsInEitherLayout) {
+  constexpr auto kLanes = kernels::kLanes<TypeParam>;
+  for (const std::int64_t rows : {0, 1, 5, 19}) {
+    for (const std::int64_t columns : {0, 1, 17}) {
+      const Values values = factored<TypeParam>(rows, columns), twin = factored<TypeParam>(rows, columns);
+      EXPECT_EQ(values.layout(), Layout::rows);
+      const TypeParam *product = values.rows<TypeParam>(), *lanes = twin.lanes<TypeParam>();
+      for (std::int64_t i = 0; i < rows; ++i) {
+        for (std::int64_t j = 0; j < columns; ++j) {
+          const auto expected = static_cast<TypeParam>((i + 1) * (j + 10));
+          ASSERT_EQ(product[i * columns + j], expected);
+          ASSERT_EQ(lanes[(i / kLanes * columns + j) * kLanes + i % kLanes], expected);
+        }
+      }
+    }
+  }
+}
+
+TEST(Values, FactorsGoWhenLanesComeAndStayReadable) {
+  const Values values = factored<float>(3, 4);
+  const Values copy = values;
+  const float* factors = values.factors<float>();
+  ASSERT_NE(factors, nullptr);
+  values.rows<float>();
+  EXPECT_EQ(values.factors<float>(), factors) << "rows have a place of their own";
+  values.lanes<float>();
+  EXPECT_EQ(values.factors<float>(), nullptr);
+  EXPECT_EQ(factors[0], 10);
+  EXPECT_EQ(copy.factors<float>(), factors);
+}
+
+TEST(Values, FactorsAreNeverWrittenInPlaceOrReshaped) {
+  const Values values = factored<float>(3, 4);
+  EXPECT_FALSE(values.is_unique());
+  values.rows<float>();
+  EXPECT_FALSE(values.is_unique()) << "in-place use would leave the factors stale";
+  EXPECT_EQ(values.copy().factors<float>(), nullptr);
+  for (const Shape& shape : {Shape{4, 3}, Shape{3, 2, 2}, Shape{12}}) {
+    const Values other = factored<float>(3, 4).reshaped(shape);
+    EXPECT_EQ(other.factors<float>(), nullptr);
+    EXPECT_EQ(other.rows<float>()[11], 3 * 13);
+  }
+}
+
+TEST(Values, TwoThreadsMayConvertFactorsAtOnce) {
+  for (int round = 0; round < 50; ++round) {
+    const Values values = factored<float>(33, 50);
+    const float *factors = values.factors<float>(), *lanes[2], *rows = nullptr;
+    std::thread first([&] { lanes[0] = values.lanes<float>(); });
+    std::thread second([&] {
+      rows = values.rows<float>();
+      lanes[1] = values.lanes<float>();
+    });
+    first.join();
+    second.join();
+    EXPECT_EQ(lanes[0], lanes[1]);
+    EXPECT_EQ(lanes[0][1], 2 * 10);
+    EXPECT_EQ(rows[50], 2 * 10);
+    EXPECT_EQ(factors[50], 1);
+  }
+}
+
 TEST(Values, TwoThreadsMayConvertAtOnce) {
   for (int round = 0; round < 50; ++round) {
     const Values values = counting<float>({33, 50});

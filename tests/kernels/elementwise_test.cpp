@@ -255,58 +255,6 @@ TYPED_TEST(Elementwise, GradientsAgreeWithTheirFormulas) {
   });
 }
 
-TYPED_TEST(Elementwise, SgdFollowsItsRecurrence) {
-  using T = TypeParam;
-  for_each_instruction_set([&] {
-    for (const double momentum : {0.0, 0.9}) {
-      const std::int64_t n = 37;
-      std::vector<T> param(n, T(1)), velocity(n, T(0));
-      std::vector<double> p(n, 1.0), v(n, 0.0);
-      for (int step = 0; step < 3; ++step) {
-        std::vector<T> grad(n);
-        for (std::int64_t i = 0; i < n; ++i) {
-          grad[i] = T(i - 10) / 8 + T(step);
-          v[i] = momentum * v[i] + grad[i] + 0.01 * p[i];
-          p[i] -= 0.1 * v[i];
-        }
-        sgd_step(n, {.learning_rate = 0.1, .momentum = momentum, .weight_decay = 0.01}, grad.data(),
-                 momentum == 0 ? nullptr : velocity.data(), param.data());
-      }
-      for (std::int64_t i = 0; i < n; ++i) ASSERT_NEAR(param[i], p[i], sizeof(T) == 4 ? 1e-5 : 1e-13);
-    }
-  });
-}
-
-TYPED_TEST(Elementwise, AdamFollowsItsRecurrence) {
-  using T = TypeParam;
-  for_each_instruction_set([&] {
-    const std::int64_t n = 37;
-    std::vector<T> param(n, T(1)), mean(n, T(0)), square(n, T(0));
-    std::vector<double> p(n, 1.0), m(n, 0.0), v(n, 0.0);
-    for (int step = 1; step <= 3; ++step) {
-      const double correction1 = 1 - std::pow(0.9, step), correction2 = 1 - std::pow(0.99, step);
-      std::vector<T> grad(n);
-      for (std::int64_t i = 0; i < n; ++i) {
-        grad[i] = T(i - 10) / 8 + T(step);
-        const double g = grad[i] + 0.01 * p[i];
-        m[i] = 0.9 * m[i] + 0.1 * g;
-        v[i] = 0.99 * v[i] + 0.01 * g * g;
-        p[i] -= 0.1 * (m[i] / correction1) / (std::sqrt(v[i] / correction2) + 1e-3);
-      }
-      adam_step(n,
-                {.learning_rate = 0.1,
-                 .beta1 = 0.9,
-                 .beta2 = 0.99,
-                 .epsilon = 1e-3,
-                 .weight_decay = 0.01,
-                 .bias_correction1 = correction1,
-                 .bias_correction2 = correction2},
-                grad.data(), mean.data(), square.data(), param.data());
-    }
-    for (std::int64_t i = 0; i < n; ++i) ASSERT_NEAR(param[i], p[i], sizeof(T) == 4 ? 1e-4 : 1e-13);
-  });
-}
-
 TYPED_TEST(Elementwise, LongArraysAreTheSameForAnyThreadCount) {
   using T = TypeParam;
   const std::int64_t n = 100'003;

@@ -10,6 +10,7 @@
 
 #include "autograd/create.h"
 #include "autograd/ops/arithmetic.h"
+#include "autograd/ops/dense.h"
 #include "autograd/ops/reduce.h"
 #include "tests/support/expect_gradients.h"
 
@@ -105,6 +106,31 @@ TEST_P(Optimisers, AdamFollowsItsRule) {
             .learning_rate = 0.01, .beta1 = 0.7, .beta2 = 0.9, .epsilon = 1e-3, .weight_decay = 0.2}}) {
     expect_same_steps(
         GetParam(), [&](auto list) { return std::make_unique<Adam>(list, options); }, plain_adam(options));
+  }
+}
+
+TEST_P(Optimisers, SgdTakesTheWeightGradientOfOneImage) {
+  Rng rng(6);
+  const std::int64_t outputs = 3, inputs = 37;
+  Tensor w = random_tensor({outputs, inputs}, rng, 0.5, 1, GetParam()).set_requires_grad();
+  std::vector<Number> plain;
+  for (const double value : numbers(w)) plain.push_back({value});
+  Sgd sgd({w}, {.learning_rate = 0.02, .momentum = 0.9, .weight_decay = 0.1});
+  for (int t = 1; t <= kSteps; ++t) {
+    sgd.zero_grad();
+    const Tensor x = random_tensor({1, inputs}, rng, 0, 1, GetParam());
+    const Tensor dy = random_tensor({1, outputs}, rng, 0, 1, GetParam());
+    // Once one gradient that is a product, once a sum of two.
+    const int images = 1 + t % 2;
+    for (int i = 0; i < images; ++i) dense(x, w).backward(dy);
+    sgd.step();
+    std::vector<double> expected;
+    for (std::size_t k = 0; k < plain.size(); ++k) {
+      const double gradient = images * numbers(dy)[k / inputs] * numbers(x)[k % inputs];
+      plain_sgd(0.02, 0.9, 0.1)(plain[k], gradient, t);
+      expected.push_back(plain[k].value);
+    }
+    expect_close(w, expected, kSteps * tolerance_of(GetParam()));
   }
 }
 

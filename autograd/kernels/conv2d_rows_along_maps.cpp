@@ -10,6 +10,13 @@
 namespace adjoint::kernels {
 namespace {
 
+/// offsets[i * columns + j] = first + i row_step + j column_step
+void list_offsets(std::int64_t first, std::int64_t rows, std::int64_t row_step, std::int64_t columns,
+                  std::int64_t column_step, std::int64_t* offsets) {
+  for (std::int64_t i = 0; i < rows; ++i)
+    for (std::int64_t j = 0; j < columns; ++j) *offsets++ = first + i * row_step + j * column_step;
+}
+
 /// Some source planes of an image with the zeros around them, and where its taps and positions lie.
 template <class T>
 class PaddedPlanes {
@@ -24,15 +31,13 @@ class PaddedPlanes {
         positions_(c.positions()) {
     const std::int64_t row = in_place_ ? c.source_width : padded_.out_width;
     const std::int64_t plane = in_place_ ? c.source_height * row : padded_.copy_size();
-    std::int64_t* tap = taps_.get();
+    const std::int64_t row_step = flip ? -c.row_dilation * row : c.row_dilation * row,
+                       column_step = flip ? -c.column_dilation : c.column_dilation,
+                       first = flip ? -(c.tap_rows - 1) * row_step - (c.tap_columns - 1) * column_step : 0;
     for (std::int64_t s = 0; s < sources.size(); ++s)
-      for (std::int64_t u = 0; u < c.tap_rows; ++u)
-        for (std::int64_t v = 0; v < c.tap_columns; ++v)
-          *tap++ = s * plane + (flip ? c.tap_rows - 1 - u : u) * c.row_dilation * row +
-                   (flip ? c.tap_columns - 1 - v : v) * c.column_dilation;
-    std::int64_t* position = positions_.get();
-    for (std::int64_t i = 0; i < c.out_height; ++i)
-      for (std::int64_t j = 0; j < c.out_width; ++j) *position++ = i * c.row_step * row + j * c.column_step;
+      list_offsets(s * plane + first, c.tap_rows, row_step, c.tap_columns, column_step,
+                   taps_.get() + s * c.tap_rows * c.tap_columns);
+    list_offsets(0, c.out_height, c.row_step * row, c.out_width, c.column_step, positions_.get());
   }
 
   /// The planes of one image's group of channels, until the next call. The value that output position p meets

@@ -103,7 +103,7 @@ TYPED_TEST(OptimiserStep, SgdOfAnOuterProductIsThatOfItsElements) {
     for (const double momentum : {0.0, 0.9})
       for (const double decay : {0.0, 0.01})
         for (const std::int64_t rows : {0, 1, 3, 10})
-          for (const std::int64_t columns : {0, 1, 7, 16, 33, 84})
+          for (const std::int64_t columns : {0, 1, 7, 16, 33, 84, 120})
             expect_outer_is_plain<TypeParam>(
                 rows, columns, {.learning_rate = 0.1, .momentum = momentum, .weight_decay = decay});
   });

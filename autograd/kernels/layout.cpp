@@ -20,12 +20,18 @@
 namespace adjoint::kernels {
 namespace {
 
+/// Images drawn at random are in no cache, and sixteen at once too many for the processor to see where reads
+/// will go on: so many bytes are asked for ahead.
+constexpr std::int64_t kAhead = 192;
+
 /// The functions as compiled for one instruction set.
 template <class T>
 struct Table {
   void (*block_to_lanes)(std::int64_t features, const T* rows, T* lanes);
   void (*block_to_rows)(std::int64_t features, const T* lanes, T* rows);
   void (*scale_bytes)(std::int64_t count, const std::uint8_t* bytes, T scale, T* values);
+  void (*images_to_lanes)(std::int64_t features, const std::uint8_t* const* images, std::int64_t count,
+                          T scale, T* lanes);
 };
 
 }  // namespace
@@ -130,8 +136,54 @@ void scale_bytes(std::int64_t count, const std::uint8_t* bytes, T scale, T* HWY_
   for (std::int64_t i = 0; i < count; ++i) values[i] = scale * static_cast<T>(bytes[i]);
 }
 
+/// turned[f * 16 + l] = images[l][f] for 16 features, 0 from l = count on. Four rounds that each interleave
+/// register k with register k + 8 turn a matrix of 16 x 16.
+inline void turn_bytes(const std::uint8_t* const* images, std::int64_t feature, std::int64_t count,
+                       std::uint8_t* turned) {
+  const hn::FixedTag<std::uint8_t, 16> d;
+  hn::Vec<decltype(d)> v[16], mixed[16];
+  for (std::int64_t l = 0; l < 16; ++l) v[l] = l < count ? hn::LoadU(d, images[l] + feature) : hn::Zero(d);
+  for (int round = 0; round < 4; ++round) {
+    for (int k = 0; k < 8; ++k) {
+      mixed[2 * k] = hn::InterleaveLower(d, v[k], v[k + 8]);
+      mixed[2 * k + 1] = hn::InterleaveUpper(d, v[k], v[k + 8]);
+    }
+    std::copy_n(mixed, 16, v);
+  }
+  for (int k = 0; k < 16; ++k) hn::Store(v[k], d, turned + 16 * k);
+}
+
+/// lanes[f,l] = scale images[l][f] for a block of `count` images, 0 from l = count on.
 template <class T>
-constexpr Table<T> kTable = {block_to_lanes<T>, block_to_rows<T>, scale_bytes<T>};
+void images_to_lanes(std::int64_t features, const std::uint8_t* const* images, std::int64_t count, T scale,
+                     T* lanes) {
+  const Lanes<T> d;
+  const hn::Rebind<std::int32_t, Lanes<T>> integers;
+  const hn::Rebind<std::uint8_t, Lanes<T>> bytes;
+  const auto scales = hn::Set(d, scale);
+  std::int64_t f = 0;
+  for (; f + 16 <= features; f += 16) {
+    for (std::int64_t l = 0; l < count && f % 64 == 0; ++l) __builtin_prefetch(images[l] + f + kAhead);
+    HWY_ALIGN std::uint8_t turned[16 * 16];
+    turn_bytes(images, f, count, turned);
+    for (std::int64_t k = 0; k < 16; ++k)
+      for (std::int64_t lane = 0; lane < kLanes<T>; lane += hn::Lanes(d)) {
+        const auto whole = hn::PromoteTo(integers, hn::LoadU(bytes, turned + 16 * k + lane));
+        T* to = lanes + (f + k) * kLanes<T> + lane;
+        if constexpr (sizeof(T) == 4) {
+          hn::Store(hn::Mul(scales, hn::ConvertTo(d, whole)), d, to);
+        } else {
+          hn::Store(hn::Mul(scales, hn::PromoteTo(d, whole)), d, to);
+        }
+      }
+  }
+  for (; f < features; ++f)
+    for (std::int64_t l = 0; l < kLanes<T>; ++l)
+      lanes[f * kLanes<T> + l] = l < count ? scale * static_cast<T>(images[l][f]) : T(0);
+}
+
+template <class T>
+constexpr Table<T> kTable = {block_to_lanes<T>, block_to_rows<T>, scale_bytes<T>, images_to_lanes<T>};
 
 ADJOINT_TABLES_OF_INSTRUCTION_SET
 
@@ -144,12 +196,6 @@ namespace adjoint::kernels {
 namespace {
 
 ADJOINT_TABLES_OF_PROCESSOR(table)
-
-/// Asks for an image that is to be read soon. Drawn at random it is in no cache, and too short for the
-/// processor to see where reads will go on.
-void prefetch(std::int64_t count, const std::uint8_t* bytes) {
-  for (std::int64_t i = 0; i < count; i += 64) __builtin_prefetch(bytes + i);
-}
 
 template <class T>
 std::int64_t images_in_block(std::int64_t block, std::int64_t count) {
@@ -200,14 +246,13 @@ void gather_lanes(const std::uint8_t* images, std::int64_t features, const std::
                   std::int64_t count, T scale, T* lanes) {
   const std::int64_t block_size = kLanes<T> * features;
   parallel_for(lane_blocks<T>(count), count * features * kElementWork, [&](std::int64_t block) {
-    const Scratch<T> rows(block_size);
-    const std::int64_t used = images_in_block<T>(block, count), *const of_block = index + block * kLanes<T>;
+    const std::int64_t used = images_in_block<T>(block, count);
+    const std::uint8_t* of_block[kLanes<T>];
     for (std::int64_t l = 0; l < used; ++l) {
-      if (l + 1 < used) prefetch(features, images + of_block[l + 1] * features);
-      table<T>().scale_bytes(features, images + of_block[l] * features, scale, rows.get() + l * features);
+      of_block[l] = images + index[block * kLanes<T> + l] * features;
+      for (std::int64_t i = 0; i < kAhead; i += 64) __builtin_prefetch(of_block[l] + i);
     }
-    std::fill(rows.get() + used * features, rows.get() + block_size, T(0));
-    table<T>().block_to_lanes(features, rows.get(), lanes + block * block_size);
+    table<T>().images_to_lanes(features, of_block, used, scale, lanes + block * block_size);
   });
 }
 

@@ -46,6 +46,7 @@ struct Correlation {
   std::int64_t batch, groups, maps, channels;  // maps and channels: per group
   Axis rows, columns;
   std::int64_t map_stride, channel_stride;  // of w, in kernels
+  bool column_by_column = false;            // each with its own products, instead of all alike
 };
 
 constexpr std::int64_t kTasks = 4;  // worth making of few images; each copies the rows around its own
@@ -88,6 +89,21 @@ Range reads(const Axis& axis, std::int64_t begin, std::int64_t end) {
     include(begin + phase + (end - begin - 1 - phase) / axis.phases() * axis.phases());
   }
   return range;
+}
+
+/// Whether output columns are better worked on one by one, with the products that lie inside the input, than
+/// alike, with zeros beside it: as for the gradient of an image that is hardly wider than the kernel. It
+/// takes eight sums to keep the arithmetic units busy, and a single column has no more than maps.
+bool pays_column_by_column(const Axis& columns, std::int64_t maps) {
+  const std::int64_t reach = (columns.kernel - 1) * columns.dilation;
+  if (reach < columns.in_size * (columns.transposed ? columns.stride : 1)) return false;
+  std::int64_t all = 0, inside = 0;
+  for (std::int64_t column = 0; column < columns.out_size; ++column) {
+    const Taps taps = columns.taps(column);
+    all += taps.count;
+    inside += taps.inside(columns.in_size).count;
+  }
+  return all * std::min(maps, kBlockChannels) > 8 * inside;
 }
 
 /// Input values as CorrelationRow wants them: at(c, row, column) for channels of a group.
@@ -138,7 +154,8 @@ void list_products(const Taps& a, const Taps& b, std::int64_t row_stride, std::i
 template <class T>
 void correlate_band(const Correlation& job, const T* in, const T* weights, const T* bias, Range band,
                     T* out) {
-  const Range columns = reads(job.columns, 0, job.columns.out_size);
+  Range columns = reads(job.columns, 0, job.columns.out_size);
+  if (job.column_by_column) columns = {0, job.columns.in_size};
   Range rows = reads(job.rows, band.begin, band.end);
   rows = {std::clamp<std::int64_t>(rows.begin, 0, job.rows.in_size),
           std::clamp<std::int64_t>(rows.end, 0, job.rows.in_size)};
@@ -151,11 +168,13 @@ void correlate_band(const Correlation& job, const T* in, const T* weights, const
   const Scratch<T> scratch(copy ? job.channels * rows.size() * tile_width(columns) * kLanes<T> : 0);
   if (copy) tile = copy_tile(job, in, rows, columns, scratch.get());
 
-  const std::int64_t phases = job.columns.phases(), out_row = job.columns.out_size * kLanes<T>;
+  const std::int64_t phases = job.column_by_column ? job.columns.out_size : job.columns.phases();
+  const std::int64_t out_row = job.columns.out_size * kLanes<T>;
   const std::int64_t area = job.rows.kernel * job.columns.kernel;
   const Scratch<Product> products(area);
   for (std::int64_t phase = 0; phase < phases; ++phase) {
-    const Taps b = job.columns.taps(phase);
+    Taps b = job.columns.taps(phase);
+    if (job.column_by_column) b = b.inside(job.columns.in_size);
     Taps listed{-1, 0, 0, 0, 0};
     for (std::int64_t r = band.begin; r < band.end; ++r) {
       const Taps a = job.rows.taps(r).inside(job.rows.in_size);
@@ -186,7 +205,8 @@ void correlate_band(const Correlation& job, const T* in, const T* weights, const
 }
 
 template <class T>
-void correlate(const Correlation& job, const T* in, const T* w, const T* bias, T* out) {
+void correlate(Correlation job, const T* in, const T* w, const T* bias, T* out) {
+  job.column_by_column = pays_column_by_column(job.columns, job.maps);
   const std::int64_t area = job.rows.kernel * job.columns.kernel,
                      group_weights = job.maps * job.channels * area;
   const Scratch<T> packed(job.groups * group_weights);

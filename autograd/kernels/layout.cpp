@@ -163,7 +163,8 @@ void images_to_lanes(std::int64_t features, const std::uint8_t* const* images, s
   const auto scales = hn::Set(d, scale);
   std::int64_t f = 0;
   for (; f + 16 <= features; f += 16) {
-    for (std::int64_t l = 0; l < count && f % 64 == 0; ++l) __builtin_prefetch(images[l] + f + kAhead);
+    const std::int64_t ahead = std::min(f + kAhead, features - 1);
+    for (std::int64_t l = 0; l < count && f % 64 == 0; ++l) __builtin_prefetch(images[l] + ahead);
     HWY_ALIGN std::uint8_t turned[16 * 16];
     turn_bytes(images, f, count, turned);
     for (std::int64_t k = 0; k < 16; ++k)
@@ -250,7 +251,7 @@ void gather_lanes(const std::uint8_t* images, std::int64_t features, const std::
     const std::uint8_t* of_block[kLanes<T>];
     for (std::int64_t l = 0; l < used; ++l) {
       of_block[l] = images + index[block * kLanes<T> + l] * features;
-      for (std::int64_t i = 0; i < kAhead; i += 64) __builtin_prefetch(of_block[l] + i);
+      for (std::int64_t i = 0; i < std::min(kAhead, features); i += 64) __builtin_prefetch(of_block[l] + i);
     }
     table<T>().images_to_lanes(features, of_block, used, scale, lanes + block * block_size);
   });

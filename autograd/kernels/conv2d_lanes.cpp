@@ -154,8 +154,8 @@ void list_products(const Taps& a, const Taps& b, std::int64_t row_stride, std::i
 template <class T>
 void correlate_band(const Correlation& job, const T* in, const T* weights, const T* bias, Range band,
                     T* out) {
-  Range columns = reads(job.columns, 0, job.columns.out_size);
-  if (job.column_by_column) columns = {0, job.columns.in_size};
+  const Range columns =
+      job.column_by_column ? Range{0, job.columns.in_size} : reads(job.columns, 0, job.columns.out_size);
   Range rows = reads(job.rows, band.begin, band.end);
   rows = {std::clamp<std::int64_t>(rows.begin, 0, job.rows.in_size),
           std::clamp<std::int64_t>(rows.end, 0, job.rows.in_size)};

@@ -88,6 +88,16 @@ struct IndexedProduct {
   T* c;
 };
 
+/// dy [rows, positions] and shifted copies of the sources of some images, so many elements apart.
+template <class T>
+struct CopiedImages {
+  std::int64_t count;
+  const T* dy;
+  std::int64_t dy_image;
+  const T* copies;
+  std::int64_t copies_image;
+};
+
 /// The functions compiled for this processor's instruction set. T is float or double.
 template <class T>
 struct RowKernels {
@@ -98,9 +108,9 @@ struct RowKernels {
   /// out at some rows, from the shifted copies; start may be null.
   void (*convolve)(const PlaneConvolution& convolution, const WeightSteps& steps, const Segment* segments,
                    const T* copies, const T* w, const T* start, Piece rows, T* out);
-  /// dw[r, k] (+)= sum_p dy[r, p] copies[tap_begins[k] + p] for k < taps: dy [rows, positions], dw [rows,
-  /// convolution.taps()].
-  void (*correlate)(const PlaneConvolution& convolution, const T* dy, const T* copies,
+  /// dw[r, k] (+)= sum of dy[r, p] copies[tap_begins[k] + p] over the images and positions p, for k < taps:
+  /// dw [rows, convolution.taps()].
+  void (*correlate)(const PlaneConvolution& convolution, const CopiedImages<T>& images,
                     const std::int64_t* tap_begins, std::int64_t taps, bool accumulate, T* dw);
   void (*indexed_product)(const IndexedProduct<T>& product, std::int64_t vectors);
   /// to[c, r] = from[r, c] for r < rows, c < columns, up to the next whole register of rows: to_step is at
@@ -231,6 +241,8 @@ std::int64_t cost_along_positions(const PlaneConvolution& convolution, std::int6
 /// In chunks of source planes.
 template <class T>
 void weight_grad_along_maps(const WeightGrad<T>& job, std::int64_t chunks, std::int64_t work);
-bool weight_grad_pays_along_maps(const PlaneConvolution& forward, std::int64_t vector_size);
+/// images: how many are added up before the lanes of a register are, where registers go along the positions.
+bool weight_grad_pays_along_maps(const PlaneConvolution& forward, std::int64_t images,
+                                 std::int64_t vector_size);
 
 }  // namespace adjoint::kernels

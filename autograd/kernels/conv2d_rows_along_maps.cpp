@@ -120,9 +120,10 @@ std::int64_t cost_along_positions(const PlaneConvolution& c, std::int64_t vector
   return products + waiting_for_loads + 2 * reads * weights + cost_of_shifted_copies(c, vector_size);
 }
 
-bool weight_grad_pays_along_maps(const PlaneConvolution& c, std::int64_t vector_size) {
-  constexpr std::int64_t kSumOfLanes = 2;
-  const std::int64_t products = c.taps() * c.rows * (divide_up(c.positions(), vector_size) + kSumOfLanes);
+bool weight_grad_pays_along_maps(const PlaneConvolution& c, std::int64_t images, std::int64_t vector_size) {
+  // For each weight: a register for every image to begin with, two for the sum of the lanes.
+  const std::int64_t weights = c.taps() * c.rows;
+  const std::int64_t products = weights * (divide_up(c.positions(), vector_size) + 1) + 2 * weights / images;
   return cost_along_maps(c, vector_size) < products + cost_of_shifted_copies(c, vector_size);
 }
 

@@ -136,33 +136,37 @@ void convolve(const PlaneConvolution& c, const WeightSteps& steps, const Segment
   }
 }
 
-/// sums[r * sums_row + k] = sum_p dy[r, p] values[k][p] for kRows rows and the first kTaps of kCorrelateTaps
-/// taps; unspecified for the others.
+/// sums[r * sums_row + k] = sum of dy[r, p] copies[begins[k] + p] over images and positions p, for kRows rows
+/// and the first kTaps of kCorrelateTaps taps; unspecified for the others.
 template <int kRows, int kTaps, class T>
-void correlate_tile(const T* dy, std::int64_t positions, const T* const (&values)[kCorrelateTaps], T* sums,
-                    std::int64_t sums_row) {
+void correlate_tile(const CopiedImages<T>& images, std::int64_t positions,
+                    const std::int64_t (&begins)[kCorrelateTaps], T* sums, std::int64_t sums_row) {
   using V = hn::Vec<Tag<T>>;
   const Tag<T> d;
   V sum[kRows][kCorrelateTaps];
   HWY_UNROLL(6)
   for (int r = 0; r < kRows; ++r) HWY_UNROLL(4)
   for (int k = 0; k < kCorrelateTaps; ++k) sum[r][k] = hn::Zero(d);
-  const auto add_products = [&](std::int64_t p, auto load) HWY_ATTR {
-    V tap_values[kTaps];
-    HWY_UNROLL(4)
-    for (int k = 0; k < kTaps; ++k) tap_values[k] = load(values[k] + p);
-    HWY_UNROLL(6)
-    for (int r = 0; r < kRows; ++r) {
-      const V dy_values = load(dy + r * positions + p);
+  for (std::int64_t n = 0; n < images.count; ++n) {
+    const T *dy = images.dy + n * images.dy_image, *values[kTaps];
+    for (int k = 0; k < kTaps; ++k) values[k] = images.copies + n * images.copies_image + begins[k];
+    const auto add_products = [&](std::int64_t p, auto load) HWY_ATTR {
+      V tap_values[kTaps];
       HWY_UNROLL(4)
-      for (int k = 0; k < kTaps; ++k) sum[r][k] = hn::MulAdd(dy_values, tap_values[k], sum[r][k]);
-    }
-  };
-  std::int64_t p = 0;
-  for (; p + kVectorSize<T> <= positions; p += kVectorSize<T>)
-    add_products(p, [&](const T* from) HWY_ATTR { return hn::LoadU(d, from); });
-  if (p < positions)
-    add_products(p, [&](const T* from) HWY_ATTR { return load_first(d, from, positions - p); });
+      for (int k = 0; k < kTaps; ++k) tap_values[k] = load(values[k] + p);
+      HWY_UNROLL(6)
+      for (int r = 0; r < kRows; ++r) {
+        const V dy_values = load(dy + r * positions + p);
+        HWY_UNROLL(4)
+        for (int k = 0; k < kTaps; ++k) sum[r][k] = hn::MulAdd(dy_values, tap_values[k], sum[r][k]);
+      }
+    };
+    std::int64_t p = 0;
+    for (; p + kVectorSize<T> <= positions; p += kVectorSize<T>)
+      add_products(p, [&](const T* from) HWY_ATTR { return hn::LoadU(d, from); });
+    if (p < positions)
+      add_products(p, [&](const T* from) HWY_ATTR { return load_first(d, from, positions - p); });
+  }
   HWY_UNROLL(6)
   for (int r = 0; r < kRows; ++r)
     store_sums(d, sum[r][0], sum[r][1], sum[r][2], sum[r][3], sums + r * sums_row);
@@ -170,20 +174,20 @@ void correlate_tile(const T* dy, std::int64_t positions, const T* const (&values
 
 /// kRows rows of dw.
 template <int kRows, class T>
-void correlate_rows(const T* dy, std::int64_t positions, const T* copies, const std::int64_t* tap_begins,
+void correlate_rows(const CopiedImages<T>& images, std::int64_t positions, const std::int64_t* tap_begins,
                     std::int64_t taps, bool accumulate, T* dw, std::int64_t dw_row) {
   for (std::int64_t tap = 0; tap < taps; tap += kCorrelateTaps) {
-    const T* values[kCorrelateTaps];
-    for (int k = 0; k < kCorrelateTaps; ++k) values[k] = copies + tap_begins[std::min(tap + k, taps - 1)];
+    std::int64_t begins[kCorrelateTaps];
+    for (int k = 0; k < kCorrelateTaps; ++k) begins[k] = tap_begins[std::min(tap + k, taps - 1)];
     const std::int64_t count = std::min<std::int64_t>(taps - tap, kCorrelateTaps);
     if (count == kCorrelateTaps && !accumulate) {
-      correlate_tile<kRows, kCorrelateTaps>(dy, positions, values, dw + tap, dw_row);
+      correlate_tile<kRows, kCorrelateTaps>(images, positions, begins, dw + tap, dw_row);
       continue;
     }
     HWY_ALIGN T sums[kRows * kCorrelateTaps];
     // One tap is left over by every kernel that is a square of an odd size.
     const auto tile = count == 1 ? correlate_tile<kRows, 1, T> : correlate_tile<kRows, kCorrelateTaps, T>;
-    tile(dy, positions, values, sums, kCorrelateTaps);
+    tile(images, positions, begins, sums, kCorrelateTaps);
     for (int r = 0; r < kRows; ++r)
       for (std::int64_t k = 0; k < count; ++k) {
         T& to = dw[r * dw_row + tap + k];
@@ -198,15 +202,16 @@ constexpr auto correlate_functions(std::index_sequence<kIndex...>) {
 }
 
 template <class T>
-void correlate(const PlaneConvolution& c, const T* dy, const T* copies, const std::int64_t* tap_begins,
+void correlate(const PlaneConvolution& c, const CopiedImages<T>& images, const std::int64_t* tap_begins,
                std::int64_t taps, bool accumulate, T* dw) {
   static constexpr auto kFunctions = correlate_functions<T>(std::make_index_sequence<kCorrelateRows>());
   const std::int64_t tiles = divide_up(c.rows, kCorrelateRows);
   for (std::int64_t t = 0; t < tiles; ++t) {
     const Piece rows = piece(c.rows, tiles, t);
-    kFunctions[static_cast<std::size_t>(rows.size() - 1)](dy + rows.begin * c.positions(), c.positions(),
-                                                          copies, tap_begins, taps, accumulate,
-                                                          dw + rows.begin * c.taps(), c.taps());
+    CopiedImages<T> of_rows = images;
+    of_rows.dy += rows.begin * c.positions();
+    kFunctions[static_cast<std::size_t>(rows.size() - 1)](of_rows, c.positions(), tap_begins, taps,
+                                                          accumulate, dw + rows.begin * c.taps(), c.taps());
   }
 }
 

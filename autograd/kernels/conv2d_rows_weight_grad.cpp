@@ -22,28 +22,46 @@ void list_taps(const PlaneConvolution& c, bool flip, std::int64_t sources, std::
     }
 }
 
+constexpr std::int64_t kFewestTaps = 64;  // at a time: registers hold 4, the last often fewer
+
+/// How many images are added up in registers, so that the lanes of these are summed once for all: as many as
+/// have a tile's rows of dy in the first-level cache.
+template <class T>
+std::int64_t images_at_once(const WeightGrad<T>& job) {
+  constexpr std::int64_t kTileValues = 24 * 1024 / sizeof(T), kTileRows = 6;
+  return std::clamp<std::int64_t>(kTileValues / (kTileRows * job.c.positions()), 1, job.batch);
+}
+
 /// dw at the taps of some sources, registers along the positions.
 template <class T>
 void weight_grad_along_positions(const WeightGrad<T>& job, Piece sources) {
   const PlaneConvolution& c = job.c;
-  const std::int64_t area = c.tap_rows * c.tap_columns, taps = sources.size() * area;
-  const Scratch<std::int64_t> begins(taps);
-  list_taps(c, job.flip, sources.size(), begins.get());
-  const Scratch<T> copies(c.copies_size(sources.size()));
-  for (std::int64_t n = 0; n < job.batch; ++n) {
-    row_kernels<T>().shift(c, sources, job.x + n * job.x_image, copies.get());
-    row_kernels<T>().correlate(c, job.dy + n * job.dy_image, copies.get(), begins.get(), taps, n > 0,
-                               job.dw + sources.begin * area);
+  const std::int64_t area = c.tap_rows * c.tap_columns, images = images_at_once(job);
+  const std::int64_t blocks =
+      std::clamp<std::int64_t>(sources.size() * area / kFewestTaps, 1, std::min(images, sources.size()));
+  const std::int64_t most_sources = divide_up(sources.size(), blocks), size = c.copies_size(most_sources);
+  const Scratch<std::int64_t> begins(most_sources * area);
+  list_taps(c, job.flip, most_sources, begins.get());
+  const Scratch<T> copies(images * size);
+  for (std::int64_t b = 0; b < blocks; ++b) {
+    const Piece within = piece(sources.size(), blocks, b);
+    const Piece some{sources.begin + within.begin, sources.begin + within.end};
+    for (std::int64_t first = 0; first < job.batch; first += images) {
+      const std::int64_t count = std::min(images, job.batch - first);
+      for (std::int64_t n = 0; n < count; ++n)
+        row_kernels<T>().shift(c, some, job.x + (first + n) * job.x_image, copies.get() + n * size);
+      row_kernels<T>().correlate(c, {count, job.dy + first * job.dy_image, job.dy_image, copies.get(), size},
+                                 begins.get(), some.size() * area, first > 0, job.dw + some.begin * area);
+    }
   }
 }
 
 template <class T>
 void weight_grad_group(const WeightGrad<T>& job) {
   const PlaneConvolution& c = job.c;
-  constexpr std::int64_t kFewestTaps = 64;  // of a chunk: registers hold 8 at a time, the last often fewer
   const std::int64_t work = job.batch * c.rows * c.taps() * c.positions();
   const std::int64_t chunks = chunks_of(work, std::min(c.sources, c.taps() / kFewestTaps));
-  if (weight_grad_pays_along_maps(c, row_kernels<T>().vector_size))
+  if (weight_grad_pays_along_maps(c, images_at_once(job), row_kernels<T>().vector_size))
     return weight_grad_along_maps(job, chunks, work);
   parallel_for(chunks, work, [&](std::int64_t chunk) {
     weight_grad_along_positions(job, piece(c.sources, chunks, chunk));

@@ -1,6 +1,7 @@
 #pragma once
 // Recycled memory. A training loop asks for the same sizes again and again: freed blocks are kept in lists by
-// size, one set of lists per thread, so that a steady loop never reaches the system's allocator.
+// size, one set of lists per thread and one for blocks that other threads free than take them, so that a
+// steady loop never reaches the system's allocator.
 
 #include <cstddef>
 

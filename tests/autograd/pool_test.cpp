@@ -1,8 +1,10 @@
 #include "autograd/pool.h"
 
+#include <barrier>
 #include <cstdint>
 #include <cstring>
 #include <gtest/gtest.h>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -43,6 +45,36 @@ TEST(Pool, ABlockMayBeFreedInAnotherThread) {
   void* again = pool_allocate(1000);
   std::memset(again, 1, 1000);
   pool_free(again, 1000);
+}
+
+// Otherwise a thread that loads data would ask the system for each batch anew, while free blocks pile up in
+// the thread that trains.
+TEST(Pool, BlocksOfOneThreadFreedInAnotherComeBack) {
+  constexpr std::size_t kBytes = 123456;
+  void* first = pool_allocate(kBytes);
+  pool_free(first, kBytes);
+  void* second = pool_allocate(kBytes);
+  pool_free(second, kBytes);
+  if (second != first) GTEST_SKIP() << "under the address sanitizer no block is used again";
+  std::set<void*> blocks;
+  std::barrier handed_over(2), taken_over(2);
+  void* block = nullptr;
+  constexpr int kRounds = 50;
+  std::thread loader([&] {
+    for (int i = 0; i < kRounds; ++i) {
+      block = pool_allocate(kBytes);
+      handed_over.arrive_and_wait();
+      taken_over.arrive_and_wait();
+    }
+  });
+  for (int i = 0; i < kRounds; ++i) {
+    handed_over.arrive_and_wait();
+    blocks.insert(block);
+    pool_free(block, kBytes);
+    taken_over.arrive_and_wait();
+  }
+  loader.join();
+  EXPECT_EQ(blocks.size(), 1u);
 }
 
 TEST(Pool, AbsurdSizesThrow) {

@@ -5,8 +5,6 @@
 #include <vector>
 
 #include "autograd/accumulate.h"
-#include "autograd/node.h"
-#include "autograd/pool.h"
 
 // Nodes are visited in order of falling sequence number: every node that uses a result has a larger number
 // than the node that made it, so when a node's turn comes its gradient is complete. Only the frontier is
@@ -165,20 +163,39 @@ std::mutex leaf_mutex;
 
 const char* running_op() { return op_running; }
 
-void accumulate_into_leaves(const Tensor& y, const Tensor& dy, const BackwardOptions& options) {
-  // Written at the end, so that a throwing rule leaves no half of a gradient.
-  PoolVector<std::pair<Ref<Node>, Tensor>> leaves;
+LeafGradients leaf_gradients(const Tensor& y, const Tensor& dy, const BackwardOptions& options) {
+  LeafGradients leaves;
   leaves.reserve(kUsualSize);
   run(
       y, dy, options, [](const Node&) { return true; },
       [&](const Ref<Node>& node, Tensor& gradient) {
-        if (node->is_leaf()) leaves.emplace_back(node, std::move(gradient));
+        if (node->is_leaf()) leaves.push_back({node, std::move(gradient)});
         return true;
       });
+  return leaves;
+}
+
+void add(LeafGradients& total, LeafGradients part) {
+  const NoGrad no_grad;
+  for (std::size_t i = 0; i < part.size(); ++i) {
+    const Node* leaf = part[i].leaf.get();
+    const auto is_it = [leaf](const LeafGradient& other) { return other.leaf.get() == leaf; };
+    // Passes over like graphs meet the leaves in the same order.
+    const auto found = i < total.size() && is_it(total[i]) ? total.begin() + static_cast<std::ptrdiff_t>(i)
+                                                           : std::ranges::find_if(total, is_it);
+    if (found != total.end()) {
+      accumulate(found->gradient, std::move(part[i].gradient));
+    } else {
+      total.push_back(std::move(part[i]));
+    }
+  }
+}
+
+void add_to_leaves(LeafGradients gradients, bool create_graph) {
   const std::lock_guard lock(leaf_mutex);
-  const GradMode mode(options.create_graph);
-  for (auto& [node, gradient] : leaves) {
-    Tensor& total = static_cast<LeafNode&>(*node).grad;
+  const GradMode mode(create_graph);
+  for (auto& [leaf, gradient] : gradients) {
+    Tensor& total = static_cast<LeafNode&>(*leaf).grad;
     if (total.defined()) {
       accumulate(total, std::move(gradient));
     } else {

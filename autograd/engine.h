@@ -2,13 +2,28 @@
 // The backward pass, as Tensor::backward() and grad() use it.
 
 #include <span>
+#include <vector>
 
+#include "autograd/node.h"
+#include "autograd/pool.h"
 #include "autograd/tensor.h"
 
 namespace adjoint::engine {
 
-/// Adds the gradients of sum(y * dy) to the leaves' grad(). Throws as Tensor::backward.
-void accumulate_into_leaves(const Tensor& y, const Tensor& dy, const BackwardOptions& options);
+struct LeafGradient {
+  Ref<Node> leaf;
+  Tensor gradient;
+};
+using LeafGradients = std::vector<LeafGradient, PoolAllocator<LeafGradient>>;
+
+/// The gradients of sum(y * dy) for the leaves that y depends on. Throws as Tensor::backward.
+LeafGradients leaf_gradients(const Tensor& y, const Tensor& dy, const BackwardOptions& options);
+
+/// total <- total + part, leaf by leaf; for constants, since nothing is recorded.
+void add(LeafGradients& total, LeafGradients part);
+
+/// Adds gradients to the leaves' grad(), in a way that can be differentiated if create_graph says so.
+void add_to_leaves(LeafGradients gradients, bool create_graph);
 
 /// Writes the gradients of sum(y * dy) for every x of xs to gradients, undefined where y does not depend on
 /// x. Throws as grad().

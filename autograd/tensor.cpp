@@ -100,7 +100,7 @@ void Tensor::backward(const BackwardOptions& options) const {
 }
 
 void Tensor::backward(const Tensor& gradient, const BackwardOptions& options) const {
-  engine::accumulate_into_leaves(*this, gradient, options);
+  engine::add_to_leaves(engine::leaf_gradients(*this, gradient, options), options.create_graph);
 }
 
 void* Tensor::start_update() {

@@ -40,7 +40,7 @@ Rng epoch_rng(std::uint64_t seed, std::uint64_t epoch) {
 /// The pixels of the images of these indices, from 0 to 1, [B,1,H,W], in the layout that convolutions of as
 /// many images to few maps read.
 template <class T>
-Values gather(const LabelledImages& data, const std::int64_t* index, std::int64_t count) {
+Values pixels(const LabelledImages& data, const std::int64_t* index, std::int64_t count) {
   const bool lanes = kernels::lanes_pay<T>(count, 1);
   Values image(dtype_of<T>, {count, 1, data.height, data.width},
                lanes ? Values::Layout::lanes : Values::Layout::rows);
@@ -68,17 +68,31 @@ Batches::Iterator Batches::begin() {
   return Iterator(*this);
 }
 
-Batch Batches::batch(std::int64_t number) const {
-  const std::int64_t first = number * options_.batch_size;
-  check(first < examples_, "Batches: batch {} was asked for, there are {}", number, size());
-  const std::int64_t count = std::min(options_.batch_size, examples_ - first);
-  const std::int64_t* index = order_.data() + first;
+std::int64_t Batches::size_of(std::int64_t batch) const {
+  check(batch < size(), "Batches: batch {} was asked for, there are {}", batch, size());
+  return std::min(options_.batch_size, examples_ - batch * options_.batch_size);
+}
+
+Batch Batches::gather(std::int64_t batch, std::int64_t first, std::int64_t count) const {
+  const std::int64_t* index = order_.data() + batch * options_.batch_size + first;
 
   Values label(DType::int64, {count});
   std::transform(index, index + count, label.writable<std::int64_t>(),
                  [&](std::int64_t i) { return data_.labels[static_cast<std::size_t>(i)]; });
-  Values image = visit_floating(options_.dtype, [&]<class T>() { return gather<T>(data_, index, count); });
+  Values image = visit_floating(options_.dtype, [&]<class T>() { return pixels<T>(data_, index, count); });
   return {Tensor(std::move(image)), Tensor(std::move(label))};
+}
+
+std::int64_t Batches::Iterator::parts(std::int64_t most_images) const {
+  check(most_images >= 1, "Batches: most_images must be at least 1, it is {}", most_images);
+  return (size() - 1) / most_images + 1;
+}
+
+Batch Batches::Iterator::part(std::int64_t i, std::int64_t most_images) const {
+  const std::int64_t there = parts(most_images);
+  check(i >= 0 && i < there, "Batches: part {} of a batch was asked for, there are {}", i, there);
+  const std::int64_t first = i * most_images;
+  return batches_->gather(number_, first, std::min(most_images, size() - first));
 }
 
 }  // namespace adjoint

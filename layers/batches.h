@@ -53,7 +53,8 @@ class Batches {
   std::int64_t examples() const { return examples_; }
 
  private:
-  Batch batch(std::int64_t number) const;
+  std::int64_t size_of(std::int64_t batch) const;
+  Batch gather(std::int64_t batch, std::int64_t first, std::int64_t count) const;
 
   const LabelledImages& data_;
   BatchesOptions options_;
@@ -62,14 +63,22 @@ class Batches {
   std::uint64_t next_epoch_ = 0;
 };
 
-/// An input iterator; each * makes the batch anew.
+/// An input iterator; each * makes the batch anew. What is const may be called in several threads at once.
 class Batches::Iterator {
  public:
   using value_type = Batch;
   using difference_type = std::ptrdiff_t;
 
   explicit Iterator(const Batches& batches) : batches_(&batches) {}
-  Batch operator*() const { return batches_->batch(number_); }
+  Batch operator*() const { return part(0, size()); }
+  /// Images of the batch.
+  std::int64_t size() const { return batches_->size_of(number_); }
+
+  /// For backward_in_parts(): how many parts of most_images images, the last maybe of fewer, make up the
+  /// batch, and part i of them. Throw Error when most_images is not positive or there is no part i.
+  std::int64_t parts(std::int64_t most_images) const;
+  Batch part(std::int64_t i, std::int64_t most_images) const;
+
   Iterator& operator++() {
     ++number_;
     return *this;

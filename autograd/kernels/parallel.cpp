@@ -68,7 +68,8 @@ class Team {
   /// False when the team is at work already, for another thread or for a chunk of this one.
   bool run(std::uint32_t chunks, std::uint32_t threads, void (*call)(const void*, std::int64_t),
            const void* body) {
-    if (busy_.test_and_set(std::memory_order_acquire)) return false;
+    // Looked at first: chunks that would share out their own work come here often, and all read it.
+    if (busy_.test(std::memory_order_relaxed) || busy_.test_and_set(std::memory_order_acquire)) return false;
     threads = grown_to(threads);
     const std::uint32_t job = job_.load(std::memory_order_relaxed) + 1;
     // A late thread may still look at the ranges of the job before: they are closed before anything changes.

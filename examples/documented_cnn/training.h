@@ -20,6 +20,11 @@ struct TestResult {
   double seconds = 0;
 };
 
+/// An update of the parameters by the gradient of a batch's mean loss, which is returned. The batch goes
+/// through the network in parts of up to 32 images, several at once where there are threads.
+double train_step(adjoint::Module& net, adjoint::Optimiser& optimiser,
+                  const adjoint::Batches::Iterator& batch);
+
 /// Called after each batch with the epoch's results so far.
 using Watcher = std::function<void(const TrainResult& so_far)>;
 

@@ -1,6 +1,7 @@
 #pragma once
 // Everything a user of the library needs, in one include.
 
+#include "autograd/backward_in_parts.h"
 #include "autograd/create.h"
 #include "autograd/grad.h"
 #include "autograd/grad_mode.h"

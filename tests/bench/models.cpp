@@ -8,6 +8,7 @@
 
 #include "autograd/kernels/parallel.h"
 #include "examples/documented_cnn/model.h"
+#include "examples/documented_cnn/training.h"
 
 namespace bench {
 namespace {
@@ -23,9 +24,9 @@ class Images {
   Images(const LabelledImages& data, std::int64_t batch)
       : batches_(data, {.batch_size = batch, .shuffle = true, .drop_last = true}), next_(batches_.begin()) {}
 
-  Batch next() {
+  Batches::Iterator next() {
     if (next_ == batches_.end()) next_ = batches_.begin();
-    Batch batch = *next_;
+    const Batches::Iterator batch = next_;
     ++next_;
     return batch;
   }
@@ -46,12 +47,7 @@ struct Documented {
 
 Step documented(const LabelledImages& data, std::int64_t batch) {
   return [d = std::make_shared<Documented>(data, batch)] {
-    const auto [image, label] = d->images.next();
-    const Tensor loss = softmax_cross_entropy(d->net(image), label);
-    d->sgd.zero_grad();
-    loss.backward();
-    d->sgd.step();
-    static_cast<void>(loss.item());
+    documented_cnn::train_step(d->net, d->sgd, d->images.next());
   };
 }
 
@@ -70,7 +66,7 @@ std::int64_t count_right(const Tensor& logits, const Tensor& label) {
 Step evaluation(const LabelledImages& data, std::int64_t batch) {
   return [d = std::make_shared<Documented>(data, batch)] {
     const NoGrad no_grad;
-    const auto [image, label] = d->images.next();
+    const auto [image, label] = *d->images.next();
     d->right += count_right(d->net(image), label);
   };
 }

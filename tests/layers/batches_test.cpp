@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <gtest/gtest.h>
+#include <iterator>
 #include <numeric>
 #include <set>
 
@@ -97,6 +98,28 @@ TEST(Batches, TheLastOneIsSmaller) {
   EXPECT_EQ(batches.size(), 3);
   EXPECT_EQ(batches.examples(), 10);
   EXPECT_EQ(epoch(batches), first(10));
+}
+
+TEST(Batches, PartsMakeUpTheBatch) {
+  const LabelledImages data = images(40);
+  for (const std::int64_t most : {1, 3, 4, 15, 16, 17, 1000}) {
+    Batches batches(data, {.batch_size = 16, .shuffle = true});
+    for (auto batch = batches.begin(); batch != batches.end(); ++batch) {
+      const auto [image, label] = *batch;
+      ASSERT_EQ(batch.size(), label.size(0));
+      Numbers pixels, labels;
+      for (std::int64_t i = 0; i < batch.parts(most); ++i) {
+        const auto [part_image, part_label] = batch.part(i, most);
+        const bool last = i == batch.parts(most) - 1;
+        ASSERT_EQ(part_label.size(0), last ? batch.size() - i * most : most);
+        ASSERT_GT(part_label.size(0), 0);
+        std::ranges::copy(numbers(part_image), std::back_inserter(pixels));
+        std::ranges::copy(numbers(part_label), std::back_inserter(labels));
+      }
+      EXPECT_EQ(pixels, numbers(image)) << "parts of " << most;
+      EXPECT_EQ(labels, numbers(label)) << "parts of " << most;
+    }
+  }
 }
 
 TEST(Batches, TheLastOneCanBeDropped) {
@@ -211,6 +234,14 @@ TEST(Batches, Refuse) {
   auto iterator = batches.begin();
   ++iterator;
   expect_error<Error>([&] { *iterator; }, "Batches: batch 1 was asked for, there are 1");
+  expect_error<Error>([&] { iterator.parts(2); }, "Batches: batch 1 was asked for, there are 1");
+
+  iterator = batches.begin();
+  expect_error<Error>([&] { iterator.parts(0); }, "Batches: most_images must be at least 1, it is 0");
+  expect_error<Error>([&] { iterator.part(0, -3); }, "Batches: most_images must be at least 1, it is -3");
+  expect_error<Error>([&] { iterator.part(3, 4); }, "Batches: part 3 of a batch was asked for, there are 3");
+  expect_error<Error>([&] { iterator.part(-1, 4); },
+                      "Batches: part -1 of a batch was asked for, there are 3");
 }
 
 }  // namespace

@@ -1,0 +1,160 @@
+#include "autograd/backward_in_parts.h"
+
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <gtest/gtest.h>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "autograd/create.h"
+#include "autograd/grad_mode.h"
+#include "autograd/kernels/parallel.h"
+#include "autograd/node.h"
+#include "autograd/ops/activation.h"
+#include "autograd/ops/arithmetic.h"
+#include "autograd/ops/matmul.h"
+#include "autograd/ops/reduce.h"
+#include "autograd/random.h"
+#include "tests/support/throws.h"
+
+namespace adjoint {
+namespace {
+
+Tensor leaf(double value) { return scalar(value, {.dtype = float64, .requires_grad = true}); }
+
+class BackwardInParts : public ::testing::Test {
+ protected:
+  ~BackwardInParts() override { set_num_threads(before_); }
+
+ private:
+  int before_ = num_threads();
+};
+
+TEST_F(BackwardInParts, IsTheBackwardOfTheSum) {
+  const Tensor x = leaf(3), y = leaf(5), unused = leaf(7);
+  for (const int threads : {1, 2, 3}) {
+    set_num_threads(threads);
+    // 0 x + 0 x y + 1 x + 1 x y + 2 x + 2 x y + 3 x + 3 x y
+    const double loss = backward_in_parts(4, [&](std::int64_t i) {
+      const auto factor = static_cast<double>(i);
+      return x * factor + x * y * factor;
+    });
+    EXPECT_EQ(loss, 6 * 3 + 6 * 15);
+    EXPECT_EQ(x.grad().item(), threads * (6 + 6 * 5)) << "added to what was there";
+    EXPECT_EQ(y.grad().item(), threads * 6 * 3);
+    EXPECT_FALSE(unused.grad().defined());
+  }
+}
+
+TEST_F(BackwardInParts, NoPartsAreNothing) {
+  EXPECT_EQ(backward_in_parts(0, [](std::int64_t) { return leaf(1); }), 0);
+  EXPECT_THROWS(Error, "backward_in_parts: parts must not be negative, it is -1",
+                backward_in_parts(-1, [](std::int64_t) { return leaf(1); }));
+}
+
+/// The loss and the gradient of w after a pass over seven parts, one of them without w.
+std::pair<double, std::vector<float>> pass(int threads) {
+  set_num_threads(threads);
+  Rng rng(1);
+  const Tensor x = uniform({7, 33, 20}, -1, 1, {}, rng);
+  Tensor w = uniform({20, 30}, -1, 1, {.requires_grad = true}, rng);
+  const Tensor other = scalar(1, {.requires_grad = true});
+  const double loss = backward_in_parts(7, [&](std::int64_t i) {
+    if (i == 3) return other * 1.0;
+    const auto part = x.data<float>().subspan(static_cast<std::size_t>(i) * 33 * 20, 33 * 20);
+    return sum(tanh(matmul(from_data<float>(part, {33, 20}), w)));
+  });
+  const auto gradient = w.grad().data<float>();
+  return {loss, {gradient.begin(), gradient.end()}};
+}
+
+TEST_F(BackwardInParts, GivesTheSameBitsWithAnyNumberOfThreads) {
+  const auto one = pass(1);
+  for (const int threads : {2, 3, 8}) {
+    for (int round = 0; round < 20; ++round) EXPECT_EQ(pass(threads), one) << threads << " threads";
+  }
+}
+
+TEST_F(BackwardInParts, PartsMayShareWhatWasComputedBefore) {
+  for (const int threads : {1, 2}) {
+    set_num_threads(threads);
+    for (int round = 0; round < 100; ++round) {
+      const Tensor x = leaf(3);
+      const Tensor shared = tanh(x) * x * x;
+      const double loss =
+          backward_in_parts(16, [&](std::int64_t i) { return shared * static_cast<double>(i); });
+      EXPECT_DOUBLE_EQ(loss, 120 * 9 * std::tanh(3.0));
+      const double slope = 1 - std::tanh(3.0) * std::tanh(3.0);
+      EXPECT_NEAR(x.grad().item(), 120 * (9 * slope + 6 * std::tanh(3.0)), 1e-9);
+    }
+  }
+}
+
+TEST_F(BackwardInParts, UsesSeveralThreads) {
+  set_num_threads(2);
+  const Tensor x = leaf(1);
+  std::atomic<int> there = 0;
+  std::thread::id ids[2];
+  backward_in_parts(2, [&](std::int64_t i) {
+    ids[i] = std::this_thread::get_id();
+    ++there;
+    for (int k = 0; there < 2 && k < 2000; ++k) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return x * 1.0;
+  });
+  EXPECT_NE(ids[0], ids[1]);
+}
+
+TEST_F(BackwardInParts, AFailureChangesNothingAndTheFirstPartsComesOut) {
+  const std::int64_t before = live_nodes();
+  for (const int threads : {1, 2}) {
+    set_num_threads(threads);
+    const Tensor x = leaf(3);
+    backward_in_parts(2, [&](std::int64_t) { return x * 1.0; });
+    EXPECT_THROWS(std::runtime_error, "part 2", backward_in_parts(5, [&](std::int64_t i) -> Tensor {
+                    if (i == 2 || i == 4) throw std::runtime_error("part " + std::to_string(i));
+                    return x * 10.0;
+                  }));
+    EXPECT_EQ(x.grad().item(), 2);
+    EXPECT_THROWS(ShapeError, "backward_in_parts: a loss must be a single number, that of part 0 is [2]",
+                  backward_in_parts(2, [&](std::int64_t) {
+                    return x * tensor({1, 2}, {.dtype = float64});
+                  }));
+    EXPECT_THROWS(GraphError,
+                  "backward: the tensor requires no gradient and was computed from none that does",
+                  backward_in_parts(2, [&](std::int64_t) { return scalar(1); }));
+    EXPECT_THROW(backward_in_parts(2, [&](std::int64_t) { return Tensor(); }), Error);
+    EXPECT_EQ(x.grad().item(), 2);
+    EXPECT_EQ(backward_in_parts(2, [&](std::int64_t) { return x * 1.0; }), 6) << "usable as before";
+    EXPECT_EQ(x.grad().item(), 4);
+  }
+  EXPECT_EQ(live_nodes(), before);
+}
+
+TEST_F(BackwardInParts, RecordsWhereItsCallerDoes) {
+  for (const int threads : {1, 2}) {
+    set_num_threads(threads);
+    const Tensor x = leaf(3);
+    const NoGrad no_grad;
+    EXPECT_THROW(backward_in_parts(2, [&](std::int64_t) { return x * 1.0; }), GraphError);
+  }
+}
+
+TEST_F(BackwardInParts, Nests) {
+  set_num_threads(2);
+  const Tensor x = leaf(3), y = leaf(4);
+  const double loss = backward_in_parts(2, [&](std::int64_t i) {
+    const double inner = backward_in_parts(2, [&](std::int64_t) { return y * y; });
+    return x * (inner + static_cast<double>(i));
+  });
+  EXPECT_EQ(loss, 3 * 32 + 3 * 33);
+  EXPECT_EQ(x.grad().item(), 65);
+  EXPECT_EQ(y.grad().item(), 4 * 2 * 4);
+}
+
+}  // namespace
+}  // namespace adjoint

@@ -1,0 +1,80 @@
+// A training step in parts is the step of the whole batch.
+
+#include "examples/documented_cnn/training.h"
+
+#include <gtest/gtest.h>
+#include <vector>
+
+#include "examples/documented_cnn/model.h"
+#include "tests/support/expect_gradients.h"
+
+namespace documented_cnn {
+namespace {
+
+using namespace adjoint;
+using support::numbers;
+
+constexpr double kRate = 0.5;
+
+struct Net {
+  explicit Net(DType dtype) : dtype(dtype) {}
+
+  DType dtype;
+  Rng rng{7};
+  DocumentedCnn cnn{{.dtype = dtype}, rng};
+  Sgd sgd{cnn.parameters(), {.learning_rate = kRate}};
+};
+
+/// What three batches of this size make of the network in parts: the losses, then the parameters.
+std::vector<double> trained(Net& net, const Mnist& data, std::int64_t batch_size) {
+  Batches batches(data.train, {.batch_size = batch_size, .limit = 3 * batch_size, .dtype = net.dtype});
+  std::vector<double> result;
+  for (auto batch = batches.begin(); batch != batches.end(); ++batch)
+    result.push_back(train_step(net.cnn, net.sgd, batch));
+  for (const Tensor& parameter : net.cnn.parameters()) {
+    for (const double value : numbers(parameter)) result.push_back(value);
+  }
+  return result;
+}
+
+TEST(TrainStep, IsAStepAlongTheGradientOfTheMeanLoss) {
+  const Mnist data = embedded_mnist();
+  for (const std::int64_t batch_size : {1, 16, 21, 32, 63, 64, 100}) {
+    Net whole(float64), parts(float64);
+    std::vector<double> expected;
+    for (const auto& [image, label] :
+         Batches(data.train, {.batch_size = batch_size, .limit = 3 * batch_size, .dtype = float64})) {
+      const Tensor loss = softmax_cross_entropy(whole.cnn(image), label);
+      whole.sgd.zero_grad();
+      loss.backward();
+      whole.sgd.step();
+      expected.push_back(loss.item());
+    }
+    for (const Tensor& parameter : whole.cnn.parameters()) {
+      for (const double value : numbers(parameter)) expected.push_back(value);
+    }
+    const std::vector<double> found = trained(parts, data, batch_size);
+    ASSERT_EQ(found.size(), expected.size());
+    for (std::size_t i = 0; i < found.size(); ++i)
+      ASSERT_NEAR(found[i], expected[i], 1e-12) << i << ", batch " << batch_size;
+  }
+}
+
+TEST(TrainStep, GivesTheSameBitsWithAnyNumberOfThreads) {
+  const Mnist data = embedded_mnist();
+  const int before = num_threads();
+  for (const std::int64_t batch_size : {1, 32, 33, 200}) {
+    std::vector<double> one;
+    for (const int threads : {1, 2, 3, 5}) {
+      set_num_threads(threads);
+      Net net(float32);
+      const std::vector<double> found = trained(net, data, batch_size);
+      if (threads == 1) one = found;
+      EXPECT_EQ(found, one) << threads << " threads, batch " << batch_size;
+    }
+  }
+  set_num_threads(before);
+}
+
+}  // namespace
+}  // namespace documented_cnn

@@ -113,6 +113,8 @@ struct RowKernels {
   void (*correlate)(const PlaneConvolution& convolution, const CopiedImages<T>& images,
                     const std::int64_t* tap_begins, std::int64_t taps, bool accumulate, T* dw);
   void (*indexed_product)(const IndexedProduct<T>& product, std::int64_t vectors);
+  /// A tile of any number of rows and at most IndexedProduct::kMostVectors vectors.
+  void (*run_rows)(std::int64_t rows, std::int64_t vectors, Tile<T> tile);
   /// to[c, r] = from[r, c] for r < rows, c < columns, up to the next whole register of rows: to_step is at
   /// least that.
   void (*transpose)(const T* from, std::int64_t from_step, std::int64_t rows, std::int64_t columns, T* to,
@@ -147,6 +149,16 @@ inline PlaneConvolution forward_convolution(const Conv2dSizes& s) {
           .column_step = s.stride_width,
           .column_dilation = s.dilation_width,
           .column_offset = -s.padding_width};
+}
+
+/// The i in [0, count) for which first + i step lies in [0, size); empty pieces begin and end within [0,
+/// count].
+inline Piece steps_inside(std::int64_t first, std::int64_t step, std::int64_t size, std::int64_t count) {
+  // Divisions are slow beside a small image's rows.
+  const auto steps = [&](std::int64_t distance) { return step == 1 ? distance : divide_up(distance, step); };
+  const std::int64_t begin = std::min(first >= 0 ? 0 : steps(-first), count);
+  const std::int64_t end = std::min(first >= size ? 0 : steps(size - first), count);
+  return {begin, std::max(begin, end)};
 }
 
 /// Elements of an image, and of a group's planes in it.

@@ -20,16 +20,6 @@ namespace {
 // Rows of dx that are added up together, so that additions need not wait for each other.
 constexpr int kFoldRows = 4;
 
-/// The i in [0, count) for which first + i step lies in [0, size); empty pieces begin and end within [0,
-/// count].
-HWY_INLINE Piece steps_inside(std::int64_t first, std::int64_t step, std::int64_t size, std::int64_t count) {
-  // Divisions are slow beside a small image's rows.
-  const auto steps = [&](std::int64_t distance) { return step == 1 ? distance : divide_up(distance, step); };
-  const std::int64_t begin = std::min(first >= 0 ? 0 : steps(-first), count);
-  const std::int64_t end = std::min(first >= size ? 0 : steps(size - first), count);
-  return {begin, std::max(begin, end)};
-}
-
 /// The products of weights with dy for every tap of a kernel.
 template <class T>
 struct TapProducts {

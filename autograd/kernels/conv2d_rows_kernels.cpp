@@ -280,6 +280,18 @@ void indexed_product(const IndexedProduct<T>& product, std::int64_t vectors) {
 }
 
 template <class T>
+void run_rows(std::int64_t rows, std::int64_t vectors, Tile<T> tile) {
+  const std::int64_t tiles = divide_up(rows, kTileRows<T>);
+  for (std::int64_t t = 0; t < tiles; ++t) {
+    const std::int64_t count = piece(rows, tiles, t).size();
+    run_tile(static_cast<int>(count), static_cast<int>(vectors), tile);
+    tile.a += count * tile.a_row;
+    tile.c += count * tile.c_row;
+    tile.start_values += count * tile.start_row;
+  }
+}
+
+template <class T>
 void transpose_exactly(const T* from, std::int64_t from_step, std::int64_t rows, std::int64_t columns, T* to,
                        std::int64_t to_step) {
   transpose(from, from_step, rows, columns, to, to_step,
@@ -287,9 +299,15 @@ void transpose_exactly(const T* from, std::int64_t from_step, std::int64_t rows,
 }
 
 template <class T>
-constexpr RowKernels<T> kKernels{
-    kVectorSize<T>,       shift<T>, convolve<T>, correlate<T>, indexed_product<T>, transpose_padded<T>,
-    transpose_exactly<T>, fold<T>};
+constexpr RowKernels<T> kKernels{kVectorSize<T>,
+                                 shift<T>,
+                                 convolve<T>,
+                                 correlate<T>,
+                                 indexed_product<T>,
+                                 run_rows<T>,
+                                 transpose_padded<T>,
+                                 transpose_exactly<T>,
+                                 fold<T>};
 
 const RowKernels<float>* float_kernels() { return &kKernels<float>; }
 const RowKernels<double>* double_kernels() { return &kKernels<double>; }

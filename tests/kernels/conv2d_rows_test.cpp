@@ -215,6 +215,20 @@ RC_GTEST_PROP(Conv2dRows, ManyMapsMatchDefinition, ()) {
                       .width = {0, 8}});
 }
 
+// Kernels that reach far past narrow images: there products with the zeros beside these are left out.
+RC_GTEST_PROP(Conv2dRows, WideKernelsOnNarrowImagesMatchDefinition, ()) {
+  expect_drawn_match({.batch = {1, 2},
+                      .groups = {1, 2},
+                      .channels = {3, 10},
+                      .maps = {14, 36},
+                      .kernel = {3, 7},
+                      .stride = {1, 2},
+                      .dilation = {1, 2},
+                      .padding = {2, 5},
+                      .height = {2, 12},
+                      .width = {0, 6}});
+}
+
 void expect_same_bits_for_any_number_of_threads(const Conv2dSizes& s) {
   const int threads_before = num_threads();
   const auto x = random_values<float>(input_size(s), 1), w = random_values<float>(weight_size(s), 2);

@@ -83,16 +83,16 @@ void sgd_step_outer(std::int64_t rows, std::int64_t columns, const SgdStep& step
     for (; j + kVector<T> <= columns; j += kVector<T>)
       of_vector(Whole<T>(), hn::Mul(factor, hn::LoadU(d, b + j)), row + j, velocity, param);
     const std::int64_t rest = columns - j;
-    if (rest > 0 && r + 1 < rows && columns >= kVector<T>) {
+    if (rest == 0) {
+      j = 0;
+    } else if (r + 1 < rows && columns >= kVector<T>) {
       const auto in_row = hn::FirstN(d, static_cast<std::size_t>(rest));
       const auto factors = hn::IfThenElse(in_row, factor, hn::Set(d, a[r + 1]));
       of_vector(Whole<T>(), hn::Mul(factors, hn::LoadU(d, b + j)), row + j, velocity, param);
       j = kVector<T> - rest;
     } else {
-      if (rest > 0) {
-        const Part<T> part(rest);
-        of_vector(part, hn::Mul(factor, part.load(b + j)), row + j, velocity, param);
-      }
+      const Part<T> part(rest);
+      of_vector(part, hn::Mul(factor, part.load(b + j)), row + j, velocity, param);
       j = 0;
     }
   }

@@ -17,7 +17,7 @@ double backward_in_parts(std::int64_t parts, Tensor (*call)(const void* loss, st
 ///
 ///     const double mean = backward_in_parts(batch.parts(16), [&](std::int64_t i) {
 ///       const auto [image, label] = batch.part(i, 16);
-///       return softmax_cross_entropy(net(image), label, {.reduction = Reduction::sum}) / 128.0;
+///       return softmax_cross_entropy(net(image), label, {.reduction = Reduction::sum}) / batch.size();
 ///     });
 ///
 /// A part goes forward and backward in one thread, several parts at once in several. On a small network that

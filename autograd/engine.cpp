@@ -175,7 +175,7 @@ LeafGradients leaf_gradients(const Tensor& y, const Tensor& dy, const BackwardOp
   return leaves;
 }
 
-void add(LeafGradients& total, LeafGradients part) {
+void add(LeafGradients& total, LeafGradients&& part) {
   const NoGrad no_grad;
   for (std::size_t i = 0; i < part.size(); ++i) {
     const Node* leaf = part[i].leaf.get();
@@ -191,7 +191,7 @@ void add(LeafGradients& total, LeafGradients part) {
   }
 }
 
-void add_to_leaves(LeafGradients gradients, bool create_graph) {
+void add_to_leaves(LeafGradients&& gradients, bool create_graph) {
   const std::lock_guard lock(leaf_mutex);
   const GradMode mode(create_graph);
   for (auto& [leaf, gradient] : gradients) {

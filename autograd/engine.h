@@ -20,10 +20,10 @@ using LeafGradients = std::vector<LeafGradient, PoolAllocator<LeafGradient>>;
 LeafGradients leaf_gradients(const Tensor& y, const Tensor& dy, const BackwardOptions& options);
 
 /// total <- total + part, leaf by leaf; for constants, since nothing is recorded.
-void add(LeafGradients& total, LeafGradients part);
+void add(LeafGradients& total, LeafGradients&& part);
 
 /// Adds gradients to the leaves' grad(), in a way that can be differentiated if create_graph says so.
-void add_to_leaves(LeafGradients gradients, bool create_graph);
+void add_to_leaves(LeafGradients&& gradients, bool create_graph);
 
 /// Writes the gradients of sum(y * dy) for every x of xs to gradients, undefined where y does not depend on
 /// x. Throws as grad().

@@ -191,7 +191,7 @@ TEST(Batches, EveryImageGoesEverywhere) {
     for (std::size_t place = 0; place < 5; ++place) ++counts[static_cast<int>(order[place])][place];
   }
   for (const auto& places : counts) {
-    for (const int count : places) EXPECT_NEAR(count, kEpochs / 5, 90);  // five deviations
+    for (const int count : places) EXPECT_NEAR(count, kEpochs / 5.0, 90);  // five deviations
   }
 }
 

@@ -95,6 +95,12 @@ TEST_F(BackwardInParts, PartsMayShareWhatWasComputedBefore) {
   }
 }
 
+/// Returns when it was called by two threads, or after two seconds.
+void meet(std::atomic<int>& there) {
+  ++there;
+  for (int k = 0; there < 2 && k < 2000; ++k) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
 TEST_F(BackwardInParts, UsesSeveralThreads) {
   set_num_threads(2);
   const Tensor x = leaf(1);
@@ -102,8 +108,7 @@ TEST_F(BackwardInParts, UsesSeveralThreads) {
   std::thread::id ids[2];
   backward_in_parts(2, [&](std::int64_t i) {
     ids[i] = std::this_thread::get_id();
-    ++there;
-    for (int k = 0; there < 2 && k < 2000; ++k) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    meet(there);
     return x * 1.0;
   });
   EXPECT_NE(ids[0], ids[1]);
@@ -136,11 +141,23 @@ TEST_F(BackwardInParts, AFailureChangesNothingAndTheFirstPartsComesOut) {
 }
 
 TEST_F(BackwardInParts, RecordsWhereItsCallerDoes) {
-  for (const int threads : {1, 2}) {
-    set_num_threads(threads);
-    const Tensor x = leaf(3);
-    const NoGrad no_grad;
-    EXPECT_THROW(backward_in_parts(2, [&](std::int64_t) { return x * 1.0; }), GraphError);
+  set_num_threads(2);
+  const Tensor x = leaf(3);
+  for (const bool recording : {true, false}) {
+    const GradMode mode(recording);
+    std::atomic<int> there = 0;
+    bool in_part[2] = {!recording, !recording};
+    const auto run = [&] {
+      return backward_in_parts(2, [&](std::int64_t i) {
+        meet(there);
+        in_part[i] = grad_enabled();
+        return x * 1.0;
+      });
+    };
+    if (recording) EXPECT_EQ(run(), 6);
+    if (!recording) EXPECT_THROW(run(), GraphError);
+    EXPECT_EQ(in_part[0], recording);
+    EXPECT_EQ(in_part[1], recording);
   }
 }
 

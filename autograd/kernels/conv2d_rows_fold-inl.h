@@ -96,6 +96,14 @@ template <class T>
 void fold(const Conv2dSizes& s, const T* products, std::int64_t product_step, T* dx) {
   const TapProducts<T> of_taps(s, products, product_step);
   if (s.stride_height > 1 || s.stride_width > 1) return fold_strided(s, of_taps, dx);
+  // A stride that finds no second position counts as 1, and leaves rows over that no tap meets.
+  const std::int64_t reach = s.out_height + (s.kernel_height - 1) * s.dilation_height - s.padding_height;
+  if (const std::int64_t met = std::clamp<std::int64_t>(reach, 0, s.height); met < s.height) {
+    std::fill_n(dx + met * s.width, (s.height - met) * s.width, T(0));
+    Conv2dSizes rows_met = s;
+    rows_met.height = met;
+    return fold(rows_met, products, product_step, dx);
+  }
   const std::int64_t sums_step = round_up(s.height * s.out_width, kVectorSize<T>);
   const Scratch<T> scratch(s.kernel_width * sums_step + 2 * kVectorSize<T>);
   T* sums = scratch.get() + kVectorSize<T>;

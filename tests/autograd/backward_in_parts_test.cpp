@@ -154,8 +154,11 @@ TEST_F(BackwardInParts, RecordsWhereItsCallerDoes) {
         return x * 1.0;
       });
     };
-    if (recording) EXPECT_EQ(run(), 6);
-    if (!recording) EXPECT_THROW(run(), GraphError);
+    if (recording) {
+      EXPECT_EQ(run(), 6);
+    } else {
+      EXPECT_THROW(run(), GraphError);
+    }
     EXPECT_EQ(in_part[0], recording);
     EXPECT_EQ(in_part[1], recording);
   }

@@ -126,6 +126,11 @@ TEST(Conv2dRows, CutForThreads) {
   expect_conv2d_matches_everywhere(with_output(strided));
 }
 
+// A stride without a second position counts as 1: the last row of x meets no tap.
+TEST(Conv2dRows, RowsLeftOver) {
+  expect_conv2d_matches_everywhere({1, 4, 6, 5, 8, 1, 5, 3, 3, 1, 1, 0, 2, 2, 2, 2});
+}
+
 TEST(Conv2dRows, EmptyBatch) {
   expect_conv2d_matches_everywhere({0, 2, 4, 5, 3, 3, 4, 2, 2});
   expect_conv2d_matches_everywhere({0, 20, 6, 5, 30, 4, 3, 3, 3});
@@ -165,7 +170,11 @@ struct Sizes {
     };
     s.height = least(s.kernel_height, s.dilation_height, s.padding_height) + height.drawn();
     s.width = least(s.kernel_width, s.dilation_width, s.padding_width) + width.drawn();
-    return with_output(s);
+    s = with_output(s);
+    // As ops have it: rows and columns behind the only position's are then left over with strides of 1 too.
+    if (s.out_height == 1) s.stride_height = 1;
+    if (s.out_width == 1) s.stride_width = 1;
+    return s;
   }
 };
 

@@ -1,5 +1,6 @@
 #pragma once
-// Making tensors. All of them throw DTypeError when a gradient is wanted of an int64 tensor.
+// Making tensors. All of them throw DTypeError when a gradient is wanted of an int64 tensor. Numbers for an
+// int64 tensor lose their fraction; Error is thrown for NaN and what is not in [-2^63, 2^63).
 
 #include <initializer_list>
 #include <span>
@@ -32,10 +33,13 @@ Tensor tensor(std::initializer_list<double> values, const TensorOptions& options
 /// One number, shape [].
 Tensor scalar(double value, const TensorOptions& options = {});
 
-/// Elements uniform in [low, high), drawn in row-major order. Throws DTypeError on int64.
+/// Elements uniform in [low, high), drawn in row-major order; all of them low where low == high. Throws
+/// DTypeError on int64, and Error when a bound or high - low is not finite, low is above high, or no number
+/// of the dtype lies between them.
 Tensor uniform(const Shape& shape, double low, double high, const TensorOptions& options = {},
                Rng& rng = default_rng());
-/// Elements normal with this mean and standard deviation. Throws DTypeError on int64.
+/// Elements normal with this mean and standard deviation, in row-major order. Throws DTypeError on int64, and
+/// Error when mean or deviation is not finite or deviation is negative.
 Tensor normal(const Shape& shape, double mean, double deviation, const TensorOptions& options = {},
               Rng& rng = default_rng());
 

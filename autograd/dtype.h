@@ -40,6 +40,9 @@ constexpr std::size_t size_of(DType dtype) { return dtype == DType::float32 ? 4 
 
 constexpr bool is_floating(DType dtype) { return dtype != DType::int64; }
 
+/// True when int64 can hold value with its fraction cut off: -2^63 <= value < 2^63. False for NaN.
+constexpr bool fits_int64(double value) { return value >= -0x1p63 && value < 0x1p63; }
+
 /// Calls f.template operator()<T>() with the C++ type of dtype; f is a generic lambda: []<class T>() {...}.
 template <class F>
 decltype(auto) visit(DType dtype, F&& f) {

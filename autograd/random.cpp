@@ -43,7 +43,7 @@ double Rng::uniform() {
 }
 
 double Rng::normal() {
-  const double radius = std::sqrt(-2 * std::log(1 - uniform()));
+  const double radius = std::sqrt(-2 * std::log(1 - uniform()));  // uniform() may be 0, but never 1
   return radius * std::cos(2 * std::numbers::pi * uniform());
 }
 

@@ -1,7 +1,5 @@
 #include "autograd/tensor.h"
 
-#include <cmath>
-
 #include "autograd/engine.h"
 #include "autograd/node.h"
 
@@ -31,8 +29,8 @@ Tensor Tensor::to(DType target) const {
       To* values = result.writable<To>();
       for (std::int64_t i = 0; i < from.numel(); ++i) {
         if constexpr (std::is_integral_v<To> && std::is_floating_point_v<From>) {
-          check(std::abs(static_cast<double>(source[i])) < 0x1p63,
-                "to: element {} is {}, which int64 cannot hold", i, source[i]);
+          check(fits_int64(static_cast<double>(source[i])), "to: element {} is {}, which int64 cannot hold",
+                i, source[i]);
         }
         values[i] = static_cast<To>(source[i]);
       }

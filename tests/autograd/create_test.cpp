@@ -1,7 +1,9 @@
 #include "autograd/create.h"
 
+#include <cmath>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <limits>
 #include <vector>
 
 #include "tests/support/throws.h"
@@ -47,6 +49,93 @@ TEST(Create, UniformStaysInItsBoundsAndFollowsTheSeed) {
   const Tensor x = uniform({1000}, -2, 5, {}, a);
   EXPECT_THAT(x.data<float>(), Each(testing::AllOf(testing::Ge(-2.0f), testing::Le(5.0f))));
   EXPECT_THAT(uniform({1000}, -2, 5, {}, b).data<float>(), testing::ElementsAreArray(x.data<float>()));
+}
+
+// The expected numbers follow from the generator's published first words, see random_test.cpp.
+TEST(Create, UniformTakesOneNumberAnElement) {
+  Rng rng(0);
+  const Tensor x = uniform({2}, -2, 6, {.dtype = float64}, rng);
+  const double u0 = static_cast<double>(0x6627e8d5e169c58d >> 11) * 0x1p-53;
+  const double u1 = static_cast<double>(0xbc57ac4c9b00dbd8 >> 11) * 0x1p-53;
+  EXPECT_THAT(x.data<double>(), ElementsAre(-2 + 8 * u0, -2 + 8 * u1));
+}
+
+TEST(Create, UniformNeverReachesItsUpperBound) {
+  // Seeds whose first number is at least 1 - 2^-26, found by search: in float32 it rounds to 1.
+  for (const std::uint64_t seed : {54414807, 67750675}) {
+    Rng unit(seed), wide(seed), negative(seed), exact(seed);
+    EXPECT_EQ(uniform({1}, 0, 1, {}, unit).item(), 0x1.fffffep-1);
+    EXPECT_EQ(uniform({1}, -8, 1024, {}, wide).item(), 0x1.fffffep+9);
+    EXPECT_THAT(uniform({1}, -1, 0, {}, negative).item(),
+                testing::AllOf(testing::Ge(-0x1p-26), testing::Lt(0)));
+    EXPECT_GE(uniform({1}, 0, 1, {.dtype = float64}, exact).item(), 1 - 0x1p-26);
+  }
+  Rng rng(5);
+  const double above_one = std::nextafter(1.0, 2.0);
+  EXPECT_THAT(uniform({100}, 1, above_one, {.dtype = float64}, rng).data<double>(), Each(1.0));
+  EXPECT_THAT(uniform({100}, 1, std::nextafter(1.0f, 2.0f), {}, rng).data<float>(), Each(1.0f));
+  const double largest = std::numeric_limits<double>::max();
+  EXPECT_THAT(uniform({100}, 0, largest, {.dtype = float64}, rng).data<double>(),
+              Each(testing::AllOf(testing::Ge(0.0), testing::Lt(largest))));
+}
+
+TEST(Create, UniformNeverFallsBelowItsLowerBound) {
+  Rng rng(6);
+  ASSERT_LT(0.7f, 0.7);  // so low itself is no float32
+  const Tensor x = uniform({1000}, 0.7, 0.70000009, {}, rng);
+  EXPECT_THAT(x.data<float>(), Each(std::nextafter(0.7f, 1.0f)));  // the only one in between
+}
+
+TEST(Create, UniformOfEqualBoundsIsThatNumber) {
+  Rng rng(7), other(7);
+  EXPECT_THAT(uniform({3}, 0.7, 0.7, {}, rng).data<float>(), Each(0.7f));
+  EXPECT_THAT(uniform({1}, -5, -5, {.dtype = float64}, rng).data<double>(), Each(-5.0));
+  for (int i = 0; i < 4; ++i) other.uniform();
+  EXPECT_EQ(rng(), other());  // numbers were drawn as ever
+}
+
+TEST(Create, UniformAndNormalRefuseBoundsThatMakeNoSense) {
+  const double inf = std::numeric_limits<double>::infinity(), nan = std::nan("");
+  const double largest = std::numeric_limits<double>::max();
+  const TensorOptions wide{.dtype = float64};
+  EXPECT_THROWS(Error, "uniform: low and high must be finite as float32, they are -inf and 0",
+                uniform({2}, -inf, 0));
+  EXPECT_THROWS(Error, "uniform: low and high must be finite as float32, they are 0 and nan",
+                uniform({2}, 0, nan));
+  EXPECT_THROWS(Error, "uniform: low and high must be finite as float32, they are 0 and 1e+39",
+                uniform({2}, 0, 1e39));
+  EXPECT_THROWS(Error, "uniform: low and high must be finite as float64, they are nan and inf",
+                uniform({2}, nan, inf, wide));
+  EXPECT_THROWS(Error, "uniform: low must be at most high, they are 1 and 0.5", uniform({2}, 1, 0.5));
+  EXPECT_THROW(uniform({2}, -largest, largest, wide), Error);
+  EXPECT_THROWS(Error, "uniform: high - low must be finite, low is -1e+308 and high 1e+308",
+                uniform({2}, -1e308, 1e308, wide));
+  EXPECT_THROWS(Error, "uniform: there must be a float32 from low to below high, they are 0.7 and 0.70000001",
+                uniform({2}, 0.7, 0.70000001));
+  EXPECT_THROWS(Error, "normal: mean and deviation must be finite as float32, they are 0 and inf",
+                normal({2}, 0, inf));
+  EXPECT_THROWS(Error, "normal: mean and deviation must be finite as float32, they are nan and 1",
+                normal({2}, nan, 1));
+  EXPECT_THROWS(Error, "normal: deviation must not be negative, it is -0.5", normal({2}, 0, -0.5));
+  EXPECT_THAT(normal({2}, 3, 0).data<float>(), Each(3.0f));
+}
+
+TEST(Create, Int64TakesWhatItCanHold) {
+  const TensorOptions whole{.dtype = int64};
+  const double nan = std::nan(""), inf = std::numeric_limits<double>::infinity();
+  EXPECT_THAT(full({2}, -0x1p63, whole).data<std::int64_t>(), Each(INT64_MIN));
+  EXPECT_THAT(scalar(-0x1p63, whole).data<std::int64_t>(), Each(INT64_MIN));
+  EXPECT_THAT(tensor({-0x1p63, 0x1p62, -1.75, 1.75}, whole).data<std::int64_t>(),
+              ElementsAre(INT64_MIN, std::int64_t{1} << 62, -1, 1));
+  const double below = std::nextafter(-0x1p63, -inf);
+  EXPECT_EQ(full({}, std::nextafter(0x1p63, 0), whole).data<std::int64_t>()[0], INT64_MAX - 1023);
+  EXPECT_THROWS(Error, "full: the value is 1e+30, which int64 cannot hold", full({1}, 1e30, whole));
+  EXPECT_THROWS(Error, "scalar: the value is nan, which int64 cannot hold", scalar(nan, whole));
+  EXPECT_THROWS(Error, "tensor: element 1 is inf, which int64 cannot hold", tensor({1, inf}, whole));
+  for (const double value : {nan, inf, -inf, 0x1p63, below, 1e300}) {
+    EXPECT_THROW(full({2}, value, whole), Error) << value;
+    EXPECT_THROW(tensor({value, 1}, {2, 1}, whole), Error) << value;
+  }
 }
 
 TEST(Create, NormalHasItsMeanAndDeviation) {

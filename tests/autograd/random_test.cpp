@@ -3,6 +3,7 @@
 #include <cmath>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <map>
 #include <vector>
 
 #include "autograd/check.h"
@@ -16,6 +17,14 @@ TEST(Rng, GivesThePublishedNumbers) {
   Rng rng(0);
   const std::vector<std::uint32_t> first = {rng(), rng(), rng(), rng()};
   EXPECT_THAT(first, testing::ElementsAre(0x6627e8d5u, 0xe169c58du, 0xbc57ac4cu, 0x9b00dbd8u));
+}
+
+// Box and Muller's formula on those words. It must take the logarithm of 1 - u, which is never 0: u may be.
+TEST(Rng, NormalFollowsFromTheUniformNumbers) {
+  const double u = static_cast<double>(0x6627e8d5e169c58d >> 11) * 0x1p-53;
+  const double v = static_cast<double>(0xbc57ac4c9b00dbd8 >> 11) * 0x1p-53;
+  EXPECT_EQ(Rng(0).uniform(), u);
+  EXPECT_NEAR(Rng(0).normal(), std::sqrt(-2 * std::log1p(-u)) * std::cos(2 * std::acos(-1.0) * v), 1e-14);
 }
 
 TEST(Rng, EqualSeedsGiveEqualStreamsAndOthersDoNot) {
@@ -68,6 +77,32 @@ TEST(Rng, BelowStaysBelow) {
   for (const int count : counts) EXPECT_NEAR(count, 10000, 500);
   EXPECT_EQ(rng.below(1), 0);
   EXPECT_THROWS(Error, "Rng::below: bound must be positive, got 0", rng.below(0));
+}
+
+// 2^64 is no multiple of 3 x 2^61: without drawing again, the last third would come a quarter of the time.
+TEST(Rng, BelowIsFairForLargeBounds) {
+  Rng rng(8);
+  const std::int64_t third = std::int64_t{1} << 61;
+  std::vector<int> counts(3);
+  for (int i = 0; i < 30000; ++i) {
+    const std::int64_t number = rng.below(3 * third);
+    ASSERT_GE(number, 0);
+    ASSERT_LT(number, 3 * third);
+    ++counts[static_cast<std::size_t>(number / third)];
+  }
+  for (const int count : counts) EXPECT_NEAR(count, 10000, 500);
+}
+
+TEST(Rng, EveryOrderIsEquallyLikely) {
+  Rng rng(9);
+  std::map<std::vector<std::int64_t>, int> counts;
+  for (int i = 0; i < 24000; ++i) {
+    std::vector<std::int64_t> items = {0, 1, 2, 3};
+    rng.shuffle(items);
+    ++counts[items];
+  }
+  EXPECT_EQ(counts.size(), 24u);
+  for (const auto& [order, count] : counts) EXPECT_NEAR(count, 1000, 200) << testing::PrintToString(order);
 }
 
 TEST(Rng, ShuffleKeepsEveryItem) {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <fmt/core.h>
 #include <ostream>
 
@@ -6,44 +7,67 @@
 namespace adjoint {
 namespace {
 
-constexpr std::int64_t kWholeAxis = 8;  // Longer axes show their first and last kEdge elements.
-constexpr std::int64_t kEdge = 3;
+/// How many elements of a long axis are shown at each of its ends, and which axes are long.
+struct Elision {
+  std::int64_t edge;
+
+  bool applies_to(std::int64_t size) const { return size > 3 * edge - 1; }  // more than 8, 5 or 2
+  std::int64_t shown(std::int64_t size) const { return applies_to(size) ? 2 * edge : size; }
+};
+
+/// The mildest elision by which a shape shows at most so many elements, or the strictest there is.
+Elision elision(const Shape& shape, std::int64_t most) {
+  for (std::int64_t edge = 3; edge > 1; --edge) {
+    std::int64_t elements = 1;  // At most 8^8. Empty axes count as well: their brackets are shown.
+    for (const std::int64_t size : shape) elements *= std::max<std::int64_t>(1, Elision{edge}.shown(size));
+    if (elements <= most) return {edge};
+  }
+  return {1};
+}
 
 template <class T>
-void print_number(std::string& text, T value) {
+void print_number(std::string& text, T value, int digits) {
   if constexpr (std::is_floating_point_v<T>) {
-    text += fmt::format("{:.5g}", value);
+    text += fmt::format("{:.{}g}", value, digits);
   } else {
     text += fmt::format("{}", value);
   }
 }
 
-/// Appends the values below one element of the axes before `axis`.
 template <class T>
-void print_axis(std::string& text, const Shape& shape, int axis, const T* values) {
-  if (axis == shape.rank()) {
-    return print_number(text, *values);
-  }
-  std::int64_t stride = 1;
-  for (int inner = axis + 1; inner < shape.rank(); ++inner) stride *= shape[inner];
-  const std::int64_t size = shape[axis];
-  const std::string between =
-      axis + 1 == shape.rank() ? ", " : ",\n" + std::string(static_cast<std::size_t>(axis) + 1, ' ');
-  text += '[';
-  for (std::int64_t i = 0; i < size; ++i) {
-    if (i > 0) text += between;
-    if (size > kWholeAxis && i == kEdge) {
-      text += "..." + between;
-      i = size - kEdge;
+struct Printer {
+  std::string& text;
+  const Shape& shape;
+  Elision elision;
+  int digits;
+
+  /// Appends the values below one element of the axes before `axis`.
+  void print(int axis, const T* values) const {
+    if (axis == shape.rank()) return print_number(text, *values, digits);
+    std::int64_t stride = 1;
+    for (int inner = axis + 1; inner < shape.rank(); ++inner) stride *= shape[inner];
+    const std::int64_t size = shape[axis];
+    const std::string between =
+        axis + 1 == shape.rank() ? ", " : ",\n" + std::string(static_cast<std::size_t>(axis) + 1, ' ');
+    text += '[';
+    for (std::int64_t i = 0; i < size; ++i) {
+      if (i > 0) text += between;
+      if (elision.applies_to(size) && i == elision.edge) {
+        text += "..." + between;
+        i = size - elision.edge;
+      }
+      print(axis + 1, values + i * stride);
     }
-    print_axis(text, shape, axis + 1, values + i * stride);
+    text += ']';
   }
-  text += ']';
-}
+};
 
 }  // namespace
 
-std::string to_string(const Tensor& tensor) {
+std::string to_string(const Tensor& tensor, const PrintOptions& options) {
+  check(options.digits >= 1 && options.digits <= 17, "to_string: digits must be 1 to 17, it is {}",
+        options.digits);
+  check(options.elements >= 1, "to_string: elements must be at least 1, it is {}", options.elements);
   if (!tensor.defined()) return "undefined tensor";
   std::string text = fmt::format("tensor {} {}", tensor.shape(), tensor.dtype());
   if (!tensor.is_leaf()) {
@@ -52,7 +76,11 @@ std::string to_string(const Tensor& tensor) {
     text += fmt::format(" requires_grad{}{}", tensor.name().empty() ? "" : " ", tensor.name());
   }
   text += '\n';
-  visit(tensor.dtype(), [&]<class T>() { print_axis(text, tensor.shape(), 0, tensor.data<T>().data()); });
+  const Shape& shape = tensor.shape();
+  visit(tensor.dtype(), [&]<class T>() {
+    const Printer<T> printer{text, shape, elision(shape, options.elements), options.digits};
+    printer.print(0, tensor.data<T>().data());
+  });
   return text;
 }
 

@@ -66,8 +66,8 @@ class Tensor {
   }
   /// The only value of a one-element tensor. Throws ShapeError when there are more or none.
   double item() const;
-  /// The same values in another element type; differentiable between floating types. float to int64 cuts the
-  /// fraction off.
+  /// The same values in another element type; differentiable between floating types. To int64, fractions are
+  /// cut off; throws Error where a value is NaN or not in [-2^63, 2^63).
   Tensor to(DType dtype) const;
 
   /// True when gradients flow to or through this tensor.
@@ -133,8 +133,17 @@ class Tensor {
   Ref<detail::TensorBody> body_;
 };
 
-/// What a person wants to see: shape, dtype, the op that made it, and the values with long axes elided.
-std::string to_string(const Tensor& tensor);
+struct PrintOptions {
+  int digits = 7;  ///< Significant digits of floating numbers, 1 to 17; 17 tell all float64 apart.
+  std::int64_t elements = 1000;  ///< About how many elements are shown at most.
+};
+
+/// What a person wants to see: shape, dtype, the op that made it, and the values. Axes of more than 8
+/// elements show their first and last 3; where that would still be more than options.elements in all, axes of
+/// more than 5 show 2 and 2, and if need be axes of more than 2 show 1 and 1. Throws Error when an option is
+/// out of range.
+std::string to_string(const Tensor& tensor, const PrintOptions& options = {});
+/// With the default options.
 std::ostream& operator<<(std::ostream& stream, const Tensor& tensor);
 
 }  // namespace adjoint

@@ -45,7 +45,7 @@ Values pixels(const LabelledImages& data, const std::int64_t* index, std::int64_
   Values image(dtype_of<T>, {count, 1, data.height, data.width},
                lanes ? Values::Layout::lanes : Values::Layout::rows);
   const auto kernel = lanes ? kernels::gather_lanes<T> : kernels::gather_rows<T>;
-  kernel(data.images.data(), data.height * data.width, index, count, T{1} / 255, image.writable<T>());
+  kernel(data.images.data(), data.height * data.width, index, count, image.writable<T>());
   return image;
 }
 

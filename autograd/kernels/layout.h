@@ -15,14 +15,15 @@ void rows_to_lanes(std::int64_t count, std::int64_t features, const T* rows, T* 
 template <class T>
 void lanes_to_rows(std::int64_t count, std::int64_t features, const T* lanes, T* rows);
 
-/// rows[n, f] = scale images[index[n], f] for rows [count, features]. Indices are not checked.
+/// Bytes as numbers from 0 to 1: rows[n, f] = images[index[n], f] / 255, rounded once, for rows
+/// [count, features]. Indices are not checked.
 template <class T>
 void gather_rows(const std::uint8_t* images, std::int64_t features, const std::int64_t* index,
-                 std::int64_t count, T scale, T* rows);
+                 std::int64_t count, T* rows);
 
 /// The same in the lanes layout; spare lanes are 0.
 template <class T>
 void gather_lanes(const std::uint8_t* images, std::int64_t features, const std::int64_t* index,
-                  std::int64_t count, T scale, T* lanes);
+                  std::int64_t count, T* lanes);
 
 }  // namespace adjoint::kernels

@@ -59,8 +59,8 @@ void average(const Pool2dSizes& s, std::int64_t planes, const T* x, T* y) {
         group.for_window(w, image, [&](std::int64_t, const auto& values) HWY_ATTR {
           for (int k = 0; k < kVectors; ++k) sums[k] = hn::Add(sums[k], values(k));
         });
-        const auto scale = hn::Set(d, T(1) / static_cast<T>(averaged_over(s, w)));
-        for (int k = 0; k < kVectors; ++k) group.store(hn::Mul(sums[k], scale), y + at, k);
+        const Divisor<T> divisor(s, w);
+        for (int k = 0; k < kVectors; ++k) group.store(divisor.divide(sums[k]), y + at, k);
       });
 }
 

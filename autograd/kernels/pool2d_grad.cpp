@@ -37,8 +37,8 @@ template <class T, class Group>
 struct Shares {
   Vector<T> dy[Group::kVectors];
 
-  Shares(const Group& group, const T* from, T scale) {
-    for (int k = 0; k < Group::kVectors; ++k) dy[k] = hn::Mul(group.load(from, k), hn::Set(Tag<T>(), scale));
+  Shares(const Group& group, const T* from, const Divisor<T>& divisor) {
+    for (int k = 0; k < Group::kVectors; ++k) dy[k] = divisor.divide(group.load(from, k));
   }
   HWY_INLINE Vector<T> at(std::int64_t, int k) const { return dy[k]; }
 };
@@ -110,8 +110,7 @@ HWY_INLINE void scatter_planes(const Pool2dSizes& s, std::int64_t planes, const 
         if constexpr (kMaximum) {
           scatter<kAdd, Layout>(group, w, Choices<T, Group>(group, dy + at, offset + at), image);
         } else {
-          const T share = T(1) / static_cast<T>(averaged_over(s, w));
-          scatter<kAdd, Layout>(group, w, Shares<T, Group>(group, dy + at, share), image);
+          scatter<kAdd, Layout>(group, w, Shares<T, Group>(group, dy + at, Divisor<T>(s, w)), image);
         }
       });
 }

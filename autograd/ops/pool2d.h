@@ -33,7 +33,7 @@ Tensor avg_pool2d(const Tensor& x, const AvgPool2dOptions& options);
 
 /// y[n,c,i,j] = the maximum of x over the window, padding left out: max_pool2d(x, {.window = 2}). The
 /// gradient goes to the maximum, of several equal ones to the first in row-major order. A NaN in the window
-/// is its maximum.
+/// is its maximum, and the first NaN gets the gradient.
 Tensor max_pool2d(const Tensor& x, const MaxPool2dOptions& options);
 
 }  // namespace adjoint

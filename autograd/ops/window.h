@@ -31,8 +31,9 @@ struct Windows {
 };
 
 /// Whole windows along each axis of x [N,C,H,W]: floor((H + 2 padding - reach) / stride) + 1 with
-/// reach = dilation (size - 1) + 1. Throws ShapeError when not even one fits, and when a sum overflows; size,
-/// stride and dilation must be positive, padding not negative.
+/// reach = dilation (size - 1) + 1. Throws ShapeError when not even one fits, when an image with its padding
+/// has more than 2^53 elements, and when reach overflows; size, stride and dilation must be positive, padding
+/// not negative.
 PerAxis count_windows(const char* op, const Shape& x, const Windows& windows);
 
 /// A stride, or a dilation, between so many positions: 1 where there is but one, so that kernels never meet

@@ -1,5 +1,6 @@
 #include "autograd/ops/pool2d.h"
 
+#include <algorithm>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
@@ -9,6 +10,7 @@
 #include "autograd/ops/arithmetic.h"
 #include "autograd/ops/reduce.h"
 #include "tests/support/expect_gradients.h"
+#include "tests/support/instruction_sets.h"
 
 namespace adjoint {
 namespace {
@@ -193,11 +195,69 @@ TEST(Pool2d, PassesNotANumberAndInfinityOn) {
   expect_close(grad(y, x, {.gradient = ones({1, 1, 1, 3})}), {0, 1, 1, 0, 1, 0}, 0);
 }
 
+TEST(Pool2d, TheFirstNotANumberGetsTheGradient) {
+  for_each_instruction_set([] {
+    for (const DType dtype : {float32, float64}) {
+      const Tensor image = tensor({1, 9, kNaN, 3, -kNaN, 9}, {1, 1, 2, 3}, {.dtype = dtype});
+      const Tensor leaf = broadcast_to(image, {19, 1, 2, 3}).detach().set_requires_grad();
+      for (const bool lanes : {false, true}) {
+        const Tensor y = max_pool2d(lanes ? in_lanes(leaf) : leaf, {.window = {2, 3}});
+        for (const double value : numbers(y)) ASSERT_TRUE(std::isnan(value));
+        const std::vector<double> dx = numbers(grad(sum(y), leaf));
+        for (std::size_t i = 0; i < dx.size(); ++i) ASSERT_EQ(dx[i], i % 6 == 2 ? 1 : 0) << i;
+      }
+    }
+  });
+}
+
+// More than 2^24 elements, beyond which float32 does not hold every whole number.
+TEST(Pool2d, FindsTheMaximumOfAnEnormousWindow) {
+  const std::int64_t width = (1 << 23) + 1;
+  for (const std::int64_t at : {2 * width - 1, 2 * width - 2, std::int64_t{1}}) {
+    std::vector<float> numbers(static_cast<std::size_t>(2 * width));
+    numbers[static_cast<std::size_t>(at)] = 5;
+    const Tensor x = from_data<float>(numbers, {1, 1, 2, width}, true);
+    const Tensor y = max_pool2d(x, {.window = {2, width}});
+    EXPECT_EQ(y.dtype(), float32);
+    EXPECT_EQ(y.item(), 5);
+    const Tensor dx = grad(y, x, {.gradient = full({1, 1, 1, 1}, 3)});
+    ASSERT_EQ(dx.dtype(), float32);
+    EXPECT_EQ(dx.data<float>()[static_cast<std::size_t>(at)], 3);
+    EXPECT_EQ(std::ranges::count(dx.data<float>(), 0.0f), 2 * width - 1);
+  }
+}
+
+TEST(Pool2d, AveragesOfLargeWindowsKeepTheirDigits) {
+  const std::int64_t width = (1 << 23) + 1;
+  EXPECT_EQ(avg_pool2d(ones({1, 1, 2, width}), {.window = {2, width}}).item(), 1);
+  for (const std::int64_t size : {32, 33, 300}) {
+    const Tensor x = full({1, 1, size, size}, 0.1, {.requires_grad = true});
+    const Tensor y = avg_pool2d(x, {.window = size});
+    EXPECT_NEAR(y.item(), 0.1, 1e-6 * 0.1) << size;
+    EXPECT_EQ(grad(y, x).data<float>()[0], 1.0f / static_cast<float>(size * size));
+  }
+}
+
 TEST(Pool2d, TakesAnEmptyBatch) {
   const Tensor x = zeros({0, 3, 5, 4}).set_requires_grad();
   EXPECT_EQ(grad(sum(avg_pool2d(x, {.window = 2})), x).shape(), x.shape());
   EXPECT_EQ(max_pool2d(x, {.window = 2}).shape(), (Shape{0, 3, 2, 2}));
   EXPECT_EQ(grad(sum(max_pool2d(x, {.window = 2})), x).shape(), x.shape());
+}
+
+// Windows of 2^50 elements, in the middle of which the image lies.
+TEST(Pool2d, TakesWindowsMuchLargerThanTheImage) {
+  const PerAxis window{std::int64_t{1} << 25, std::int64_t{1} << 25}, padding{1 << 24, (1 << 24) - 3};
+  for (const DType dtype : {float32, float64}) {
+    const Tensor x = tensor({1, 2, 3, 4, 7, 6, 5, 1}, {1, 1, 1, 8}, {.dtype = dtype}).set_requires_grad();
+    const Tensor y = max_pool2d(x, {window, 1, padding});
+    EXPECT_EQ(y.shape(), (Shape{1, 1, 2, 3}));
+    expect_close(y, {7, 7, 7, 7, 7, 7}, 0);
+    expect_close(grad(sum(y), x), {0, 0, 0, 0, 6, 0, 0, 0}, 0);
+    const AvgPool2dOptions inside{window, 1, padding, false};
+    expect_close(avg_pool2d(x, inside), std::vector<double>(6, 29.0 / 8), 0);
+    expect_close(avg_pool2d(x, {window, 1, padding}), std::vector<double>(6, 29 * 0x1p-50), 0);
+  }
 }
 
 TEST(Pool2d, TakesTheSmallestAndTheLargestSizes) {
@@ -226,6 +286,12 @@ TEST(Pool2d, RefusesShapesThatDoNotFit) {
       },
       "max_pool2d: a window reaches over 6 columns, x has 5 with its padding (x "
       "[1,1,4,3], window {2, 6}, dilation {1, 1}, padding {0, 1})");
+  // A window of 2^124 elements, nearly all of them beside the image; and one whose rows lie 2^64 apart.
+  const Tensor x = zeros({1, 1, 2, 8}).set_requires_grad();
+  const PerAxis huge = std::int64_t{1} << 62, half = std::int64_t{1} << 61;
+  EXPECT_THROW(avg_pool2d(x, {.window = huge, .padding = half}), ShapeError);
+  EXPECT_THROW(max_pool2d(x, {.window = huge, .padding = half}), ShapeError);
+  EXPECT_THROW(max_pool2d(x, {.window = {huge.height, 1}, .padding = {half.height, 0}}), ShapeError);
   EXPECT_THROW(avg_pool2d(zeros({1, 1, 4, 3}), {.window = INT64_MAX, .padding = INT64_MAX / 2}), ShapeError);
   EXPECT_THROW(avg_pool2d(zeros({1, 1, 4, 3}), {.window = INT64_MAX}), ShapeError);
 }

@@ -138,28 +138,34 @@ namespace {
 
 ADJOINT_TABLES_OF_PROCESSOR(floating_table)
 
+/// F(a, b) modulo 2^64: F computes with unsigned numbers, whose overflow is defined.
+template <auto F>
+std::int64_t integer_result(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(F(static_cast<std::uint64_t>(a), static_cast<std::uint64_t>(b)));
+}
+
 /// For integers, which Highway cannot multiply everywhere.
 template <auto F>
 constexpr Zip<std::int64_t> kIntegerZip = {
     [](std::int64_t n, const std::int64_t* a, const std::int64_t* b, std::int64_t* y) {
-      for (std::int64_t i = 0; i < n; ++i) y[i] = F(a[i], b[i]);
+      for (std::int64_t i = 0; i < n; ++i) y[i] = integer_result<F>(a[i], b[i]);
     },
     [](std::int64_t rows, std::int64_t n, Operand<std::int64_t> a, Operand<std::int64_t> b, std::int64_t* y) {
       for (std::int64_t row = 0; row < rows; ++row) {
         for (std::int64_t i = 0; i < n; ++i) {
-          y[row * n + i] =
-              F(a.values[row * a.row_step + i * a.step], b.values[row * b.row_step + i * b.step]);
+          y[row * n + i] = integer_result<F>(a.values[row * a.row_step + i * a.step],
+                                             b.values[row * b.row_step + i * b.step]);
         }
       }
     }};
 
 constexpr Table<std::int64_t> kIntegers = {
-    .add = kIntegerZip<[](std::int64_t a, std::int64_t b) { return a + b; }>,
-    .sub = kIntegerZip<[](std::int64_t a, std::int64_t b) { return a - b; }>,
-    .mul = kIntegerZip<[](std::int64_t a, std::int64_t b) { return a * b; }>,
+    .add = kIntegerZip<[](std::uint64_t a, std::uint64_t b) { return a + b; }>,
+    .sub = kIntegerZip<[](std::uint64_t a, std::uint64_t b) { return a - b; }>,
+    .mul = kIntegerZip<[](std::uint64_t a, std::uint64_t b) { return a * b; }>,
     .div = {},
     .pow = {},
-    .equal = kIntegerZip<[](std::int64_t a, std::int64_t b) -> std::int64_t { return a == b; }>};
+    .equal = kIntegerZip<[](std::uint64_t a, std::uint64_t b) -> std::uint64_t { return a == b; }>};
 
 template <class T>
 const Table<T>& table() {

@@ -9,8 +9,8 @@
 
 namespace adjoint::kernels {
 
-// T is float or double (broadcast_to, add, sub, mul: std::int64_t too). y must not overlap an argument that
-// is repeated; it may be the same array as one of y_shape.
+// T is float or double (broadcast_to, add, sub, mul, equal: std::int64_t too, which wraps around). y must not
+// overlap an argument that is repeated; it may be the same array as one of y_shape.
 
 /// y[y_shape] = x, repeated.
 template <class T>

@@ -24,8 +24,7 @@ using Zip = void (*)(std::int64_t n, const T* a, const T* b, T* y, P... paramete
 template <class T>
 struct Table {
   Map<T> sqrt, square, reciprocal, abs, neg, relu;
-  Map<T, T> leaky_relu;
-  Map<T, T, T> scale_shift;
+  Map<T, T> leaky_relu, add_scalar, mul_scalar, div_scalar;
   Zip<T> abs_grad, tanh_grad, sigmoid_grad, relu_grad;
   Zip<T, T> leaky_relu_grad, add_scaled;
 };
@@ -80,18 +79,30 @@ struct LeakyRelu {
     return hn::IfThenElse(hn::Gt(x, hn::Zero(d)), x, hn::Mul(slope, x));
   }
 };
-struct ScaleShift {
+struct AddScalar {
   template <class D, class V>
-  HWY_INLINE V operator()(D, V x, V scale, V shift) const {
-    return hn::MulAdd(scale, x, shift);
+  HWY_INLINE V operator()(D, V x, V s) const {
+    return hn::Add(x, s);
+  }
+};
+struct MulScalar {
+  template <class D, class V>
+  HWY_INLINE V operator()(D, V x, V s) const {
+    return hn::Mul(x, s);
+  }
+};
+struct DivScalar {
+  template <class D, class V>
+  HWY_INLINE V operator()(D, V x, V s) const {
+    return hn::Div(x, s);
   }
 };
 
 struct AbsGrad {
   template <class D, class V>
   HWY_INLINE V operator()(D d, V dy, V x) const {
-    const V signed_dy = hn::Xor(dy, hn::And(x, hn::SignBit(d)));
-    return hn::IfThenZeroElse(hn::Eq(x, hn::Zero(d)), signed_dy);
+    const V zero = hn::Zero(d);
+    return hn::IfThenElse(hn::Lt(x, zero), hn::Neg(dy), hn::IfThenZeroElse(hn::Eq(x, zero), dy));
   }
 };
 struct TanhGrad {
@@ -109,13 +120,13 @@ struct SigmoidGrad {
 struct ReluGrad {
   template <class D, class V>
   HWY_INLINE V operator()(D d, V dy, V y) const {
-    return hn::IfThenElseZero(hn::Gt(y, hn::Zero(d)), dy);
+    return hn::IfThenZeroElse(hn::Le(y, hn::Zero(d)), dy);
   }
 };
 struct LeakyReluGrad {
   template <class D, class V>
   HWY_INLINE V operator()(D d, V dy, V x, V slope) const {
-    return hn::IfThenElse(hn::Gt(x, hn::Zero(d)), dy, hn::Mul(slope, dy));
+    return hn::IfThenElse(hn::Le(x, hn::Zero(d)), hn::Mul(slope, dy), dy);
   }
 };
 struct AddScaled {
@@ -148,7 +159,9 @@ constexpr Table<T> kTable = {
     .neg = map<Neg, T>,
     .relu = map<Relu, T>,
     .leaky_relu = map<LeakyRelu, T, T>,
-    .scale_shift = map<ScaleShift, T, T, T>,
+    .add_scalar = map<AddScalar, T, T>,
+    .mul_scalar = map<MulScalar, T, T>,
+    .div_scalar = map<DivScalar, T, T>,
     .abs_grad = zip<AbsGrad, T>,
     .tanh_grad = zip<TanhGrad, T>,
     .sigmoid_grad = zip<SigmoidGrad, T>,
@@ -206,7 +219,7 @@ void abs(std::int64_t n, const T* x, T* y) {
 template <class T>
 void neg(std::int64_t n, const T* x, T* y) {
   if constexpr (std::is_integral_v<T>) {
-    std::transform(x, x + n, y, [](T value) { return -value; });
+    std::transform(x, x + n, y, [](T value) { return static_cast<T>(-static_cast<std::uint64_t>(value)); });
   } else {
     run(table<T>().neg, n, x, y);
   }
@@ -223,8 +236,18 @@ void leaky_relu(std::int64_t n, T slope, const T* x, T* y) {
 }
 
 template <class T>
-void scale_shift(std::int64_t n, T scale, T shift, const T* x, T* y) {
-  run(table<T>().scale_shift, n, x, y, scale, shift);
+void add_scalar(std::int64_t n, T s, const T* x, T* y) {
+  run(table<T>().add_scalar, n, x, y, s);
+}
+
+template <class T>
+void mul_scalar(std::int64_t n, T s, const T* x, T* y) {
+  run(table<T>().mul_scalar, n, x, y, s);
+}
+
+template <class T>
+void div_scalar(std::int64_t n, T s, const T* x, T* y) {
+  run(table<T>().div_scalar, n, x, y, s);
 }
 
 template <class T>
@@ -267,7 +290,9 @@ template void neg(std::int64_t, const std::int64_t*, std::int64_t*);
   template void neg(std::int64_t, const T*, T*);                          \
   template void relu(std::int64_t, const T*, T*);                         \
   template void leaky_relu(std::int64_t, T, const T*, T*);                \
-  template void scale_shift(std::int64_t, T, T, const T*, T*);            \
+  template void add_scalar(std::int64_t, T, const T*, T*);                \
+  template void mul_scalar(std::int64_t, T, const T*, T*);                \
+  template void div_scalar(std::int64_t, T, const T*, T*);                \
   template void abs_grad(std::int64_t, const T*, const T*, T*);           \
   template void tanh_grad(std::int64_t, const T*, const T*, T*);          \
   template void sigmoid_grad(std::int64_t, const T*, const T*, T*);       \

@@ -2,9 +2,10 @@
 // Elementwise functions of flat arrays: n elements each, in either layout, since no element looks at its
 // neighbours.
 //
-// T is float or double (add, sub, mul and neg: std::int64_t too). An argument and the result may be the same
-// array. An element's result does not depend on its position, on n or on the number of threads. Special
-// values follow <cmath>: log(0) = -inf, exp(1000) = inf, sqrt(-1) = NaN, and NaN in gives NaN out.
+// T is float or double (add, sub, mul and neg: std::int64_t too, which wraps around). An argument and the
+// result may be the same array. An element's result does not depend on its position, on n or on the number of
+// threads. Special values follow <cmath>: log(0) = -inf, exp(1000) = inf, sqrt(-1) = NaN, and NaN in gives
+// NaN out.
 
 #include <cstdint>
 
@@ -44,16 +45,23 @@ void leaky_relu(std::int64_t n, T slope, const T* x, T* y);
 /// y = ln(1 + e^x).
 template <class T>
 void softplus(std::int64_t n, const T* x, T* y);
-/// y = scale x + shift.
+/// y = x + s.
 template <class T>
-void scale_shift(std::int64_t n, T scale, T shift, const T* x, T* y);
+void add_scalar(std::int64_t n, T s, const T* x, T* y);
+/// y = s x.
+template <class T>
+void mul_scalar(std::int64_t n, T s, const T* x, T* y);
+/// y = x / s, rounded once.
+template <class T>
+void div_scalar(std::int64_t n, T s, const T* x, T* y);
 /// y = x^p.
 template <class T>
 void pow_scalar(std::int64_t n, T p, const T* x, T* y);
 
-// Gradients: dx from dy and the function's argument x or result y.
+// Gradients: dx from dy and the function's argument x or result y. Where x or y is NaN, the piecewise linear
+// functions let dy through, as they do above 0.
 
-/// dx = dy sign(x), 0 at 0.
+/// dx = x < 0 ? -dy : x == 0 ? 0 : dy.
 template <class T>
 void abs_grad(std::int64_t n, const T* dy, const T* x, T* dx);
 /// dx = dy (1 - y^2).
@@ -62,10 +70,10 @@ void tanh_grad(std::int64_t n, const T* dy, const T* y, T* dx);
 /// dx = dy y (1 - y).
 template <class T>
 void sigmoid_grad(std::int64_t n, const T* dy, const T* y, T* dx);
-/// dx = y > 0 ? dy : 0; y may be relu's argument as well as its result.
+/// dx = y <= 0 ? 0 : dy; y may be relu's argument as well as its result.
 template <class T>
 void relu_grad(std::int64_t n, const T* dy, const T* y, T* dx);
-/// dx = x > 0 ? dy : slope dy.
+/// dx = x <= 0 ? slope dy : dy.
 template <class T>
 void leaky_relu_grad(std::int64_t n, T slope, const T* dy, const T* x, T* dx);
 /// dx = dy sigmoid(x).

@@ -49,14 +49,14 @@ Tensor sigmoid_grad(Tensor dy, const Tensor& y) {
       });
 }
 
-/// dx = y > 0 ? dy : 0.
+/// dx = y <= 0 ? 0 : dy.
 Tensor relu_grad(Tensor dy, const Tensor& y) {
   Values dx = map_gradient(dy, y, [](auto... args) { kernels::relu_grad(args...); });
   return record("relu_grad", std::move(dx), {dy},
                 [y = Saved(y)](const Tensor& ddx, Needs) -> Grads { return {relu_grad(ddx, y)}; });
 }
 
-/// dx = x > 0 ? dy : slope dy.
+/// dx = x <= 0 ? slope dy : dy.
 Tensor leaky_relu_grad(const Tensor& dy, const Tensor& x, double slope) {
   Values dx =
       ops::map(dy.values(), x.values(), [slope]<class T>(std::int64_t n, const T* dy, const T* x, T* dx) {

@@ -10,7 +10,7 @@ namespace adjoint {
 Tensor tanh(Tensor x);
 /// y = 1 / (1 + e^-x).   dx = dy y (1 - y).
 Tensor sigmoid(Tensor x);
-/// y = max(x, 0).   dx = x > 0 ? dy : 0.
+/// y = max(x, 0), NaN where x is.   dx = x <= 0 ? 0 : dy, so dy where x is NaN.
 Tensor relu(Tensor x);
 /// y = ln(1 + e^x).   dx = dy sigmoid(x).
 Tensor softplus(const Tensor& x);
@@ -18,7 +18,7 @@ Tensor softplus(const Tensor& x);
 struct LeakyReluOptions {
   double slope = 0.01;  ///< Where x <= 0.
 };
-/// y = x > 0 ? x : slope x.   dx = x > 0 ? dy : slope dy.
+/// y = x > 0 ? x : slope x.   dx = x <= 0 ? slope dy : dy, so dy where x is NaN, as for relu.
 Tensor leaky_relu(const Tensor& x, const LeakyReluOptions& options = {});
 
 }  // namespace adjoint

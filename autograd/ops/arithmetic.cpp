@@ -10,12 +10,12 @@
 namespace adjoint {
 namespace {
 
-/// y = scale x + shift.
-Values scale_shift(const char* op, Tensor& x, double scale, double shift) {
+/// kernel(x, s), which must be floating, in x's memory where it may be.
+template <class Kernel>
+Values with_scalar(const char* op, Tensor& x, double s, const Kernel& kernel) {
   ops::check_floating(op, "x", x);
-  return ops::map(x, [=]<class T>(std::int64_t n, const T* in, T* out) {
-    kernels::scale_shift(n, static_cast<T>(scale), static_cast<T>(shift), in, out);
-  });
+  return ops::map(
+      x, [&]<class T>(std::int64_t n, const T* in, T* out) { kernel(n, static_cast<T>(s), in, out); });
 }
 
 }  // namespace
@@ -62,18 +62,23 @@ Tensor neg(Tensor x) {
     kernels::neg(x.numel(), x.values().rows<std::int64_t>(), y.writable<std::int64_t>());
     return Tensor(std::move(y));
   }
-  return record("neg", scale_shift("neg", x, -1, 0), {x},
-                [](Tensor dy, Needs) -> Grads { return {neg(std::move(dy))}; });
+  Values y = ops::map(x, [](auto... args) { kernels::neg(args...); });
+  return record("neg", std::move(y), {x}, [](Tensor dy, Needs) -> Grads { return {neg(std::move(dy))}; });
 }
 
 Tensor add(Tensor x, double s) {
-  return record("add", scale_shift("add", x, 1, s), {x},
-                [](Tensor dy, Needs) -> Grads { return {std::move(dy)}; });
+  Values y = with_scalar("add", x, s, [](auto... args) { kernels::add_scalar(args...); });
+  return record("add", std::move(y), {x}, [](Tensor dy, Needs) -> Grads { return {std::move(dy)}; });
 }
 
 Tensor mul(Tensor x, double s) {
-  return record("mul", scale_shift("mul", x, s, 0), {x},
-                [s](Tensor dy, Needs) -> Grads { return {std::move(dy) * s}; });
+  Values y = with_scalar("mul", x, s, [](auto... args) { kernels::mul_scalar(args...); });
+  return record("mul", std::move(y), {x}, [s](Tensor dy, Needs) -> Grads { return {std::move(dy) * s}; });
+}
+
+Tensor div(Tensor x, double s) {
+  Values y = with_scalar("div", x, s, [](auto... args) { kernels::div_scalar(args...); });
+  return record("div", std::move(y), {x}, [s](Tensor dy, Needs) -> Grads { return {std::move(dy) / s}; });
 }
 
 Tensor div(double s, const Tensor& x) {

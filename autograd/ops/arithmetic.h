@@ -4,6 +4,9 @@
 //
 // All of these throw ShapeError when shapes do not fit and DTypeError when the dtypes differ; float32 and
 // float64 are differentiable, int64 is computed only (div, equal and the scalar forms are floating only).
+//
+// Every result is rounded once, as IEEE 754 asks, signed zeros included. A number s is rounded to x's dtype
+// first. int64 wraps around in two's complement, as in NumPy and PyTorch.
 
 #include <utility>
 
@@ -26,6 +29,8 @@ Tensor neg(Tensor x);
 Tensor add(Tensor x, double s);
 /// y = s x, in x's memory when it is a temporary.
 Tensor mul(Tensor x, double s);
+/// y = x / s, in x's memory when it is a temporary.
+Tensor div(Tensor x, double s);
 /// y = s / x.
 Tensor div(double s, const Tensor& x);
 
@@ -44,7 +49,7 @@ inline Tensor operator-(Tensor x, double s) { return add(std::move(x), -s); }
 inline Tensor operator-(double s, Tensor x) { return add(neg(std::move(x)), s); }
 inline Tensor operator*(Tensor x, double s) { return mul(std::move(x), s); }
 inline Tensor operator*(double s, Tensor x) { return mul(std::move(x), s); }
-inline Tensor operator/(Tensor x, double s) { return mul(std::move(x), 1 / s); }
+inline Tensor operator/(Tensor x, double s) { return div(std::move(x), s); }
 inline Tensor operator/(double s, const Tensor& x) { return div(s, x); }
 
 /// The shape that a and b broadcast to. Throws ShapeError, naming op, when they do not fit.

@@ -18,13 +18,13 @@ namespace {
 
 using Layout = Values::Layout;
 
-/// What the sum of `count` losses is multiplied by.
-double scale_of(const char* op, const LossOptions& options, std::int64_t count, const char* name,
-                const Shape& shape) {
+/// What the sum of `count` losses is divided by.
+double divisor_of(const char* op, const LossOptions& options, std::int64_t count, const char* name,
+                  const Shape& shape) {
   if (options.reduction == Reduction::sum) return 1;
   check_shape(count > 0, "{}: the mean over nothing is undefined, {} is {}; Reduction::sum gives 0", op, name,
               shape);
-  return 1 / static_cast<double>(count);
+  return static_cast<double>(count);
 }
 
 Values number(DType dtype, double value) {
@@ -133,19 +133,20 @@ Tensor recorded_cross_entropy_grad(const Tensor& scale, const Tensor& logits, co
 
 Tensor softmax_cross_entropy(const Tensor& logits, const Tensor& target, const LossOptions& options) {
   check_cross_entropy(logits, target);
-  const double scale = scale_of("softmax_cross_entropy", options, logits.size(0), "logits", logits.shape());
+  const double divisor =
+      divisor_of("softmax_cross_entropy", options, logits.size(0), "logits", logits.shape());
   Values probabilities(logits.dtype(), logits.shape(), logits.values().layout());
   const double loss = cross_entropy(logits, target, probabilities);
-  return record("softmax_cross_entropy", number(logits.dtype(), scale * loss), {logits, target},
-                [scale, logits = Saved(logits), target = Saved(target),
+  return record("softmax_cross_entropy", number(logits.dtype(), loss / divisor), {logits, target},
+                [divisor, logits = Saved(logits), target = Saved(target),
                  probabilities = std::move(probabilities)](const Tensor& dy, Needs needs) -> Grads {
                   Tensor dlogits, dtarget;
                   if (needs[0]) {
                     dlogits = grad_enabled()
-                                  ? recorded_cross_entropy_grad(dy * scale, logits, target)
-                                  : Tensor(cross_entropy_grad(dy.item() * scale, probabilities, target));
+                                  ? recorded_cross_entropy_grad(dy / divisor, logits, target)
+                                  : Tensor(cross_entropy_grad(dy.item() / divisor, probabilities, target));
                   }
-                  if (needs[1]) dtarget = log_softmax(logits, 1) * (dy * -scale);
+                  if (needs[1]) dtarget = log_softmax(logits, 1) * (dy / -divisor);
                   return {dlogits, dtarget};
                 });
 }
@@ -155,17 +156,17 @@ Tensor mse(const Tensor& x, const Tensor& target, const LossOptions& options) {
   ops::check_same_dtype("mse", "x", x, "target", target);
   check_shape(x.shape() == target.shape(),
               "mse: x and target must have the same shape; x is {}, target is {}", x.shape(), target.shape());
-  const double scale = scale_of("mse", options, x.numel(), "x", x.shape());
+  const double divisor = divisor_of("mse", options, x.numel(), "x", x.shape());
   const Tensor difference = x - target;
   const double sum = visit_floating(x.dtype(), [&]<class T>() {
     const kernels::Scratch<T> squares(x.numel());
     kernels::square(x.numel(), difference.values().rows<T>(), squares.get());
     return static_cast<double>(kernels::sum_all(x.numel(), squares.get()));
   });
-  return record("mse", number(x.dtype(), scale * sum), {difference},
-                [scale, difference = Saved(difference)](const Tensor& dy, Needs) -> Grads {
+  return record("mse", number(x.dtype(), sum / divisor), {difference},
+                [divisor, difference = Saved(difference)](const Tensor& dy, Needs) -> Grads {
                   const Tensor& d = difference;
-                  return {grad_enabled() ? d * (dy * (2 * scale)) : d * (dy.item() * 2 * scale)};
+                  return {grad_enabled() ? d * (dy * 2 / divisor) : d * (dy.item() * 2 / divisor)};
                 });
 }
 

@@ -17,7 +17,7 @@ Values map(const char* op, const Tensor& x, const Kernel& kernel) {
   return ops::map(x.values(), kernel);
 }
 
-/// dx = dy sign(x).
+/// dx = dy sign(x), dy where x is NaN.
 Tensor abs_grad(const Tensor& dy, const Tensor& x) {
   Values dx = ops::map(dy.values(), x.values(), [](auto... args) { kernels::abs_grad(args...); });
   return record("abs_grad", std::move(dx), {dy},
@@ -56,7 +56,7 @@ Tensor pow(const Tensor& x, double p) {
     kernels::pow_scalar(n, static_cast<T>(p), in, out);
   });
   return record("pow", std::move(y), {x}, [x = Saved(x, p != 0), p](const Tensor& dy, Needs) -> Grads {
-    return {p != 0 ? dy * pow(x, p - 1) * p : Tensor{}};
+    return {p != 0 ? dy * pow(x, p - 1) * p : zeros(dy.shape(), {.dtype = dy.dtype()})};
   });
 }
 

@@ -14,7 +14,7 @@ Tensor log(const Tensor& x);
 Tensor sqrt(const Tensor& x);
 /// y = x x.
 Tensor square(const Tensor& x);
-/// y = |x|.   dx = dy sign(x), 0 at x = 0.
+/// y = |x|.   dx = dy sign(x), 0 at x = 0, dy where x is NaN.
 Tensor abs(const Tensor& x);
 
 /// y = x^p.   dx = dy p x^(p-1), 0 everywhere when p = 0.

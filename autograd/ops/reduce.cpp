@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "autograd/kernels/broadcast.h"
+#include "autograd/kernels/elementwise.h"
 #include "autograd/kernels/reduce.h"
 #include "autograd/node.h"
 #include "autograd/ops/arithmetic.h"
@@ -120,14 +121,13 @@ Tensor mean_over(const Tensor& x, const Reduction& to) {
   Values y = sum_values(x.values(), to.kept);
   if (count != 1)
     visit_floating(x.dtype(), [&]<class T>() {
-      const Shape all{y.stored_elements(y.layout())};
-      const T divisor = static_cast<T>(count);
-      kernels::div(all, y.writable<T>(), Shape{}, &divisor, all, y.writable<T>());
+      T* values = y.writable<T>();
+      kernels::div_scalar(y.stored_elements(y.layout()), static_cast<T>(count), values, values);
     });
   return record("mean", y.reshaped(to.shape), {x},
                 [kept = to.kept, xs = x.shape(), layout = layout_like(x.values()), count](const Tensor& dy,
                                                                                           Needs) -> Grads {
-                  return {repeat(reshape(dy * (1 / std::max(count, 1.0)), kept), xs, layout)};
+                  return {repeat(reshape(dy / std::max(count, 1.0), kept), xs, layout)};
                 });
 }
 

@@ -27,8 +27,8 @@ Tensor mean(const Tensor& x);
 Tensor mean(const Tensor& x, std::span<const int> axes, const ReduceOptions& options = {});
 Tensor mean(const Tensor& x, std::initializer_list<int> axes, const ReduceOptions& options = {});
 
-/// y = the largest of all elements, shape []; NaN if any element is. The gradient is shared equally among
-/// equal maxima. Throws ShapeError when there are no elements.
+/// y = the largest of all elements, shape []; NaN if any element is, and then the gradient is NaN too. The
+/// gradient is shared equally among equal maxima. Throws ShapeError when there are no elements.
 Tensor max(const Tensor& x);
 /// y = maximum over these axes; shapes as for sum. Throws ShapeError when a y has no elements to choose from.
 Tensor max(const Tensor& x, std::span<const int> axes, const ReduceOptions& options = {});

@@ -373,8 +373,10 @@ LossAndGradient mean_over_batch(const Parameters& parameters, std::span<const Ex
   for (const Example& example : batch) {
     const Forward pass = forward(parameters, example, f);
     mean.loss += pass.L / N;
-    add_scaled(mean.gradient, 1 / N, backward(parameters, example, pass, f).gradient);
+    add_scaled(mean.gradient, 1, backward(parameters, example, pass, f).gradient);
   }
+  for (const auto& d : tensors(mean.gradient))
+    for (double& value : d.values) value /= N;
   return mean;
 }
 

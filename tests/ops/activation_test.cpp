@@ -45,8 +45,12 @@ TEST(Activation, SlopesAtSpecialPoints) {
                {0.5, 1, 0, 1, 0, kNan});
   expect_table(relu, {0, -0.0, 1, -1, kInf, -kInf}, {0, 0, 1, 0, kInf, 0}, {0, 0, 1, 0, 1, 0});
   expect_table(leaky_relu_default, {0, -0.0, 1, -1, kInf}, {0, 0, 1, -0.01, kInf}, {0.01, 0.01, 1, 0.01, 1});
-  EXPECT_TRUE(std::isnan(relu(scalar(kNan)).item()));
-  EXPECT_TRUE(std::isnan(leaky_relu(scalar(kNan)).item()));
+}
+
+TEST(Activation, PiecewiseLinearFunctionsPassTheGradientWhereXIsNotANumber) {
+  expect_gradient_at_nan([](const Tensor& x) { return relu(x); });
+  expect_gradient_at_nan(leaky_relu_default);
+  expect_gradient_at_nan(leaky_relu_steep);
 }
 
 TEST(Activation, KeepsOnlyWhatItsGradientReads) {

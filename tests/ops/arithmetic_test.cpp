@@ -4,6 +4,7 @@
 
 #include "autograd/ops/reduce.h"
 #include "tests/ops/binary_case.h"
+#include "tests/support/instruction_sets.h"
 
 namespace adjoint {
 namespace {
@@ -110,6 +111,87 @@ TEST(Arithmetic, SpecialValues) {
     expect_close(equal(a, b), {1, 0, 1, 0, 0, 0}, 0);
     expect_close(equal(tensor({kNan}, {.dtype = dtype}), tensor({kNan}, {.dtype = dtype})), {0}, 0);
   }
+}
+
+/// Calls check(x) with the numbers xs as T in rows and in lanes, on every instruction set.
+template <class T, class F>
+void for_each_layout(const std::vector<T>& xs, const F& check) {
+  const Tensor x = from_data(std::span(xs), {static_cast<std::int64_t>(xs.size())});
+  for_each_instruction_set([&] {
+    check(x);
+    check(in_lanes(x));
+  });
+}
+
+// The processor's own arithmetic is the rule.
+template <class T>
+void check_arithmetic_with_a_number(double number) {
+  SCOPED_TRACE(number);
+  using Limits = std::numeric_limits<T>;
+  const std::vector<T> xs = {49,
+                             1,
+                             T(0.1),
+                             0,
+                             T(-0.0),
+                             -1,
+                             10,
+                             Limits::denorm_min(),
+                             Limits::max(),
+                             3,
+                             7,
+                             255,
+                             Limits::infinity(),
+                             -Limits::infinity(),
+                             Limits::quiet_NaN(),
+                             T(1e-3),
+                             T(1e10)};
+  const T s = static_cast<T>(number);
+  const auto apply = [&](auto f) {
+    std::vector<T> ys;
+    for (const T x : xs) ys.push_back(f(x));
+    return ys;
+  };
+  for_each_layout(xs, [&](const Tensor& x) {
+    const auto temporary = [&] { return neg(neg(x)); };
+    expect_bits(x / number, apply([&](T v) { return v / s; }));
+    expect_bits(temporary() / number, apply([&](T v) { return v / s; }));
+    expect_bits(number / x, apply([&](T v) { return s / v; }));
+    expect_bits(x * number, apply([&](T v) { return v * s; }));
+    expect_bits(number * temporary(), apply([&](T v) { return s * v; }));
+    expect_bits(x + number, apply([&](T v) { return v + s; }));
+    expect_bits(x - number, apply([&](T v) { return v - s; }));
+    expect_bits(number - temporary(), apply([&](T v) { return s - v; }));
+    expect_bits(-x, apply([](T v) { return -v; }));
+    expect_bits(temporary(), xs);
+    const Tensor leaf = zeros(x.shape(), {.dtype = x.dtype(), .requires_grad = true});
+    expect_bits(grad(leaf / number, leaf, {.gradient = x}), apply([&](T v) { return v / s; }));
+    expect_bits(grad(leaf * number, leaf, {.gradient = x}), apply([&](T v) { return v * s; }));
+    expect_bits(grad(-leaf, leaf, {.gradient = x}), apply([](T v) { return -v; }));
+  });
+}
+
+TEST(Arithmetic, WithNumbersIsThatOfIeee754) {
+  for (const double number : {49.0, 3.0, -10.0, 0.1, 0.0, -0.0, 1e-40, 5e-324, 1e300, kInf, kNan}) {
+    if (std::abs(number) < 1e38 || std::isinf(number)) check_arithmetic_with_a_number<float>(number);
+    check_arithmetic_with_a_number<double>(number);
+  }
+  EXPECT_EQ((tensor({49}, {.dtype = float64}) / 49.0).item(), 1);
+  EXPECT_EQ((1.0 / -zeros({1})).item(), -kInf);
+  EXPECT_TRUE(std::signbit((zeros({1}) * -1.0).item()));
+}
+
+TEST(Arithmetic, WholeNumbersWrapAround) {
+  const Tensor most = full({}, -0x1p63, {.dtype = int64}) - full({}, 1, {.dtype = int64});
+  EXPECT_EQ(most.data<std::int64_t>()[0], INT64_MAX);
+  const Tensor x = tensor({1, 2}, {2, 1}, {.dtype = int64});
+  const auto expect = [](const Tensor& y, std::int64_t first, std::int64_t second) {
+    EXPECT_EQ(y.data<std::int64_t>()[0], first);
+    EXPECT_EQ(y.data<std::int64_t>()[1], second);
+  };
+  expect(x + most, INT64_MIN, INT64_MIN + 1);
+  expect(-x - most, INT64_MIN, INT64_MAX);
+  expect(x * most, INT64_MAX, -2);
+  expect(-(x + most), INT64_MIN, INT64_MAX);
 }
 
 TEST(Arithmetic, WholeNumbersAreComputed) {

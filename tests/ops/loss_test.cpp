@@ -220,6 +220,40 @@ TEST(Mse, HasRightDerivatives) {
   }
 }
 
+// With logits (0, -1000) a loss is 0 or 1000 and a gradient 1 or 0, exactly; with equal ones it is 1/2.
+TEST(SoftmaxCrossEntropy, ItsMeanDivides) {
+  for (std::int64_t n = 1; n <= 100; ++n) {
+    const auto count = static_cast<double>(n);
+    std::vector<double> far;
+    std::vector<std::int64_t> labels(static_cast<std::size_t>(n));
+    for (std::int64_t i = 0; i < n; ++i) far.insert(far.end(), {0, -1000});
+    labels[0] = 1;
+    const Tensor logits = from_data<double>(far, {n, 2});
+    EXPECT_EQ(softmax_cross_entropy(logits, classes(labels)).item(), 1000 / count);
+    const Tensor level = zeros({n, 2}, {.dtype = float64, .requires_grad = true}),
+                 dy = scalar(3, {.dtype = float64});
+    for (const bool create_graph : {false, true}) {
+      const Tensor loss = softmax_cross_entropy(level, classes(labels));
+      const Tensor dlogits = grad(loss, level, {.gradient = dy, .create_graph = create_graph});
+      EXPECT_EQ(dlogits.data<double>()[0], 0.5 * (3 / count));
+      EXPECT_EQ(dlogits.data<double>()[1], -0.5 * (3 / count));
+    }
+  }
+}
+
+TEST(Mse, ItsMeanDivides) {
+  for (std::int64_t n = 1; n <= 100; ++n) {
+    const auto count = static_cast<double>(n);
+    const Tensor zero = zeros({n}, {.dtype = float64}), dy = scalar(3, {.dtype = float64});
+    const Tensor x = full({n}, 1, {.dtype = float64, .requires_grad = true});
+    EXPECT_EQ(mse(x * 3, zero).item(), 9 * count / count);
+    for (const bool create_graph : {false, true}) {
+      const Tensor dx = grad(mse(x, zero), x, {.gradient = dy, .create_graph = create_graph});
+      EXPECT_EQ(dx.data<double>()[0], 6 / count);
+    }
+  }
+}
+
 TEST(Mse, KeepsItsDigitsOverManyElements) {
   Rng rng(5);
   const Tensor x = random_tensor({1000, 100}, rng, -1, 1, float32), y = zeros({1000, 100});

@@ -37,6 +37,20 @@ TEST(Math, SlopesAtSpecialPoints) {
   expect_table(abs, {0, -0.0, -3, -kInf}, {0, 0, 3, kInf}, {0, 0, -1, -1});
 }
 
+TEST(Math, AbsPassesTheGradientWhereXIsNotANumber) { expect_gradient_at_nan(abs); }
+
+TEST(Math, PowerZeroHasAGradientOfZeros) {
+  for (const DType dtype : {float32, float64}) {
+    const Tensor x = tensor({-1, 0, kInf, kNan}, {2, 2}, {.dtype = dtype}).set_requires_grad();
+    sum(pow(x, 0)).backward();
+    ASSERT_TRUE(x.grad().defined());
+    EXPECT_EQ(x.grad().shape(), x.shape());
+    expect_close(x.grad(), {0, 0, 0, 0}, 0);
+    const Tensor dy = full({2, 2}, kInf, {.dtype = dtype});
+    expect_close(grad(pow(x, 0), x, {.gradient = dy}), {0, 0, 0, 0}, 0);
+  }
+}
+
 TEST(Math, SlopesOfPowersAtZero) {
   using Op = Tensor (*)(const Tensor&);
   const std::tuple<Op, double, double> table[] = {

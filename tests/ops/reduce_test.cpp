@@ -164,6 +164,27 @@ TEST(Reduce, SpecialValues) {
   EXPECT_TRUE(std::isnan(mean(nothing).item()));
 }
 
+// The processor's own quotients are the rule.
+TEST(Reduce, MeansDivide) {
+  for (std::int64_t n = 1; n <= 200; ++n) {
+    const Tensor narrow = full({n}, 0, {.requires_grad = true}),
+                 wide = narrow.detach().to(float64).set_requires_grad();
+    expect_bits(grad(mean(narrow), narrow, {.gradient = scalar(3)}),
+                std::vector<float>(static_cast<std::size_t>(n), 3.0f / static_cast<float>(n)));
+    expect_bits(grad(mean(wide, {0}), wide, {.gradient = scalar(3, {.dtype = float64})}),
+                std::vector<double>(static_cast<std::size_t>(n), 3.0 / static_cast<double>(n)));
+    const Tensor first = arange(n, {.dtype = float64});  // its sum is exact
+    expect_bits(mean(first),
+                std::vector<double>{static_cast<double>(n * (n - 1) / 2) / static_cast<double>(n)});
+    expect_bits(mean(in_lanes(full({3, n}, 5)), {1}), std::vector<float>(3, 5));
+  }
+}
+
+TEST(Reduce, TheGradientOfAMaximumThatIsNotANumberIsNone) {
+  const Tensor x = tensor({1, kNan, 3, 4}, {2, 2}).set_requires_grad();
+  expect_close(grad(max(x, {1}), x, {.gradient = ones({2})}), {kNan, kNan, 0, 1}, 0);
+}
+
 TEST(Reduce, GradientsOfNothingAreZero) {
   const Tensor nothing = zeros({0, 3}, {.requires_grad = true}), dy = ones({3}, {.requires_grad = true});
   for (const Reduce reduce : {Reduce{sum}, Reduce{mean}}) {

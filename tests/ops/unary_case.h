@@ -5,7 +5,10 @@
 #include <vector>
 
 #include "autograd/grad.h"
+#include "autograd/ops/arithmetic.h"
+#include "autograd/ops/reshape.h"
 #include "tests/support/expect_gradients.h"
+#include "tests/support/instruction_sets.h"
 
 namespace adjoint::support {
 
@@ -57,6 +60,26 @@ inline void expect_table(std::function<Tensor(const Tensor&)> op, const std::vec
     expect_close(result, y, tolerance_of(dtype));
     expect_close(grad(result, at, {.gradient = ones(shape, {.dtype = dtype})}), slope, tolerance_of(dtype));
   }
+}
+
+/// Where x is NaN, of either sign, the gradient of op is dy itself: on every instruction set, in both dtypes
+/// and both layouts, in whole vectors and at their ends.
+inline void expect_gradient_at_nan(const std::function<Tensor(const Tensor&)>& op) {
+  for_each_instruction_set([&] {
+    for (const DType dtype : {float32, float64}) {
+      const Tensor nan = full({19, 1}, NAN, {.dtype = dtype});
+      const Tensor dy = arange(19, {.dtype = dtype}) - 9;
+      for (const Tensor& x : {nan, -nan}) {
+        const Tensor leaf = x.detach().set_requires_grad();
+        for (const bool lanes : {false, true}) {
+          const Tensor y = op(lanes ? in_lanes(leaf) : leaf);
+          for (const double value : numbers(y)) ASSERT_TRUE(std::isnan(value));
+          const Tensor gradient = reshape(dy, {19, 1});
+          expect_close(grad(y, leaf, {.gradient = lanes ? in_lanes(gradient) : gradient}), numbers(dy), 0);
+        }
+      }
+    }
+  });
 }
 
 }  // namespace adjoint::support

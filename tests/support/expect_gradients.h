@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <gtest/gtest.h>
 #include <limits>
 #include <string>
@@ -55,7 +56,20 @@ inline void expect_close(const Tensor& actual, const std::vector<double>& expect
   }
 }
 
-/// As above, with the shape compared as well.
+/// Bit for bit, so that 0 is not -0; but any NaN equals any other.
+template <class T>
+void expect_bits(const Tensor& actual, const std::vector<T>& expected) {
+  const auto found = actual.data<T>();
+  ASSERT_EQ(found.size(), expected.size()) << "the shape is " << to_string(actual.shape());
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    const bool same = std::memcmp(&found[i], &expected[i], sizeof(T)) == 0;
+    ASSERT_TRUE(same || (std::isnan(found[i]) && std::isnan(expected[i])))
+        << "element " << i << " of " << to_string(actual.shape()) << " is " << found[i] << ", expected "
+        << expected[i];
+  }
+}
+
+/// As expect_close above, with the shape compared as well.
 inline void expect_close(const Tensor& actual, const Tensor& expected, double tolerance) {
   ASSERT_EQ(to_string(actual.shape()), to_string(expected.shape()));
   expect_close(actual, numbers(expected), tolerance);

@@ -79,6 +79,37 @@ RC_GTEST_PROP(Softmax, AgreesWithPlainLoops, ()) {
   RC_ASSERT(!testing::Test::HasFailure());
 }
 
+// Vectors reach over the ends of rows; what they hold there must not count as the largest logit.
+TEST(Softmax, RowsOfVeryNegativeLogits) {
+  const auto check = []<class T>(T largest) {
+    for (std::int64_t n = 1; n <= 40; ++n) {  // x_k = largest - k
+      std::vector<T> x, y(static_cast<std::size_t>(n)), log_y = y;
+      for (std::int64_t k = 0; k < n; ++k) x.push_back(largest - static_cast<T>(k));
+      softmax(1, n, 1, x.data(), y.data());
+      log_softmax(1, n, 1, x.data(), log_y.data());
+      const std::int64_t label = n - 1;
+      T loss = 0;
+      std::vector<T> s(y.size());
+      cross_entropy_rows(1, n, x.data(), &label, &loss, s.data());
+      const double tolerance = sizeof(T) == 4 ? 1e-6 : 1e-14;
+      const L sum = (1 - std::exp(-L(n))) / (1 - std::exp(L(-1)));  // of the geometric series e^-k
+      for (std::int64_t k = 0; k < n; ++k) {
+        const auto i = static_cast<std::size_t>(k);
+        ASSERT_NEAR(y[i], std::exp(-L(k)) / sum, tolerance) << k << " of " << n;
+        ASSERT_NEAR(s[i], std::exp(-L(k)) / sum, tolerance) << k << " of " << n;
+        ASSERT_NEAR(log_y[i], -L(k) - std::log(sum), 40 * tolerance) << k << " of " << n;
+      }
+      ASSERT_NEAR(loss, L(label) + std::log(sum), 40 * tolerance) << n;
+    }
+  };
+  for_each_instruction_set([&] {
+    for (const int largest : {-200, -10'000, -1'000'000}) {  // and less, e^x is 0 from -104 on, or -746
+      check(static_cast<float>(largest));
+      check(static_cast<double>(largest));
+    }
+  });
+}
+
 /// Arrays of N x K in either layout.
 template <class T>
 struct Matrix {

@@ -127,8 +127,8 @@ void FileReplacement::create(mode_t mode) {
   }
 }
 
-void FileReplacement::write(const char* bytes, std::size_t count) {
-  if (count != 0) require(std::fwrite(bytes, 1, count, file_) == count);
+void FileReplacement::write(std::span<const char> bytes) {
+  if (!bytes.empty()) require(std::fwrite(bytes.data(), 1, bytes.size(), file_) == bytes.size());
 }
 
 void FileReplacement::finish() {

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <span>
 #include <string>
 
 #include "layers/file_error.h"
@@ -34,7 +35,7 @@ class FileReplacement {
   FileReplacement(const FileReplacement&) = delete;
   FileReplacement& operator=(const FileReplacement&) = delete;
 
-  void write(const char* bytes, std::size_t count);
+  void write(std::span<const char> bytes);
 
   /// Puts the new file in place, on the disk, with the mode of the old one and, where the system allows it,
   /// its owner; a file that is new has the usual mode. Throws FileError, leaving the old file, when the new

@@ -143,8 +143,9 @@ TEST_F(Checkpoint, RefusesToSave) {
   expect_error<Error>(save({{"__metadata__", one}}),
                       "save_checkpoint: the name \"__metadata__\" is reserved");
   expect_error<Error>(save({{"\xff", one}}), "save_checkpoint: names must be UTF-8, but one is \"\\xff\"");
+  const StateDict endless = {{std::string(100'000'000, 'x'), one}};
   expect_error<Error>(
-      save({{std::string(100'000'000, 'x'), one}}),
+      [&] { save_checkpoint(path(), endless); },
       "save_checkpoint: names and shapes must fit into a header of 100000000 bytes, they take "
       "100000056");
   EXPECT_EQ(files(), 0u);

@@ -48,7 +48,7 @@ class Batches {
   void set_epoch(std::uint64_t epoch) { next_epoch_ = epoch; }
 
   /// Batches of an epoch.
-  std::int64_t size() const { return (examples() + options_.batch_size - 1) / options_.batch_size; }
+  std::int64_t size() const { return (examples() - 1) / options_.batch_size + 1; }
   /// Images of an epoch.
   std::int64_t examples() const { return examples_; }
 

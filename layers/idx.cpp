@@ -4,14 +4,15 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <fmt/core.h>
-#include <fstream>
 #include <functional>
 #include <limits>
+#include <utility>
 #include <zlib.h>
 
 #include "autograd/check.h"
+#include "layers/file.h"
+#include "layers/quote.h"
 
 namespace adjoint {
 namespace {
@@ -20,12 +21,14 @@ using Bytes = std::span<std::uint8_t>;
 /// Fills bytes from the front and returns how many there were: fewer than asked for only at the end.
 using Read = std::function<std::size_t(Bytes bytes)>;
 
-/// Inflates a gzip file of one or more members.
+constexpr std::array<std::uint8_t, 2> kGzipMagic = {0x1f, 0x8b};
+
+/// Inflates a gzip file of one or more members, with padding behind each.
 class Gunzip {
  public:
   /// start: what was already taken from the file to recognise it.
   Gunzip(const Read& read, std::span<const std::uint8_t> start, const std::string& name)
-      : read_(read), name_(name) {
+      : read_(read), name_(name), taken_(start.size()) {
     std::copy(start.begin(), start.end(), input_.begin());
     stream_.next_in = input_.data();
     stream_.avail_in = static_cast<uInt>(start.size());
@@ -40,30 +43,51 @@ class Gunzip {
     stream_.next_out = bytes.data();
     stream_.avail_out = static_cast<uInt>(bytes.size());
     while (stream_.avail_out > 0) {
-      if (stream_.avail_in == 0 && !refill()) break;
+      if (between_members_ && !find_member()) break;
+      check<FileError>(stream_.avail_in > 0 || refill(),
+                       "{}: truncated gzip data: the file ends after {} bytes, before the gzip trailer",
+                       name_, taken_);
       const int result = inflate(&stream_, Z_NO_FLUSH);
       between_members_ = result == Z_STREAM_END;
+      check<FileError>(between_members_ || result == Z_OK || result == Z_BUF_ERROR,
+                       "{}: corrupt gzip data in front of byte {} of the file (the first is byte 0): {}",
+                       name_, position(), stream_.msg ? stream_.msg : "unknown error");
       if (between_members_) inflateReset(&stream_);
-      check<FileError>(result == Z_OK || result == Z_STREAM_END || result == Z_BUF_ERROR,
-                       "{}: corrupt gzip data near byte {} of the values unpacked: {}", name_,
-                       stream_.total_out, stream_.msg ? stream_.msg : "unknown error");
     }
     return bytes.size() - stream_.avail_out;
   }
 
  private:
+  /// Skips padding; then whether another member begins.
+  bool find_member() {
+    do {
+      while (stream_.avail_in > 0 && *stream_.next_in == 0) {
+        ++stream_.next_in;
+        --stream_.avail_in;
+      }
+    } while (stream_.avail_in == 0 && refill());
+    if (stream_.avail_in == 0) return false;
+    check<FileError>(
+        *stream_.next_in == kGzipMagic[0],
+        "{}: byte {} of the file (the first is byte 0) must be padding (00) or begin more gzip data "
+        "({:02x}), but is {:02x}",
+        name_, position(), kGzipMagic[0], *stream_.next_in);
+    return true;
+  }
+
   bool refill() {
     stream_.next_in = input_.data();
     stream_.avail_in = static_cast<uInt>(read_(input_));
-    check<FileError>(
-        stream_.avail_in > 0 || between_members_,
-        "{}: truncated gzip data: the file ends after {} unpacked bytes, before the gzip trailer", name_,
-        stream_.total_out);
+    taken_ += stream_.avail_in;
     return stream_.avail_in > 0;
   }
 
+  /// Of the next byte of the file, as it is stored.
+  std::size_t position() const { return taken_ - stream_.avail_in; }
+
   const Read& read_;
   const std::string& name_;
+  std::size_t taken_;
   z_stream stream_{};
   std::array<std::uint8_t, 1 << 16> input_;
   bool between_members_ = false;
@@ -95,7 +119,7 @@ std::size_t count_values(const std::vector<std::int64_t>& sizes, const std::stri
   std::int64_t product = 1;
   for (const std::int64_t size : sizes) {
     check<FileError>(size <= kLargest / product, "{}: sizes {} overflow: their product must be at most {}",
-                     name, Listed(sizes), kLargest);
+                     name, QuotedSizes(sizes), kLargest);
     product *= std::max<std::int64_t>(size, 1);
   }
   return std::count(sizes.begin(), sizes.end(), 0) > 0 ? 0 : static_cast<std::size_t>(product);
@@ -140,16 +164,19 @@ std::vector<std::uint8_t> read_values(const Read& read, std::size_t count, std::
 
 /// The array in an uncompressed file of which magic is the beginning and read gives the rest.
 IdxFile parse(const Read& read, std::span<const std::uint8_t, 4> magic, std::size_t likely,
-              const std::string& name) {
+              const std::string& name, const IdxOptions& options) {
   IdxFile file;
   file.sizes = parse_sizes(read, magic, name);
   const std::size_t count = count_values(file.sizes, name);
+  check<FileError>(std::cmp_less_equal(count, options.max_bytes),
+                   "{}: sizes {} need {} bytes, but the option max_bytes allows {}", name,
+                   QuotedSizes(file.sizes), count, options.max_bytes);
   file.values = read_values(read, count, likely);
   check<FileError>(file.values.size() == count, "{}: truncated: sizes {} need {} values, the file holds {}",
-                   name, Listed(file.sizes), count, file.values.size());
+                   name, QuotedSizes(file.sizes), count, file.values.size());
   std::array<std::uint8_t, 1> more;  // one byte too many is enough to know, however many follow
   check<FileError>(read(more) == 0, "{}: too long: sizes {} need {} values, the file holds more than {}",
-                   name, Listed(file.sizes), count, count);
+                   name, QuotedSizes(file.sizes), count, count);
   return file;
 }
 
@@ -162,18 +189,19 @@ std::array<std::uint8_t, 4> read_magic(const Read& read, const std::string& name
 }
 
 /// held: the bytes of the file as it is stored.
-IdxFile parse_plain_or_gzip(const Read& read, std::size_t held, const std::string& name) {
+IdxFile parse_plain_or_gzip(const Read& read, std::size_t held, const std::string& name,
+                            const IdxOptions& options) {
   constexpr std::size_t kUsualRatio = 8;  // images of digits shrink about five times
   const auto magic = read_magic(read, name);
-  if (magic[0] != 0x1f || magic[1] != 0x8b) return parse(read, magic, held, name);
+  if (magic[0] != kGzipMagic[0] || magic[1] != kGzipMagic[1]) return parse(read, magic, held, name, options);
   Gunzip gunzip(read, magic, name);
   const Read unpacked = std::ref(gunzip);
-  return parse(unpacked, read_magic(unpacked, name), kUsualRatio * held, name);
+  return parse(unpacked, read_magic(unpacked, name), kUsualRatio * held, name, options);
 }
 
 }  // namespace
 
-IdxFile read_idx(std::span<const std::uint8_t> bytes, const std::string& name) {
+IdxFile read_idx(std::span<const std::uint8_t> bytes, const std::string& name, const IdxOptions& options) {
   auto rest = bytes;
   const auto read = [&rest](Bytes to) {
     const std::size_t count = std::min(to.size(), rest.size());
@@ -181,29 +209,18 @@ IdxFile read_idx(std::span<const std::uint8_t> bytes, const std::string& name) {
     rest = rest.subspan(count);
     return count;
   };
-  return parse_plain_or_gzip(read, bytes.size(), name);
+  return parse_plain_or_gzip(read, bytes.size(), name, options);
 }
 
-IdxFile read_idx(const std::string& name) {
-  const std::filesystem::path path = name;
-  std::error_code error;
-  const auto status = std::filesystem::status(path, error);
-  check<FileError>(status.type() != std::filesystem::file_type::not_found, "{}: no such file", name);
-  check<FileError>(!error, "{}: cannot be read: {}", name, error.message());
-  check<FileError>(!is_directory(status), "{}: must be a file, but is a directory", name);
-  check<FileError>(is_regular_file(status), "{}: must be a regular file", name);
-  const auto held = file_size(path, error);
-  check<FileError>(!error, "{}: cannot be read: {}", name, error.message());
-
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  check<FileError>(file.is_open(), "{}: cannot be read: {}", name, std::strerror(errno));
+IdxFile read_idx(const std::string& path, const IdxOptions& options) {
+  InputFile file = open_file(path);
   const auto read = [&](Bytes to) {
-    file.read(reinterpret_cast<char*>(to.data()), static_cast<std::streamsize>(to.size()));
-    check<FileError>(!file.bad(), "{}: cannot be read: {}", name, std::strerror(errno));
-    return static_cast<std::size_t>(file.gcount());
+    errno = 0;
+    file.stream.read(reinterpret_cast<char*>(to.data()), static_cast<std::streamsize>(to.size()));
+    check<FileError>(!file.stream.bad(), "{}: cannot be read: {}", path, std::strerror(errno));
+    return static_cast<std::size_t>(file.stream.gcount());
   };
-  return parse_plain_or_gzip(read, held, name);
+  return parse_plain_or_gzip(read, static_cast<std::size_t>(file.bytes), path, options);
 }
 
 }  // namespace adjoint

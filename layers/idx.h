@@ -3,17 +3,12 @@
 
 #include <cstdint>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
-namespace adjoint {
+#include "layers/file_error.h"
 
-/// A file that cannot be read, or does not hold what it should. The message names the file, the rule and what
-/// was found.
-struct FileError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
+namespace adjoint {
 
 /// An array of unsigned bytes: values holds the product of sizes, in row-major order.
 struct IdxFile {
@@ -21,13 +16,21 @@ struct IdxFile {
   std::vector<std::uint8_t> values;
 };
 
-/// The contents of an IDX file of unsigned bytes, plain or gzipped (the first bytes decide, not the name).
-/// Throws FileError when it is missing, unreadable, not IDX, of another element type, corrupt, or when it
-/// holds fewer or more bytes than its header says. Memory grows with what the file really holds, whatever its
-/// header claims.
-IdxFile read_idx(const std::string& path);
+struct IdxOptions {
+  /// The most bytes of values that a file may hold: a gzip of 1 MB can unpack to 1 GB. The default has room
+  /// for the largest of MNIST's relatives, EMNIST ByClass with 547 MB; MNIST has 47 MB.
+  std::int64_t max_bytes = std::int64_t{768} << 20;
+};
+
+/// The contents of an IDX file of unsigned bytes, plain or gzipped (the first bytes decide, not the name). A
+/// gzip file may have several members and end in padding, which is zero bytes. Throws FileError when the file
+/// is missing, unreadable, not IDX, of another element type, corrupt, when its header announces more than
+/// max_bytes, and when it holds fewer or more bytes than its header says. Memory grows with what the file
+/// really holds, whatever its header claims.
+IdxFile read_idx(const std::string& path, const IdxOptions& options = {});
 
 /// As above, from bytes in memory; name stands for the file in messages.
-IdxFile read_idx(std::span<const std::uint8_t> bytes, const std::string& name);
+IdxFile read_idx(std::span<const std::uint8_t> bytes, const std::string& name,
+                 const IdxOptions& options = {});
 
 }  // namespace adjoint

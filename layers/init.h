@@ -29,8 +29,8 @@ struct Fans {
 };
 Fans fans(const Shape& shape, std::int64_t groups = 1);
 
-/// U(+-1 / sqrt(fan_in)): LeCun, Bottou, Orr, Mueller, Efficient BackProp, 1998, with a bound of what is a
-/// deviation there; the layers' default, and PyTorch's.
+/// U(+-1 / sqrt(fan_in)): LeCun, Bottou, Orr, Mueller, Efficient BackProp, 1998, using the paper's
+/// standard deviation as the bound; the layers' default, and PyTorch's.
 Tensor fan_in_uniform(const Shape& shape, const InitOptions& options = {}, Rng& rng = default_rng());
 
 /// The documented CNN's: a convolution's weight U(+-sqrt(O / ((I + O) kh kw))) with I input and O output

@@ -10,6 +10,7 @@
 
 #include "autograd/check.h"
 #include "layers/data/embedded.h"
+#include "layers/quote.h"
 
 namespace adjoint {
 namespace {
@@ -25,7 +26,7 @@ struct NamedFile {
 void check_rank(const NamedFile& file, std::size_t rank, const char* what) {
   const auto& sizes = file.content.sizes;
   check<FileError>(sizes.size() == rank, "{}: {}, but this file's sizes are {}", file.name, what,
-                   Listed(sizes));
+                   QuotedSizes(sizes));
 }
 
 /// Images [count,height,width] with their labels [count].
@@ -39,7 +40,7 @@ LabelledImages pair_up(NamedFile images, NamedFile labels) {
                    images.name, sizes[0], labels.name, label_count);
   check<FileError>(!images.content.values.empty(),
                    "{}: there must be at least one image of one pixel, but the sizes are {}", images.name,
-                   Listed(sizes));
+                   QuotedSizes(sizes));
   const auto& values = labels.content.values;
   const auto wrong =
       std::find_if(values.begin(), values.end(), [](int label) { return label >= kMnistClasses; });
@@ -62,17 +63,31 @@ Mnist join(LabelledImages train, LabelledImages test, std::string_view origin) {
   return {std::move(train), std::move(test), std::move(source)};
 }
 
-/// Where the file lies whose name begins with stem (train-images, ..., t10k-labels), or an empty path.
-fs::path find_file(const fs::path& directory, std::string_view stem) {
+/// How the file whose name begins with stem (train-images, ..., t10k-labels) may be called.
+std::array<std::string, 4> spellings(std::string_view stem) {
   const int rank = stem.ends_with("images") ? 3 : 1;
-  for (const char* suffix : {"", ".gz"}) {
-    for (const char separator : {'-', '.'}) {
-      auto path = directory / fmt::format("{}{}idx{}-ubyte{}", stem, separator, rank, suffix);
-      std::error_code error;  // a file that cannot be looked at counts as found: reading it says why
-      if (fs::status(path, error).type() != fs::file_type::not_found) return path;
-    }
+  const auto name = [&](char separator) { return fmt::format("{}{}idx{}-ubyte", stem, separator, rank); };
+  return {name('-'), name('.'), name('-') + ".gz", name('.') + ".gz"};
+}
+
+/// The first of a file's spellings in directory that is there and no directory itself, or an empty path.
+fs::path find_in(const fs::path& directory, std::string_view stem) {
+  for (const std::string& name : spellings(stem)) {
+    std::error_code error;  // a file that cannot be looked at counts as found: reading it says why
+    const fs::file_type type = fs::status(directory / name, error).type();
+    if (type != fs::file_type::not_found && type != fs::file_type::directory) return directory / name;
   }
   return {};
+}
+
+/// Where the file lies: in directory, or in a folder there that has a name of the file itself, as some
+/// archives unpack. An empty path when it is in neither.
+fs::path find_file(const fs::path& directory, std::string_view stem) {
+  fs::path found = find_in(directory, stem);
+  for (const std::string& folder : spellings(stem)) {
+    if (found.empty()) found = find_in(directory / folder, stem);
+  }
+  return found;
 }
 
 constexpr std::array kStems = {"train-images", "train-labels", "t10k-images", "t10k-labels"};
@@ -84,13 +99,13 @@ fs::path find_place(const fs::path& directory) {
   }
   throw FileError(fmt::format(
       "{}: must hold train-images-idx3-ubyte and the other three MNIST files, plain or .gz, itself or in "
-      "raw or MNIST/raw below it, but holds none of them",
+      "raw or MNIST/raw below it, each maybe in a folder of its name, but holds none of them",
       directory.string()));
 }
 
 }  // namespace
 
-Mnist load_mnist(const std::string& name) {
+Mnist load_mnist(const std::string& name, const IdxOptions& options) {
   const fs::path directory = name;
   std::error_code error;
   const auto status = fs::status(directory, error);
@@ -100,11 +115,11 @@ Mnist load_mnist(const std::string& name) {
   check<FileError>(is_directory(status), "{}: must be a directory, but is a file", directory.string());
 
   const auto place = find_place(directory);
-  const auto open = [&place](const char* stem) {
+  const auto open = [&](const char* stem) {
     const auto path = find_file(place, stem);
     check<FileError>(!path.empty(), "{}: the file {}-idx{}-ubyte, plain or .gz, is missing", place.string(),
                      stem, std::string_view(stem).ends_with("images") ? 3 : 1);
-    return NamedFile{path.string(), read_idx(path)};
+    return NamedFile{path.string(), read_idx(path, options)};
   };
   return join(pair_up(open(kStems[0]), open(kStems[1])), pair_up(open(kStems[2]), open(kStems[3])),
               place.string());

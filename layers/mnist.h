@@ -25,11 +25,12 @@ struct Mnist {
 };
 
 /// The four files train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
-/// t10k-labels-idx1-ubyte, also spelt with a dot (train-images.idx3-ubyte) and with .gz, in the directory
-/// itself or in raw or MNIST/raw below it. Throws FileError when the directory or a file is missing or
-/// unreadable, when a file does not hold images or labels as its name says, when counts or image sizes
-/// disagree or are 0, and when a label is not below kMnistClasses.
-Mnist load_mnist(const std::string& directory);
+/// t10k-labels-idx1-ubyte, each also spelt with a dot (train-images.idx3-ubyte), with .gz, or in a folder of
+/// its own that is named like it; in the directory itself or in raw or MNIST/raw below it. Throws FileError
+/// when the directory or a file is missing or unreadable, when read_idx() refuses a file, when a file does
+/// not hold images or labels as its name says, when counts or image sizes disagree or are 0, and when a label
+/// is not below kMnistClasses.
+Mnist load_mnist(const std::string& directory, const IdxOptions& options = {});
 
 /// The first 5,000 training and the first 1,000 test images of MNIST, which are part of this library
 /// (layers/data).

@@ -4,8 +4,8 @@
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." > /dev/null && pwd)
 
 # Debian's names of what is needed to build the library and programs, and of what the tests need beside that.
-build_packages=(g++ cmake ninja-build libfmt-dev libhwy-dev zlib1g-dev nlohmann-json3-dev libcli11-dev)
-test_packages=(libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev)
+build_packages=(g++ cmake ninja-build libfmt-dev libhwy-dev zlib1g-dev libcli11-dev)
+test_packages=(libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev nlohmann-json3-dev)
 
 say() { printf -- '-- %s\n' "$*"; }
 fail() {
@@ -32,6 +32,7 @@ is_there() {
     libgmock-dev) has_header gmock/gmock.h ;;
     librapidcheck-dev) has_header rapidcheck/gtest.h ;;
     libbenchmark-dev) has_header benchmark/benchmark.h ;;
+    libclang-rt-14-dev) [ -e "$(clang++ -print-file-name="libclang_rt.fuzzer-$(uname -m).a" 2> /dev/null)" ] ;;
     ca-certificates) [ -e /etc/ssl/certs/ca-certificates.crt ] ;;
     *) has_program "$1" ;;
   esac

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <gtest/gtest.h>
 #include <iterator>
+#include <limits>
 #include <numeric>
 #include <set>
 
@@ -138,8 +139,12 @@ TEST(Batches, TheLastOneCanBeDropped) {
 
 TEST(Batches, OneBatchTakesAllThereIs) {
   const LabelledImages data = images(10);
-  Batches batches(data, {.batch_size = 1000});
-  EXPECT_EQ(sizes(batches), std::vector<std::int64_t>{10});
+  for (const std::int64_t size :
+       {std::int64_t{10}, std::int64_t{1000}, std::numeric_limits<std::int64_t>::max()}) {
+    Batches batches(data, {.batch_size = size});
+    EXPECT_EQ(batches.size(), 1);
+    EXPECT_EQ(sizes(batches), std::vector<std::int64_t>{10});
+  }
 }
 
 TEST(Batches, TheLimitTakesTheFirst) {

@@ -92,8 +92,9 @@ TEST(Idx, MissingFileDirectoryAndUnreadable) {
   const TemporaryDirectory directory;
   const auto name = directory.path().string();
   EXPECT_EQ(error_of(directory.path() / "none"), name + "/none: no such file");
-  EXPECT_EQ(error_of(directory.path()), name + ": must be a file, but is a directory");
-  EXPECT_EQ(error_of(std::filesystem::path("/dev/null")), "/dev/null: must be a regular file");
+  EXPECT_EQ(error_of(directory.path()), name + ": must be a regular file, but is a directory");
+  EXPECT_EQ(error_of(std::filesystem::path("/dev/null")),
+            "/dev/null: must be a regular file, but is a device, a pipe or a socket");
   const std::string long_name(300, 'x');
   EXPECT_EQ(error_of(std::filesystem::path(long_name)), long_name + ": cannot be read: File name too long");
   // A regular file that opens and then fails to read, for every user.
@@ -145,9 +146,44 @@ TEST(Idx, SizesThatOverflowOrAreAbsurd) {
   expect_both(idx_bytes({kHuge, kHuge, 0}, {}),
               "some-file: sizes [4294967295,4294967295,0] overflow: their product must be at most "
               "9223372036854775807");
-  expect_both(idx_bytes({kHuge, kHuge / 2}, kSix),  // 2^63, which no machine could hold
-              "some-file: truncated: sizes [4294967295,2147483647] need 9223372030412324865 values, the file "
-              "holds 6");
+  expect_both(
+      idx_bytes({kHuge, kHuge / 2}, kSix),  // 2^63, which no machine could hold
+      "some-file: sizes [4294967295,2147483647] need 9223372030412324865 bytes, but the option max_bytes "
+      "allows 805306368");
+}
+
+TEST(Idx, TheBoundIsCheckedAgainstTheHeader) {
+  const auto bytes = idx_bytes({2, 3}, kSix);
+  const auto error = [](const Bytes& stored, std::int64_t bound) -> std::string {
+    try {
+      read_idx(stored, "some-file", {.max_bytes = bound});
+    } catch (const FileError& thrown) {
+      return thrown.what();
+    }
+    return "no error";
+  };
+  for (const Bytes& stored : {bytes, gzip(bytes)}) {
+    EXPECT_EQ(error(stored, 6), "no error");
+    EXPECT_EQ(error(stored, 5), "some-file: sizes [2,3] need 6 bytes, but the option max_bytes allows 5");
+  }
+  // The default, exactly; the values are not looked at.
+  expect_both(idx_bytes({768, 1024, 1024}, kSix),
+              "some-file: truncated: sizes [768,1024,1024] need 805306368 values, the file holds 6");
+  expect_both(idx_bytes({805306369}, kSix),
+              "some-file: sizes [805306369] need 805306369 bytes, but the option max_bytes allows 805306368");
+  const TemporaryDirectory directory;
+  const auto path = directory.path() / "file";
+  write_file(path, bytes);
+  EXPECT_EQ(read_idx(path, {.max_bytes = 6}).values, kSix);
+  EXPECT_THROW(read_idx(path, {.max_bytes = 5}), FileError);
+}
+
+TEST(Idx, AHeaderOfManyAxesMakesNoLongMessage) {
+  const std::vector<std::uint32_t> sizes(255, 0xffffffff);
+  expect_both(
+      idx_bytes(sizes, {}),
+      "some-file: sizes [4294967295,4294967295,4294967295,4294967295,4294967295,4294967295,4294967295,"
+      "4294967295]... (255 sizes) overflow: their product must be at most 9223372036854775807");
 }
 
 TEST(Idx, GzipBombStopsBehindTheHeadersCount) {
@@ -156,17 +192,50 @@ TEST(Idx, GzipBombStopsBehindTheHeadersCount) {
             "some-file: too long: sizes [4] need 4 values, the file holds more than 4");
 }
 
+TEST(Idx, GzipMayEndInPadding) {
+  const auto bytes = idx_bytes({2, 3}, kSix);
+  const auto start = gzip(first(7, bytes)), end = gzip(Bytes(bytes.begin() + 7, bytes.end()));
+  for (const std::size_t padding : {1, 511, 512, 200'000}) {
+    const Bytes zeros(padding);
+    EXPECT_EQ(read_idx(joined(gzip(bytes), zeros), "padded").values, kSix) << padding;
+    EXPECT_EQ(read_idx(joined(joined(joined(start, zeros), end), zeros), "padded").values, kSix) << padding;
+  }
+}
+
 TEST(Idx, CorruptGzip) {
   const auto good = gzip(idx_bytes({2, 3}, kSix));
-  auto wrong_checksum = good;
-  wrong_checksum[good.size() - 8] ^= 1;
-  EXPECT_THAT(error_of(wrong_checksum), ::testing::HasSubstr("some-file: corrupt gzip data"));
-  auto wrong_method = good;
-  wrong_method[2] = 7;
-  EXPECT_THAT(error_of(wrong_method), ::testing::HasSubstr("unknown compression method"));
-  EXPECT_THAT(error_of(first(good.size() - 1, good)), ::testing::HasSubstr("some-file: truncated gzip data"));
-  EXPECT_THAT(error_of(first(12, good)), ::testing::HasSubstr("some-file: truncated gzip data"));
-  EXPECT_THAT(error_of(joined(good, kSix)), ::testing::HasSubstr("corrupt gzip data"));
+  const auto expect_corrupt = [&](std::size_t place, int byte, std::size_t named, const std::string& what) {
+    auto wrong = good;
+    wrong[place] = static_cast<std::uint8_t>(byte);
+    EXPECT_EQ(error_of(wrong), "some-file: corrupt gzip data in front of byte " + std::to_string(named) +
+                                   " of the file (the first is byte 0): " + what);
+  };
+  // The trailer is a checksum of 4 bytes and a length of 4 bytes; the third byte of a file is its method.
+  expect_corrupt(good.size() - 8, good[good.size() - 8] ^ 1, good.size() - 4, "incorrect data check");
+  expect_corrupt(good.size() - 1, 1, good.size(), "incorrect length check");
+  expect_corrupt(2, 7, 4, "unknown compression method");
+  for (const std::size_t left : {good.size() - 1, std::size_t{12}}) {
+    EXPECT_EQ(error_of(first(left, good)), "some-file: truncated gzip data: the file ends after " +
+                                               std::to_string(left) + " bytes, before the gzip trailer");
+  }
+}
+
+TEST(Idx, OtherBytesBehindGzip) {
+  const auto good = gzip(idx_bytes({2, 3}, kSix));
+  for (const std::size_t padding : {0, 1, 512, 70'000}) {
+    const auto padded = joined(good, Bytes(padding));
+    EXPECT_EQ(error_of(joined(padded, kSix)), "some-file: byte " + std::to_string(padded.size()) +
+                                                  " of the file (the first is byte 0) must be padding (00) "
+                                                  "or begin more gzip data (1f), but is 0a");
+    EXPECT_EQ(error_of(joined(padded, {0x1f, 0x00})),
+              "some-file: corrupt gzip data in front of byte " + std::to_string(padded.size() + 2) +
+                  " of the file (the first is byte 0): incorrect header check");
+    EXPECT_EQ(error_of(joined(padded, {0x1f})), "some-file: truncated gzip data: the file ends after " +
+                                                    std::to_string(padded.size() + 1) +
+                                                    " bytes, before the gzip trailer");
+  }
+  EXPECT_EQ(error_of(joined(good, good)),
+            "some-file: too long: sizes [2,3] need 6 values, the file holds more than 6");
 }
 
 RC_GTEST_PROP(Idx, ReadsBackWhatWasWritten, ()) {

@@ -101,12 +101,36 @@ TEST_F(MnistDirectory, TorchvisionsLayout) {
   expect_loads(path("MNIST/raw"), path("MNIST/raw"));
 }
 
+TEST_F(MnistDirectory, FilesInFoldersOfTheirNames) {
+  // As it was packed, with a dot outside, zipped inside, in a folder of .gz.
+  move_to("around");
+  fs::create_directories(path("train-images-idx3-ubyte"));
+  fs::rename(path("around/train-images-idx3-ubyte"), path("train-images-idx3-ubyte/train-images-idx3-ubyte"));
+  fs::create_directories(path("train-labels.idx1-ubyte"));
+  fs::rename(path("around/train-labels-idx1-ubyte"), path("train-labels.idx1-ubyte/train-labels-idx1-ubyte"));
+  write("t10k-images-idx3-ubyte/t10k-images.idx3-ubyte.gz", gzip(images(2, 2, 5)));
+  write("t10k-labels-idx1-ubyte.gz/t10k-labels.idx1-ubyte", labels(2));
+  expect_loads(directory_.path(), directory_.path());
+}
+
+TEST_F(MnistDirectory, FoldersBesideTheFiles) {
+  fs::rename(path("train-images-idx3-ubyte"), path("train-images.idx3-ubyte"));
+  fs::create_directory(path("train-images-idx3-ubyte"));
+  fs::rename(path("t10k-labels-idx1-ubyte"), path("t10k-labels.idx1-ubyte"));
+  write("t10k-labels-idx1-ubyte/t10k-labels-idx1-ubyte", labels(7));
+  expect_loads(directory_.path(), directory_.path());
+}
+
+TEST_F(MnistDirectory, TheBoundHoldsForEachFile) {
+  EXPECT_EQ(load_mnist(directory_.path(), {.max_bytes = 30}).train.count, 3);
+  EXPECT_THROW(load_mnist(directory_.path(), {.max_bytes = 29}), FileError);
+}
+
 TEST_F(MnistDirectory, NothingThere) {
   move_to("elsewhere");
   expect_error(
       ": must hold train-images-idx3-ubyte and the other three MNIST files, plain or .gz, itself or in raw "
-      "or MNIST/raw below "
-      "it, but holds none of them");
+      "or MNIST/raw below it, each maybe in a folder of its name, but holds none of them");
 }
 
 TEST_F(MnistDirectory, OneFileMissing) {
@@ -131,7 +155,7 @@ TEST_F(MnistDirectory, MissingOrNotADirectory) {
 TEST_F(MnistDirectory, FileThatIsADirectory) {
   fs::remove(path("train-labels-idx1-ubyte"));
   fs::create_directory(path("train-labels-idx1-ubyte"));
-  expect_error("/train-labels-idx1-ubyte: must be a file, but is a directory");
+  expect_error(": the file train-labels-idx1-ubyte, plain or .gz, is missing");
 }
 
 TEST_F(MnistDirectory, LabelsWhereImagesAreExpected) {
@@ -160,6 +184,10 @@ TEST_F(MnistDirectory, CountsThatDiffer) {
 TEST_F(MnistDirectory, ImageSizesThatDiffer) {
   write("t10k-images-idx3-ubyte", images(2, 5, 2));
   expect_error(": training and test images must be of one size, but are 2x5 and 5x2");
+  write("t10k-images-idx3-ubyte", images(2, 2, 6));
+  expect_error(": training and test images must be of one size, but are 2x5 and 2x6");
+  write("t10k-images-idx3-ubyte", images(2, 3, 5));
+  expect_error(": training and test images must be of one size, but are 2x5 and 3x5");
 }
 
 TEST_F(MnistDirectory, LabelsOutOfRange) {
@@ -183,7 +211,7 @@ TEST_F(MnistDirectory, BrokenFileIsNamed) {
   fs::remove(path("train-images-idx3-ubyte"));
   write("train-images-idx3-ubyte.gz", bytes);
   expect_error(
-      "/train-images-idx3-ubyte.gz: truncated gzip data: the file ends after 46 unpacked bytes, before the "
+      "/train-images-idx3-ubyte.gz: truncated gzip data: the file ends after 53 bytes, before the "
       "gzip trailer");
 }
 

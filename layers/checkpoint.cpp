@@ -3,22 +3,17 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <filesystem>
 #include <fmt/core.h>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string_view>
-#include <unistd.h>
 #include <utility>
+
+#include "layers/file.h"
 
 namespace adjoint {
 namespace {
 
-namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 static_assert(std::endian::native == std::endian::little,
@@ -70,45 +65,6 @@ std::string header_of(const StateDict& state) {
     throw Error("save_checkpoint: a name is not UTF-8");
   }
 }
-
-/// A file beside another that takes its place at the end, or vanishes.
-class Replacement {
- public:
-  explicit Replacement(const fs::path& target) : target_(target) {
-    for (int number = 0; file_ == nullptr; ++number) {
-      path_ = fmt::format("{}.partial{}", target.string(), number);
-      file_ = std::fopen(path_.c_str(), "wbx");
-      check<FileError>(file_ != nullptr || errno == EEXIST, "{}: cannot be written: {}", target.string(),
-                       std::strerror(errno));
-    }
-  }
-  ~Replacement() {
-    if (file_ != nullptr) std::fclose(file_);
-    if (!path_.empty()) std::remove(path_.c_str());
-  }
-  Replacement(const Replacement&) = delete;
-  Replacement& operator=(const Replacement&) = delete;
-
-  void write(const char* bytes, std::size_t count) {
-    if (count != 0) require(std::fwrite(bytes, 1, count, file_) == count);
-  }
-
-  void finish() {
-    require(std::fflush(file_) == 0 && fsync(fileno(file_)) == 0);
-    require(std::fclose(std::exchange(file_, nullptr)) == 0);
-    require(std::rename(path_.c_str(), target_.c_str()) == 0);
-    path_.clear();
-  }
-
- private:
-  void require(bool success) const {
-    check<FileError>(success, "{}: cannot be written: {}", target_.string(), std::strerror(errno));
-  }
-
-  fs::path target_;
-  std::string path_;
-  std::FILE* file_ = nullptr;
-};
 
 // ---- Reading ----
 
@@ -226,44 +182,26 @@ class HeaderParser {
   const std::int64_t data_bytes_;
 };
 
-std::ifstream open(const fs::path& path) {
-  std::error_code error;
-  const auto type = fs::status(path, error).type();
-  check<FileError>(type == fs::file_type::regular, "{}: {}", path.string(),
-                   type == fs::file_type::not_found ? "no such file"
-                   : type == fs::file_type::none    ? "cannot be read: " + error.message()
-                                                    : "must be a regular file");
-  std::ifstream file(path, std::ios::binary);
-  check<FileError>(file.is_open(), "{}: cannot be read: {}", path.string(), std::strerror(errno));
-  return file;
-}
-
 }  // namespace
 
-void save_checkpoint(const std::string& name, const StateDict& state) {
-  const fs::path path = name;
+void save_checkpoint(const std::string& path, const StateDict& state) {
   const std::string header = header_of(state);
   const std::uint64_t header_bytes = header.size();
-  std::error_code error;
-  const auto type = fs::status(path, error).type();
-  check<FileError>(type == fs::file_type::regular || type == fs::file_type::not_found,
-                   "{}: cannot be written: {}", path.string(),
-                   error ? error.message() : "not a regular file");
-
-  Replacement file(path);
+  FileReplacement file(path);
   file.write(reinterpret_cast<const char*>(&header_bytes), sizeof header_bytes);
   file.write(header.data(), header.size());
   for (const NamedTensor& named : state) file.write(bytes_at(named.tensor), bytes_of(named.tensor));
   file.finish();
 }
 
+void check_can_save(const std::string& path) { FileReplacement{path}; }
+
 StateDict load_checkpoint(const std::string& name) {
-  const fs::path path = name;
-  std::ifstream file = open(path);
-  const auto file_bytes = static_cast<std::int64_t>(fs::file_size(path));
+  InputFile file = open_file(name);
+  const std::int64_t file_bytes = file.bytes;
   const auto read = [&](char* bytes, std::int64_t count) {
-    file.read(bytes, count);
-    check<FileError>(file.good(), "{}: cannot be read to its end", name);
+    file.stream.read(bytes, count);
+    check<FileError>(file.stream.good(), "{}: cannot be read to its end", name);
   };
 
   std::uint64_t announced = 0;
@@ -283,7 +221,7 @@ StateDict load_checkpoint(const std::string& name) {
   StateDict state;
   for (const Entry& entry : HeaderParser(name, rest - header_bytes).parse(header)) {
     Values values(entry.dtype, entry.shape);
-    file.seekg(kStart + header_bytes + entry.begin);
+    file.stream.seekg(kStart + header_bytes + entry.begin);
     read(bytes_at(values), entry.end - entry.begin);
     state.push_back({entry.name, Tensor(std::move(values))});
   }

@@ -5,18 +5,25 @@
 
 #include <string>
 
-#include "layers/idx.h"
+#include "layers/file_error.h"
 #include "layers/module.h"
 
 namespace adjoint {
 
 /// Writes state to a new file that takes path's place once it is whole and on the disk; until then, and on
-/// any error, what was there stays. Throws Error, before touching any file, when a tensor is undefined or a
-/// name comes twice, is "__metadata__" or no UTF-8; FileError when the file cannot be written or path is
-/// something else than a file.
+/// any error, what was there stays. The new file has the mode of the old one and, where the system allows it,
+/// its owner; a symbolic link is followed. A save that is killed leaves nothing but a file
+/// .adjoint-partial-XXXXXXXX beside it, which the next save into the directory removes. Throws Error, before
+/// touching any file, when a tensor is undefined or a name comes twice, is "__metadata__" or no UTF-8;
+/// FileError where check_can_save() does, and when the file cannot be written.
 ///
 ///     save_checkpoint("net.safetensors", net.state_dict());
 void save_checkpoint(const std::string& path, const StateDict& state);
+
+/// For the time before a long training: throws FileError unless a file can be saved to path. path must be a
+/// regular file with permission to write, or new in a directory that files can be made in. Nothing is
+/// changed.
+void check_can_save(const std::string& path);
 
 /// The tensors of a safetensors file in the order of its header; its metadata are ignored. Throws FileError
 /// when it is missing, unreadable or not such a file, whole to the last byte, or has elements of another

@@ -4,14 +4,13 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <fmt/core.h>
-#include <fstream>
 #include <functional>
 #include <limits>
 #include <zlib.h>
 
 #include "autograd/check.h"
+#include "layers/file.h"
 
 namespace adjoint {
 namespace {
@@ -184,26 +183,15 @@ IdxFile read_idx(std::span<const std::uint8_t> bytes, const std::string& name) {
   return parse_plain_or_gzip(read, bytes.size(), name);
 }
 
-IdxFile read_idx(const std::string& name) {
-  const std::filesystem::path path = name;
-  std::error_code error;
-  const auto status = std::filesystem::status(path, error);
-  check<FileError>(status.type() != std::filesystem::file_type::not_found, "{}: no such file", name);
-  check<FileError>(!error, "{}: cannot be read: {}", name, error.message());
-  check<FileError>(!is_directory(status), "{}: must be a file, but is a directory", name);
-  check<FileError>(is_regular_file(status), "{}: must be a regular file", name);
-  const auto held = file_size(path, error);
-  check<FileError>(!error, "{}: cannot be read: {}", name, error.message());
-
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  check<FileError>(file.is_open(), "{}: cannot be read: {}", name, std::strerror(errno));
+IdxFile read_idx(const std::string& path) {
+  InputFile file = open_file(path);
   const auto read = [&](Bytes to) {
-    file.read(reinterpret_cast<char*>(to.data()), static_cast<std::streamsize>(to.size()));
-    check<FileError>(!file.bad(), "{}: cannot be read: {}", name, std::strerror(errno));
-    return static_cast<std::size_t>(file.gcount());
+    errno = 0;
+    file.stream.read(reinterpret_cast<char*>(to.data()), static_cast<std::streamsize>(to.size()));
+    check<FileError>(!file.stream.bad(), "{}: cannot be read: {}", path, std::strerror(errno));
+    return static_cast<std::size_t>(file.stream.gcount());
   };
-  return parse_plain_or_gzip(read, held, name);
+  return parse_plain_or_gzip(read, static_cast<std::size_t>(file.bytes), path);
 }
 
 }  // namespace adjoint

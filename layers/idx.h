@@ -3,17 +3,12 @@
 
 #include <cstdint>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
-namespace adjoint {
+#include "layers/file_error.h"
 
-/// A file that cannot be read, or does not hold what it should. The message names the file, the rule and what
-/// was found.
-struct FileError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
+namespace adjoint {
 
 /// An array of unsigned bytes: values holds the product of sizes, in row-major order.
 struct IdxFile {

@@ -13,6 +13,7 @@
 #include <limits>
 #include <rapidcheck/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "autograd/create.h"
 #include "layers/dense.h"
@@ -153,15 +154,38 @@ TEST_F(Checkpoint, RefusesToSave) {
 
 TEST_F(Checkpoint, PlacesThatCannotBeWritten) {
   const auto expect = [](const fs::path& where, const std::string& message) {
-    expect_error<FileError>([&] { save_checkpoint(where, sample()); },
-                            where.string() + ": cannot be written: " + message);
+    SCOPED_TRACE(where);
+    const std::string text = where.string() + ": cannot be written: " + message;
+    expect_error<FileError>([&] { check_can_save(where); }, text);
+    expect_error<FileError>([&] { save_checkpoint(where, sample()); }, text);
   };
   expect(path("none/net"), "No such file or directory");
-  expect(directory_.path(), "not a regular file");
-  expect("/dev/null", "not a regular file");
+  expect(directory_.path(), "it is a directory");
+  expect("/dev/full", "it is a device, a pipe or a socket");
+  const fs::path pipe = path("pipe");
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  expect(pipe, "it is a device, a pipe or a socket");
+  fs::remove(pipe);
+  expect(path("new/"), "it names a directory");
   write_file(path("file"), {});
   expect(path("file/net"), "Not a directory");
   expect(path(std::string(300, 'x')), "File name too long");
+  for (const std::string& nowhere : {std::string(), std::string("net\0.safetensors", 16)}) {
+    const std::string text = "a file cannot be written: its path is empty or holds a zero byte";
+    expect_error<FileError>([&] { check_can_save(nowhere); }, text);
+    expect_error<FileError>([&] { save_checkpoint(nowhere, sample()); }, text);
+  }
+  EXPECT_EQ(files(), 1u);
+}
+
+TEST_F(Checkpoint, CheckingAPlaceChangesNothing) {
+  check_can_save(path());
+  EXPECT_EQ(files(), 0u);
+  write_file(path(), Bytes{1, 2});
+  const auto before = fs::last_write_time(path());
+  check_can_save(path());
+  EXPECT_EQ(read_file(path()), (Bytes{1, 2}));
+  EXPECT_EQ(fs::last_write_time(path()), before);
   EXPECT_EQ(files(), 1u);
 }
 
@@ -196,8 +220,8 @@ TEST_F(Checkpoint, FilesThatCannotBeRead) {
     expect_error<FileError>([&] { load_checkpoint(where); }, where.string() + ": " + message);
   };
   expect(path("none"), "no such file");
-  expect(directory_.path(), "must be a regular file");
-  expect("/dev/zero", "must be a regular file");
+  expect(directory_.path(), "must be a regular file, but is a directory");
+  expect("/dev/zero", "must be a regular file, but is a device, a pipe or a socket");
   expect(path(std::string(300, 'x')), "cannot be read: File name too long");
 }
 

@@ -92,8 +92,9 @@ TEST(Idx, MissingFileDirectoryAndUnreadable) {
   const TemporaryDirectory directory;
   const auto name = directory.path().string();
   EXPECT_EQ(error_of(directory.path() / "none"), name + "/none: no such file");
-  EXPECT_EQ(error_of(directory.path()), name + ": must be a file, but is a directory");
-  EXPECT_EQ(error_of(std::filesystem::path("/dev/null")), "/dev/null: must be a regular file");
+  EXPECT_EQ(error_of(directory.path()), name + ": must be a regular file, but is a directory");
+  EXPECT_EQ(error_of(std::filesystem::path("/dev/null")),
+            "/dev/null: must be a regular file, but is a device, a pipe or a socket");
   const std::string long_name(300, 'x');
   EXPECT_EQ(error_of(std::filesystem::path(long_name)), long_name + ": cannot be read: File name too long");
   // A regular file that opens and then fails to read, for every user.

@@ -131,7 +131,7 @@ TEST_F(MnistDirectory, MissingOrNotADirectory) {
 TEST_F(MnistDirectory, FileThatIsADirectory) {
   fs::remove(path("train-labels-idx1-ubyte"));
   fs::create_directory(path("train-labels-idx1-ubyte"));
-  expect_error("/train-labels-idx1-ubyte: must be a file, but is a directory");
+  expect_error("/train-labels-idx1-ubyte: must be a regular file, but is a directory");
 }
 
 TEST_F(MnistDirectory, LabelsWhereImagesAreExpected) {

@@ -56,7 +56,7 @@ int run(std::string_view name, const std::function<void()>& body) {
     flush_output();
     return 0;
   } catch (const UsageError& error) {
-    return fail(name, 2, fmt::format("{} (--help lists the flags)", error.what()));
+    return fail(name, 2, fmt::format("{} (see --help)", error.what()));
   } catch (const std::bad_alloc&) {
     return fail(name, 1, "out of memory");
   } catch (const std::system_error& error) {  // also what fmt::print throws

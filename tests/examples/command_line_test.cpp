@@ -99,8 +99,8 @@ TEST(CommandLine, UnknownFlagsAreNamedWithTheNearestKnown) {
   expect_wrong_usage("-lr 1", "unknown flag -lr; did you mean --lr?");
   expect_wrong_usage("--SEED 1", "unknown flag --SEED; did you mean --seed?");
   expect_wrong_usage("--verify", "unknown flag --verify; did you mean --verify-gradients?");
-  expect_wrong_usage("--no-such-flag 3", "unknown flag --no-such-flag (--help");
-  expect_wrong_usage("--", "unknown flag -- (--help");
+  expect_wrong_usage("--no-such-flag 3", "unknown flag --no-such-flag (see --help)");
+  expect_wrong_usage("--", "unknown flag -- (see --help)");
   expect_wrong_usage("stray other", "'stray' is not a flag");
   expect_wrong_usage("''", "'' is not a flag");
 }

@@ -260,6 +260,15 @@ TEST(Programs, FiveByFiveGivesEachReadingANameOfItsOwn) {
   }
 }
 
+TEST(Programs, TheFetchingScriptTakesNoArguments) {
+  const Outcome help = run_shell(ADJOINT_SOURCE "/examples/get_mnist.sh --help");
+  EXPECT_EQ(help.exit_code, 0);
+  EXPECT_THAT(help.out, HasSubstr("examples/data/mnist"));
+  const Outcome wrong = run_shell(ADJOINT_SOURCE "/examples/get_mnist.sh --halp me");
+  EXPECT_EQ(wrong.exit_code, 2);
+  EXPECT_EQ(wrong.err, "get_mnist.sh: takes no arguments, not --halp me (see --help)\n");
+}
+
 TEST(Programs, TheSmallOnesRun) {
   EXPECT_THAT(run("scalar_expression", "").out,
               AllOf(HasSubstr("dz/dx = 12.196612"), HasSubstr("first derivative 12, second derivative 12")));

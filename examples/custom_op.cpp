@@ -3,6 +3,9 @@
 #include <adjoint.h>
 #include <cmath>
 #include <fmt/core.h>
+#include <stdexcept>
+
+#include "examples/support/program.h"
 
 using namespace adjoint;
 
@@ -23,7 +26,7 @@ Tensor swish(const Tensor& x) {
                 });
 }
 
-int main() {
+void use_and_check() {
   const Tensor x = tensor({-2, -1, 0, 1, 2}, {.dtype = float64, .requires_grad = true});
   const Tensor y = swish(x);
   fmt::print("{}\n", to_string(y));
@@ -35,5 +38,10 @@ int main() {
   const auto second = gradgradcheck([](auto in) { return swish(in[0]); }, {x});
   fmt::print("gradcheck {}, gradgradcheck {}\n", first ? "passed" : first.report,
              second ? "passed" : second.report);
-  return first && second ? 0 : 1;
+  if (!first || !second) throw std::runtime_error("the gradient of swish is wrong");
+}
+
+int main(int argc, char** argv) {
+  return examples::run({"custom_op", "Defines an op of its own, Swish, and checks its gradients."}, argc,
+                       argv, use_and_check);
 }

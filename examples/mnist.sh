@@ -9,7 +9,7 @@ set -euo pipefail
 data_is_settled() {
   local flag
   for flag in "$@"; do
-    case $flag in --data | --data=* | -h | --help | --version) return 0 ;; esac
+    case $flag in --data | --data=* | --verify-gradients | -h | --help | --version) return 0 ;; esac
   done
   return 1
 }

@@ -3,9 +3,11 @@
 #include <adjoint.h>
 #include <fmt/core.h>
 
+#include "examples/support/program.h"
+
 using namespace adjoint;
 
-int main() {
+void differentiate() {
   const TensorOptions number = {.dtype = float64, .requires_grad = true};
   const Tensor x = scalar(2, number);
   const Tensor y = scalar(3, number);
@@ -25,4 +27,9 @@ int main() {
   const Tensor second = grad(first, x);
   fmt::print("x^3: {}, first derivative {}, second derivative {}\n", cube.item(), first.item(),
              second.item());
+}
+
+int main(int argc, char** argv) {
+  return examples::run({"scalar_expression", "Differentiates an expression of two numbers, once and twice."},
+                       argc, argv, differentiate);
 }

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "examples/support/program.h"
+
 using namespace adjoint;
 
 constexpr std::int64_t kPoints = 200;  // of each spiral
@@ -44,7 +46,7 @@ void draw(Sequential& net) {
   }
 }
 
-int main() {
+void train_and_draw() {
   manual_seed(1);
   Sequential net(Dense(2, 32), Tanh(), Dense(32, 32), Tanh(), Dense(32, 2));
   Adam adam(net.parameters(), {.learning_rate = 0.01});
@@ -57,4 +59,9 @@ int main() {
     adam.step();
   }
   draw(net);
+}
+
+int main(int argc, char** argv) {
+  return examples::run({"spiral", "Tells two intertwined spirals apart by a small multilayer perceptron."},
+                       argc, argv, train_and_draw);
 }

@@ -1,35 +1,64 @@
 #include "examples/documented_cnn/progress.h"
 
-#include <cstdio>
-#include <fmt/format.h>
-#include <string>
+#include <cstdlib>
+#include <fmt/core.h>
+#include <string_view>
+#include <sys/ioctl.h>
 #include <unistd.h>
+
+#include "examples/support/program.h"
 
 namespace documented_cnn {
 namespace {
 
-constexpr std::int64_t kWidth = 24;
+constexpr std::int64_t kBarWidth = 24;
 constexpr double kSecondsBetween = 0.1;
+
+/// A terminal that knows \r and ESC[K, as all do that have a name but "dumb".
+bool is_terminal_with_escapes() {
+  const char* type = std::getenv("TERM");
+  return isatty(STDOUT_FILENO) == 1 && type != nullptr && *type != '\0' && std::string_view(type) != "dumb";
+}
+
+/// Columns of the terminal at this moment; it may say that it does not know.
+std::size_t terminal_width() {
+  winsize size{};
+  return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
 
 }  // namespace
 
+std::string progress_line(const TrainResult& so_far, std::int64_t examples, std::size_t width) {
+  const std::string filled(static_cast<std::size_t>(so_far.examples * kBarWidth / examples), '#');
+  const double rate = so_far.images_per_second();
+  const std::string bar = fmt::format("[{:-<{}}] ", filled, kBarWidth);
+  const std::string share = fmt::format("{:3}%", so_far.examples * 100 / examples);
+  const std::string loss = "   loss " + loss_text(so_far.loss);
+  const std::string speed = fmt::format("   {:.0f} images/s", rate);
+  const std::string left =
+      rate > 0 ? fmt::format("   {:.0f} s left", static_cast<double>(examples - so_far.examples) / rate) : "";
+  // A full last column would make the terminal go on to the next line.
+  for (const std::string& line : {bar + share + loss + speed + left, bar + share + loss + left,
+                                  share + loss + left, share + loss, share}) {
+    if (line.size() < width) return line;
+  }
+  return "";
+}
+
 ProgressBar::ProgressBar(std::int64_t examples)
-    : examples_(examples), on_terminal_(isatty(STDOUT_FILENO) == 1) {}
+    : examples_(examples), can_draw_(is_terminal_with_escapes()) {}
 
 void ProgressBar::show(const TrainResult& so_far) {
-  if (!on_terminal_ || so_far.seconds < next_seconds_) return;
+  if (!can_draw_ || so_far.seconds < next_seconds_) return;
   next_seconds_ = so_far.seconds + kSecondsBetween;
-  const auto filled = static_cast<std::size_t>(so_far.examples * kWidth / examples_);
-  const double rate = static_cast<double>(so_far.examples) / so_far.seconds;
-  const double left = static_cast<double>(examples_ - so_far.examples) / rate;
-  fmt::print("\r[{:-<{}}] {:3}%   loss {:.4f}   {:.0f} images/s   {:.0f} s left\033[K",
-             std::string(filled, '#'), kWidth, so_far.examples * 100 / examples_, so_far.loss, rate, left);
-  std::fflush(stdout);
+  fmt::print("\r{}\033[K", progress_line(so_far, examples_, terminal_width()));
+  examples::flush_output();
   drawn_ = true;
 }
 
 void ProgressBar::clear() {
   if (drawn_) fmt::print("\r\033[K");
+  drawn_ = false;
 }
 
 }  // namespace documented_cnn

@@ -1,14 +1,18 @@
 #pragma once
 // A line on the terminal that shows how far an epoch is.
 
-#include <chrono>
 #include <cstdint>
+#include <string>
 
 #include "examples/documented_cnn/training.h"
 
 namespace documented_cnn {
 
-/// Draws on stdout, a few times a second, when that is a terminal; otherwise nothing.
+/// What the line says of an epoch of so many examples, in fewer than width columns: a bar, the share that is
+/// done, the loss, the speed and the seconds left, or as many of these as there is room for.
+std::string progress_line(const TrainResult& so_far, std::int64_t examples, std::size_t width);
+
+/// Draws on stdout, a few times a second, when that is a terminal that can erase a line; otherwise nothing.
 class ProgressBar {
  public:
   explicit ProgressBar(std::int64_t examples);
@@ -18,7 +22,7 @@ class ProgressBar {
 
  private:
   std::int64_t examples_;
-  bool on_terminal_;
+  bool can_draw_;
   bool drawn_ = false;
   double next_seconds_ = 0;
 };

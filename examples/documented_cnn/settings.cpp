@@ -1,86 +1,135 @@
 #include "examples/documented_cnn/settings.h"
 
-#include <CLI/CLI.hpp>
 #include <cmath>
+#include <filesystem>
+#include <fmt/core.h>
 #include <limits>
 
 namespace documented_cnn {
 namespace {
 
-constexpr auto kAny = std::numeric_limits<std::int64_t>::max();
+using examples::Flag;
+using examples::parse_choice;
+using examples::parse_name;
+using examples::parse_number;
 
-/// Accepts what is_valid does; says otherwise what is wanted.
-CLI::Validator number(const char* wanted, bool (*is_valid)(double)) {
-  return CLI::Validator(
-      [=](std::string& text) {
-        double value = 0;
-        const bool valid = CLI::detail::lexical_cast(text, value) && is_valid(value);
-        return valid ? std::string() : text + " is not " + wanted;
-      },
-      "");
+/// Of epochs and images. Batches beyond the data hold all of it.
+constexpr std::int64_t kMostCounted = 1'000'000'000;
+constexpr double kMostLearningRate = 1e6;
+constexpr int kMostThreads = 256;
+constexpr auto kMostSeed = std::numeric_limits<std::uint64_t>::max();
+
+std::int64_t parse_count(const std::string& text, std::int64_t low) {
+  return parse_number(text, low, kMostCounted,
+                      fmt::format("a whole number from {} to {}", low, kMostCounted));
 }
 
-void add_flags(CLI::App& app, Settings& settings) {
-  app.add_option("--data", settings.data,
-                 "Directory with MNIST's four IDX files, plain or .gz\n(default: 5,000 + 1,000 images that "
-                 "are built in)");
-  app.add_option("--epochs", settings.epochs, "Passes over the training images; 0 only tests")
-      ->check(CLI::Range(std::int64_t{0}, kAny))
-      ->capture_default_str();
-  app.add_option("--batch-size", settings.batch_size, "Images for each update; the note has 1")
-      ->check(CLI::Range(std::int64_t{1}, kAny))
-      ->capture_default_str();
-  app.add_option("--test-batch-size", settings.test_batch_size, "Images tested at a time")
-      ->check(CLI::Range(std::int64_t{1}, kAny))
-      ->capture_default_str();
-  app.add_option("--lr", settings.learning_rate, "Learning rate")
-      ->check(CLI::Range(0.0, 1e6))
-      ->capture_default_str();
-  app.add_option("--momentum", settings.momentum, "Share of the last update that is made again, below 1")
-      ->check(number("a number from 0 to below 1", [](double x) { return x >= 0 && x < 1; }))
-      ->capture_default_str();
-  app.add_option("--activation", settings.activation, "f of the note: sigmoid, tanh or relu")
-      ->check(CLI::IsMember({"sigmoid", "tanh", "relu"}))
-      ->capture_default_str();
-  app.add_option("--pooling", settings.pooling, "avg, as in the note, or max")
-      ->check(CLI::IsMember({"avg", "max"}))
-      ->capture_default_str();
-  app.add_option("--seed", settings.seed, "Of the initial weights and of the images' order")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  app.add_option("--threads", settings.threads,
-                 "Threads (default: one for each core); results do not depend on it")
-      ->check(CLI::Range(1, 256));
-  app.add_option("--limit", settings.limit, "Train on the first so many images only")
-      ->check(CLI::Range(std::int64_t{1}, kAny));
-  app.add_option("--metrics", settings.metrics,
-                 "Write a JSON object for each epoch to this file, one a line");
-  app.add_option("--save", settings.save, "Write the trained parameters to this file (safetensors)");
-  app.add_option("--load", settings.load, "Start from the parameters in this file");
-  app.add_flag("--verify-gradients", settings.verify_gradients,
-               "Compare autodiff with the note's formulas, print the table, and exit");
+std::vector<Flag> training_flags(Settings& s) {
+  return {
+      {"--data", "", "DIR",
+       "Directory with MNIST's four IDX files, plain or\n"
+       "gzipped (default: 5,000 + 1,000 built-in images)",
+       [&](const std::string& text) { s.data = parse_name(text); }},
+      {"--epochs", "", "N",
+       fmt::format("Passes over the training images; 0 only tests\n(default {})", s.epochs),
+       [&](const std::string& text) { s.epochs = parse_count(text, 0); }},
+      {"--batch-size", "", "N",
+       fmt::format("Images for each update; the note has 1\n(default {})", s.batch_size),
+       [&](const std::string& text) { s.batch_size = parse_count(text, 1); }},
+      {"--test-batch-size", "", "N", fmt::format("Images tested at a time (default {})", s.test_batch_size),
+       [&](const std::string& text) { s.test_batch_size = parse_count(text, 1); }},
+      {"--lr", "--learning-rate", "X",
+       fmt::format("Learning rate, 0 to {} (default {})", kMostLearningRate, s.learning_rate),
+       [&](const std::string& text) {
+         s.learning_rate = parse_number(text, 0.0, kMostLearningRate,
+                                        fmt::format("a number from 0 to {}", kMostLearningRate));
+       }},
+      {"--momentum", "", "X", fmt::format("Momentum of SGD, in [0, 1) (default {})", s.momentum),
+       [&](const std::string& text) {
+         s.momentum = parse_number(text, 0.0, std::nextafter(1.0, 0.0), "a number in [0, 1)");
+       }},
+      {"--activation", "", "NAME",
+       fmt::format("Activation: sigmoid, tanh or relu (default {})", s.activation),
+       [&](const std::string& text) {
+         s.activation = parse_choice(text, {"sigmoid", "tanh", "relu"});
+       }},
+      {"--pooling", "", "NAME", fmt::format("Pooling: avg, as in the note, or max (default {})", s.pooling),
+       [&](const std::string& text) {
+         s.pooling = parse_choice(text, {"avg", "max"});
+       }},
+      {"--seed", "", "N",
+       fmt::format("Seed of the initial weights and of the images' order,\n0 to {} (default {})", kMostSeed,
+                   s.seed),
+       [&](const std::string& text) {
+         s.seed = parse_number(text, std::uint64_t{0}, kMostSeed,
+                               fmt::format("a whole number from 0 to {}", kMostSeed));
+       }},
+      {"--threads", "", "N",
+       fmt::format("Threads, 1 to {} (default: one for each core);\nthe results do not depend on it",
+                   kMostThreads),
+       [&](const std::string& text) {
+         s.threads =
+             parse_number(text, 1, kMostThreads, fmt::format("a whole number from 1 to {}", kMostThreads));
+       }},
+      {"--limit", "", "N", "Train on the first N images only",
+       [&](const std::string& text) { s.limit = parse_count(text, 1); }},
+  };
+}
+
+std::vector<Flag> file_flags(Settings& s) {
+  return {
+      {"--metrics", "", "FILE",
+       "Write a line for each epoch to this file, a JSON\nobject; an old file is kept until the first line",
+       [&](const std::string& text) { s.metrics = parse_name(text); }},
+      {"--save", "", "FILE", "Write the trained parameters to this file\n(safetensors)",
+       [&](const std::string& text) { s.save = parse_name(text); }},
+      {"--load", "", "FILE", "Start from the parameters in this file",
+       [&](const std::string& text) { s.load = parse_name(text); }},
+      {"--verify-gradients", "", "",
+       "Compare autodiff with the note's formulas on random\nimages and exit; uses --activation, --seed "
+       "and\n"
+       "--threads",
+       [&](const std::string&) { s.verify_gradients = true; }},
+  };
+}
+
+/// Whether two paths, of files that need not be there yet, lead to the same.
+bool same_file(const std::string& a, const std::string& b) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const fs::path whole_a = fs::weakly_canonical(fs::absolute(a, error), error);
+  return !error && whole_a == fs::weakly_canonical(fs::absolute(b, error), error) && !error;
+}
+
+/// Flags that are right each by itself but not together.
+void check_together(const Settings& s) {
+  for (const auto& [flag, file] : {std::pair("--save", s.save), {"--load", s.load}}) {
+    if (!s.metrics.empty() && !file.empty() && same_file(s.metrics, file))
+      throw UsageError(fmt::format("--metrics and {} must be different files, both are {}", flag, file));
+  }
+  if (!s.verify_gradients) return;
+  if (s.pooling != "avg") throw UsageError("--verify-gradients needs --pooling avg: the note has no other");
+  for (const auto& [flag, value] :
+       {std::pair("--metrics", s.metrics), {"--save", s.save}, {"--load", s.load}}) {
+    if (!value.empty())
+      throw UsageError(fmt::format("--verify-gradients trains nothing and so does not go with {}", flag));
+  }
 }
 
 }  // namespace
 
 std::optional<Settings> parse_command_line(int argc, const char* const* argv) {
-  CLI::App app("Trains the CNN of the lecture note on MNIST.", "mnist_cnn");
   Settings settings;
-  add_flags(app, settings);
-  app.set_version_flag("--version", "mnist_cnn " ADJOINT_VERSION);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp& help) {
-    app.exit(help);
-    return std::nullopt;
-  } catch (const CLI::CallForVersion& version) {
-    app.exit(version);
-    return std::nullopt;
-  } catch (const CLI::ParseError& error) {
-    throw UsageError(std::string(error.what()) + " (--help lists the flags)");
-  }
-  if (!std::isfinite(settings.learning_rate))
-    throw UsageError("--lr: must be a finite number (--help lists the flags)");
+  examples::Program program = {
+      "mnist_cnn",
+      "Trains the CNN of the lecture note on MNIST and tests it after each epoch.\n"
+      "A batch larger than the data is all of the data.\n"
+      "Exit codes: 0 success, 1 failure (also a loss that is infinite or NaN), 2 wrong\n"
+      "usage.",
+      training_flags(settings)};
+  for (Flag& flag : file_flags(settings)) program.flags.push_back(std::move(flag));
+  if (!examples::parse(program, argc, argv)) return std::nullopt;
+  check_together(settings);
   return settings;
 }
 

@@ -3,10 +3,13 @@
 
 #include <cstdint>
 #include <optional>
-#include <stdexcept>
 #include <string>
 
+#include "examples/support/flags.h"
+
 namespace documented_cnn {
+
+using examples::UsageError;
 
 struct Settings {
   std::string data;  ///< Directory of IDX files; empty: the subset in the library.
@@ -25,11 +28,7 @@ struct Settings {
 };
 
 /// What the arguments ask for; none when --help or --version answered already, on stdout.
-/// Throws UsageError, whose text is one line, when they make no sense.
+/// Throws UsageError when they make no sense.
 std::optional<Settings> parse_command_line(int argc, const char* const* argv);
-
-struct UsageError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
 
 }  // namespace documented_cnn

@@ -77,6 +77,11 @@ TestResult test(Module& net, Batches& batches) {
   return {loss / images, static_cast<double>(right) / images, seconds_since(start)};
 }
 
+std::string loss_text(double loss) {
+  if (std::isnan(loss)) return "nan";  // whatever its sign bit
+  return std::abs(loss) < 1e6 ? fmt::format("{:.4f}", loss) : fmt::format("{:.4e}", loss);
+}
+
 std::string to_json(const Metrics& m) {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);

@@ -12,6 +12,9 @@ struct TrainResult {
   double loss = 0;     ///< Mean over the epoch's images, each as its batch came up.
   double seconds = 0;  ///< Shuffling, gathering, forward, backward and update.
   std::int64_t examples = 0;
+
+  /// 0 when the clock is too coarse to tell.
+  double images_per_second() const { return seconds > 0 ? static_cast<double>(examples) / seconds : 0; }
 };
 
 struct TestResult {
@@ -34,6 +37,9 @@ TrainResult train_epoch(adjoint::Module& net, adjoint::Optimiser& optimiser, adj
 
 /// One pass over all batches, nothing recorded.
 TestResult test(adjoint::Module& net, adjoint::Batches& batches);
+
+/// A loss for people: 4 digits after the point, or an exponent where it is very large, or inf or nan.
+std::string loss_text(double loss);
 
 /// A line of the metrics file.
 struct Metrics {

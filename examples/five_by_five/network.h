@@ -9,8 +9,8 @@ namespace five_by_five {
 enum class Reading {
   stride_two,  ///< (a) A convolution with stride 2, as the formulas have it.
   subsample,   ///< (b) Stride 1, then 1x1 pooling with stride 2: the same numbers.
-  average,     ///< (c) Stride 1, then the average of 2x2 windows with stride 1, as the picture may mean.
-  maximum,     ///< (c) The same with the maximum.
+  average,     ///< (c1) Stride 1, then the average of 2x2 windows with stride 1, as the picture may mean.
+  maximum,     ///< (c2) The same with the maximum.
 };
 
 struct Network {

@@ -4,8 +4,13 @@
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." > /dev/null && pwd)
 
 # Debian's names of what is needed to build the library and programs, and of what the tests need beside that.
+<<<<<<< HEAD
 build_packages=(g++ cmake ninja-build libfmt-dev libhwy-dev zlib1g-dev libcli11-dev)
 test_packages=(libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev nlohmann-json3-dev)
+=======
+build_packages=(g++ cmake ninja-build libfmt-dev libhwy-dev zlib1g-dev nlohmann-json3-dev)
+test_packages=(libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev)
+>>>>>>> programs
 
 say() { printf -- '-- %s\n' "$*"; }
 fail() {
@@ -27,7 +32,6 @@ is_there() {
     libhwy-dev) has_header hwy/highway.h ;;
     zlib1g-dev) has_header zlib.h ;;
     nlohmann-json3-dev) has_header nlohmann/json.hpp ;;
-    libcli11-dev) has_header CLI/CLI.hpp ;;
     libgtest-dev) has_header gtest/gtest.h ;;
     libgmock-dev) has_header gmock/gmock.h ;;
     librapidcheck-dev) has_header rapidcheck/gtest.h ;;

@@ -1,13 +1,13 @@
-// One side of the comparison: NAME BATCH THREADS [REPETITIONS] [MNIST_DIR] prints the median microseconds of
-// a step. Without a directory the images are those in the library.
+// One side of the comparison: prints the median microseconds of a step. --help shows the arguments.
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
-#include <exception>
+#include <cstdint>
+#include <fmt/core.h>
+#include <string>
 #include <vector>
 
+#include "examples/support/program.h"
 #include "tests/bench/models.h"
 
 namespace bench {
@@ -22,7 +22,7 @@ double seconds_of(const Step& step, std::int64_t steps) {
 
 /// Seconds of a step, the median of repetitions of at least 0.2 s each, or of a single step if it takes
 /// longer.
-double median_seconds(const Step& step, int repetitions) {
+double median_seconds(const Step& step, std::int64_t repetitions) {
   constexpr double kSeconds = 0.2;
   seconds_of(step, 3);
   std::int64_t steps = 1;
@@ -33,22 +33,39 @@ double median_seconds(const Step& step, int repetitions) {
   return (seconds[(seconds.size() - 1) / 2] + seconds[seconds.size() / 2]) / 2;
 }
 
+std::int64_t parse_argument(const char* name, const std::string& text, std::int64_t most) {
+  try {
+    return examples::parse_number(text, std::int64_t{1}, most,
+                                  fmt::format("a whole number from 1 to {}", most));
+  } catch (const examples::UsageError& error) {
+    throw examples::UsageError(fmt::format("{} {}", name, error.what()));
+  }
+}
+
+void measure(const std::vector<std::string>& arguments) {
+  constexpr const char* kArguments = "NAME BATCH THREADS [REPETITIONS] [MNIST_DIR]";
+  if (arguments == std::vector<std::string>{"--help"}) {
+    fmt::print(
+        "Arguments: {}\nNAME is a model of tests/bench/models.h; images are built in unless MNIST_DIR is "
+        "given.\n",
+        kArguments);
+    return;
+  }
+  if (arguments.size() < 3 || arguments.size() > 5)
+    throw examples::UsageError(fmt::format("the arguments must be {}", kArguments));
+  const std::int64_t batch = parse_argument("BATCH", arguments[1], 1'000'000);
+  use_threads(static_cast<int>(parse_argument("THREADS", arguments[2], 256)));
+  const std::int64_t repetitions =
+      arguments.size() > 3 ? parse_argument("REPETITIONS", arguments[3], 1'000'000) : 5;
+  const adjoint::Mnist data =
+      arguments.size() > 4 ? adjoint::load_mnist(arguments[4]) : adjoint::embedded_mnist();
+  const Step step = make_step(arguments[0], batch, data);
+  fmt::print("{:.3f}\n", 1e6 * median_seconds(step, repetitions));
+}
+
 }  // namespace
 }  // namespace bench
 
 int main(int argc, char** argv) {
-  if (argc < 4 || argc > 6) {
-    std::fprintf(stderr, "usage: %s NAME BATCH THREADS [REPETITIONS] [MNIST_DIR]\n", argv[0]);
-    return 2;
-  }
-  try {
-    bench::use_threads(std::atoi(argv[3]));
-    const adjoint::Mnist data = argc > 5 ? adjoint::load_mnist(argv[5]) : adjoint::embedded_mnist();
-    const bench::Step step = bench::make_step(argv[1], std::atoll(argv[2]), data);
-    std::printf("%.3f\n", 1e6 * bench::median_seconds(step, argc > 4 ? std::max(1, std::atoi(argv[4])) : 5));
-    return 0;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s: %s\n", argv[0], error.what());
-    return 1;
-  }
+  return examples::run(argv[0], [&] { bench::measure({argv + 1, argv + argc}); });
 }

@@ -1,95 +1,188 @@
-// The programs as a person calls them: what they print, what they write, how they fail.
+// The programs as a person calls them: what they print and write, how they fail. What becomes of wrong flags,
+// of standard output and of terminals has tests of its own.
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <iterator>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <sys/wait.h>
+#include <sys/stat.h>
 #include <vector>
 
-#include "layers/mnist.h"
+#include "examples/documented_cnn/model.h"
+#include "tests/examples/run_program.h"
 #include "tests/support/files.h"
 
 namespace {
 
+using adjoint::support::expect_failure;
+using adjoint::support::Outcome;
+using adjoint::support::program_path;
+using adjoint::support::run;
+using adjoint::support::run_shell;
+using adjoint::support::TemporaryDirectory;
+using adjoint::support::write_file;
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
 using testing::StartsWith;
 
-struct Outcome {
-  int exit_code;
-  std::string out;
-};
-
-Outcome run(const std::string& program, const std::string& arguments, const char* streams = "2>&1") {
-  const std::string command =
-      std::string(ADJOINT_EXAMPLES "/") + program + " " + arguments + " < /dev/null " + streams;
-  FILE* pipe = popen(command.c_str(), "r");
-  std::string out;
-  std::array<char, 4096> part;
-  while (const std::size_t got = fread(part.data(), 1, part.size(), pipe)) out.append(part.data(), got);
-  return {WEXITSTATUS(pclose(pipe)), out};
-}
+constexpr const char* kShortTraining = "--epochs 1 --limit 32 --threads 1";
 
 Outcome mnist_cnn(const std::string& arguments) { return run("mnist_cnn", arguments); }
 
-/// The program ends with this exit code and one line on stderr, which begins with its name and has this text
-/// in it.
-void expect_failure(const std::string& arguments, int exit_code, const std::string& text) {
-  const Outcome outcome = run("mnist_cnn", arguments, "2>&1 > /dev/null");
-  EXPECT_EQ(outcome.exit_code, exit_code) << arguments;
-  EXPECT_THAT(outcome.out, AllOf(StartsWith("mnist_cnn: "), HasSubstr(text)));
-  EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 1) << outcome.out;
+std::string content(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
 }
 
-TEST(MnistCnn, WrongUsageExitsWith2) {
-  expect_failure("--no-such-flag", 2, "--no-such-flag");
-  expect_failure("stray", 2, "stray");
-  expect_failure("--epochs -1", 2, "--epochs");
-  expect_failure("--epochs many", 2, "--epochs");
-  expect_failure("--batch-size 0", 2, "--batch-size");
-  expect_failure("--test-batch-size 0", 2, "--test-batch-size");
-  expect_failure("--lr -1", 2, "--lr");
-  expect_failure("--lr nan", 2, "--lr");
-  expect_failure("--momentum 1", 2, "--momentum");
-  expect_failure("--activation gelu", 2, "--activation");
-  expect_failure("--pooling median", 2, "--pooling");
-  expect_failure("--threads 0", 2, "--threads");
-  expect_failure("--limit 0", 2, "--limit");
-  expect_failure("--seed", 2, "--seed");
-  expect_failure("--seed -5", 2, "--seed");
+/// Writes the network's parameters, all of them this number.
+void save_network_of(float value, const std::string& path) {
+  adjoint::Rng rng(1);
+  documented_cnn::DocumentedCnn net({}, rng);
+  for (adjoint::Tensor& parameter : net.parameters())
+    parameter.assign(adjoint::full(parameter.shape(), value));
+  adjoint::save_checkpoint(path, net.state_dict());
 }
 
-TEST(MnistCnn, FailuresExitWith1) {
-  const adjoint::support::TemporaryDirectory directory;
+/// The program refuses the flags in one line with exit code 1, before the first epoch.
+void expect_refused_at_once(const std::string& flags, const std::string& text) {
+  expect_failure("mnist_cnn", std::string(kShortTraining) + " " + flags, 1, text);
+  EXPECT_THAT(mnist_cnn(std::string(kShortTraining) + " " + flags).out, Not(HasSubstr("epoch")));
+}
+
+TEST(MnistCnn, FilesThatCannotBeReadAreRefused) {
+  const TemporaryDirectory directory;
   const std::string d = directory.path().string();
   std::ofstream(d + "/text") << "not a checkpoint";
-  expect_failure("--data " + d + "/nowhere", 1, d + "/nowhere");
-  expect_failure("--data " + d, 1, d);
-  expect_failure("--epochs 1 --limit 32 --metrics " + d + "/none/metrics", 1, "/none/metrics");
-  expect_failure("--epochs 1 --limit 32 --metrics " + d, 1, d);
-  expect_failure("--epochs 1 --limit 32 --save " + d + "/none/net", 1, "/none/net");
-  expect_failure("--epochs 1 --limit 32 --save " + d, 1, d);
-  expect_failure("--epochs 1 --limit 32 --load " + d + "/missing", 1, "/missing");
-  expect_failure("--epochs 1 --limit 32 --load " + d + "/text", 1, "/text");
+  adjoint::save_checkpoint(d + "/other", {{"w", adjoint::zeros({2, 3})}});
+  expect_refused_at_once("--data " + d + "/nowhere", d + "/nowhere");
+  expect_refused_at_once("--data " + d, d);
+  expect_refused_at_once("--load " + d + "/missing", d + "/missing");
+  expect_refused_at_once("--load " + d + "/text", d + "/text");
+  expect_refused_at_once("--load " + d, d);
+  expect_refused_at_once("--load " + d + "/other", d + "/other: does not fit this network: ");
 }
 
-TEST(MnistCnn, HelpAndVersion) {
-  const Outcome help = mnist_cnn("--help");
-  EXPECT_EQ(help.exit_code, 0);
-  for (const char* flag : {"--data", "--epochs", "--batch-size", "--test-batch-size", "--lr", "--momentum",
-                           "--activation", "--pooling", "--seed", "--threads", "--limit", "--metrics",
-                           "--save", "--load", "--verify-gradients", "--version"}) {
-    EXPECT_THAT(help.out, HasSubstr(flag));
+TEST(MnistCnn, ImagesOfAnotherSizeAreRefused) {
+  const TemporaryDirectory directory;
+  const std::string d = directory.path().string();
+  for (const std::string set : {"/train", "/t10k"}) {
+    write_file(d + set + "-images-idx3-ubyte",
+               adjoint::support::idx_bytes({1, 5, 6}, std::vector<std::uint8_t>(30)));
+    write_file(d + set + "-labels-idx1-ubyte",
+               adjoint::support::idx_bytes({1}, std::vector<std::uint8_t>(1)));
   }
-  const Outcome version = mnist_cnn("--version");
-  EXPECT_EQ(version.exit_code, 0);
-  EXPECT_THAT(version.out, StartsWith("mnist_cnn "));
+  expect_refused_at_once("--data " + d,
+                         "--data " + d + ": the network takes images of 28x28, these have 5x6");
+}
+
+TEST(MnistCnn, FilesThatCannotBeWrittenAreRefusedUnderTheirOwnName) {
+  const TemporaryDirectory directory;
+  const std::string d = directory.path().string();
+  ASSERT_EQ(mkfifo((d + "/fifo").c_str(), 0666), 0);
+  for (const std::string flag : {"--save ", "--metrics "}) {
+    for (const std::string& path : {d, d + "/", d + "/none/net", d + "/fifo", std::string("/dev/full"),
+                                    std::string("/proc/net_x"), d + "/" + std::string(300, 'x')}) {
+      expect_refused_at_once(flag + path, "mnist_cnn: " + path + ": ");
+    }
+  }
+  EXPECT_TRUE(S_ISFIFO([&] {
+    struct stat status {};
+    stat((d + "/fifo").c_str(), &status);
+    return status.st_mode;
+  }()));
+}
+
+TEST(MnistCnn, SavingTouchesNoFileOfAnotherName) {
+  const TemporaryDirectory directory;
+  const std::string d = directory.path().string();
+  std::ofstream(d + "/net.probe") << "mine";
+  EXPECT_EQ(mnist_cnn(std::string(kShortTraining) + " --save " + d + "/net").exit_code, 0);
+  EXPECT_EQ(content(d + "/net.probe"), "mine");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(d), {}), 2);
+}
+
+TEST(MnistCnn, SaysWhenTheTrainedParametersAreLost) {
+  const TemporaryDirectory directory;
+  const std::string path = (directory.path() / "net").string();
+  // Files of at most 4096 bytes: enough for those of the tests before the training, not for the parameters.
+  const Outcome outcome = run_shell("trap '' XFSZ; ulimit -f 8; " + program_path("mnist_cnn") + " " +
+                                    kShortTraining + " --save " + path);
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("epoch  1/1: "), Not(HasSubstr("Saved"))));
+  EXPECT_EQ(outcome.err,
+            "mnist_cnn: " + path + ": cannot be written: File too large; the trained parameters are lost\n");
+  EXPECT_THAT(content(path), IsEmpty());
+}
+
+TEST(MnistCnn, OldMetricsStayUntilThereAreNew) {
+  const TemporaryDirectory directory;
+  const std::string d = directory.path().string();
+  std::ofstream(d + "/metrics") << "of an earlier run\n";
+  EXPECT_EQ(mnist_cnn("--epochs 1 --limit 32 --metrics " + d + "/metrics --load " + d + "/none").exit_code,
+            1);
+  EXPECT_EQ(mnist_cnn("--epochs 1 --limit 32 --metrics " + d + "/metrics --save " + d).exit_code, 1);
+  EXPECT_EQ(mnist_cnn("--epochs 1 --limit 32 --metrics " + d + "/metrics > /dev/full").exit_code, 1);
+  EXPECT_EQ(mnist_cnn("--epochs 0 --metrics " + d + "/metrics").exit_code, 0);
+  EXPECT_EQ(content(d + "/metrics"), "of an earlier run\n");
+  EXPECT_EQ(mnist_cnn("--epochs 2 --limit 32 --metrics " + d + "/metrics").exit_code, 0);
+  const std::string after = content(d + "/metrics");
+  EXPECT_THAT(after, StartsWith("{\"epoch\": 1,"));
+  EXPECT_EQ(std::count(after.begin(), after.end(), '\n'), 2);
+}
+
+TEST(MnistCnn, WritesMetricsToPipes) {
+  const Outcome outcome = run_shell("{ " + program_path("mnist_cnn") + " " + kShortTraining +
+                                    " --metrics /dev/fd/3 > /dev/null; } 3>&1 | cat");
+  EXPECT_EQ(outcome.err, "");
+  EXPECT_EQ(nlohmann::json::parse(outcome.out)["examples"], 32);
+}
+
+TEST(MnistCnn, StopsWhenTheLossIsNoNumber) {
+  const TemporaryDirectory directory;
+  const std::string d = directory.path().string();
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  for (const float value : {nan, -nan}) {
+    save_network_of(value, d + "/nan");
+    const Outcome outcome = mnist_cnn("--epochs 3 --limit 32 --lr 0.5 --load " + d + "/nan --save " + d +
+                                      "/net --metrics " + d + "/metrics");
+    EXPECT_EQ(outcome.exit_code, 1);
+    EXPECT_EQ(outcome.err,
+              "mnist_cnn: the loss is nan: training diverged; try a --lr below 0.5; nothing is saved\n");
+    EXPECT_THAT(outcome.out, AllOf(HasSubstr("epoch  1/3: loss nan, test loss nan, "),
+                                   Not(HasSubstr("epoch  2/3")), Not(HasSubstr("-nan"))));
+    EXPECT_THAT(content(d + "/net"), IsEmpty());
+    EXPECT_TRUE(nlohmann::json::parse(content(d + "/metrics"))["train_loss"].is_null());
+
+    const Outcome tested = mnist_cnn("--epochs 0 --load " + d + "/nan");
+    EXPECT_EQ(tested.exit_code, 1);
+    EXPECT_THAT(tested.out, HasSubstr("test loss nan, "));
+    EXPECT_EQ(tested.err, "mnist_cnn: the test loss is nan: the parameters are too large or NaN\n");
+  }
+}
+
+TEST(MnistCnn, ABatchLargerThanTheDataIsAllOfIt) {
+  const TemporaryDirectory directory;
+  const std::string d = directory.path().string();
+  const std::string most = "1000000000";
+  for (const std::string batch : {"640", most.c_str()}) {
+    const Outcome outcome = mnist_cnn("--epochs 1 --limit 640 --batch-size " + batch + " --test-batch-size " +
+                                      (batch == most ? most : "1000") + " --metrics " + d +
+                                      "/metrics --save " + d + "/net" + batch);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_THAT(outcome.out, AllOf(HasSubstr("batch 640,"), Not(HasSubstr("nan")), Not(HasSubstr("inf"))));
+    const auto metrics = nlohmann::json::parse(content(d + "/metrics"));
+    EXPECT_EQ(metrics["examples"], 640);
+    EXPECT_EQ(metrics["batch_size"], 640);
+  }
+  EXPECT_EQ(content(d + "/net640"), content(d + "/net" + most)) << "the same one step";
 }
 
 TEST(MnistCnn, VerifiesItsGradients) {
@@ -103,13 +196,13 @@ TEST(MnistCnn, VerifiesItsGradients) {
 }
 
 TEST(MnistCnn, WritesMetricsAndCheckpoints) {
-  const adjoint::support::TemporaryDirectory directory;
+  const TemporaryDirectory directory;
   const std::string d = directory.path().string();
   const Outcome trained =
       mnist_cnn("--epochs 2 --limit 640 --threads 1 --metrics " + d + "/metrics --save " + d + "/net");
   ASSERT_EQ(trained.exit_code, 0) << trained.out;
   EXPECT_THAT(trained.out, StartsWith("Data: "));
-  EXPECT_THAT(trained.out, testing::Not(HasSubstr("\r"))) << "no progress bar outside a terminal";
+  EXPECT_THAT(trained.out, Not(HasSubstr("\r"))) << "no progress bar outside a terminal";
 
   std::ifstream metrics(d + "/metrics");
   std::string line;
@@ -135,7 +228,7 @@ TEST(MnistCnn, WritesMetricsAndCheckpoints) {
 }
 
 TEST(MnistCnn, ResultsDoNotDependOnTheThreads) {
-  const adjoint::support::TemporaryDirectory directory;
+  const TemporaryDirectory directory;
   const std::string d = directory.path().string();
   std::vector<std::string> checkpoints;
   for (const char* threads : {"1", "2", "3"}) {
@@ -144,8 +237,7 @@ TEST(MnistCnn, ResultsDoNotDependOnTheThreads) {
                         " --save " + path)
                   .exit_code,
               0);
-    std::ifstream file(path, std::ios::binary);
-    checkpoints.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+    checkpoints.push_back(content(path));
   }
   EXPECT_GT(checkpoints[0].size(), 6070u * 4);
   EXPECT_TRUE(checkpoints[0] == checkpoints[1]);
@@ -157,6 +249,24 @@ TEST(Programs, FiveByFivePrintsEverySum) {
   EXPECT_EQ(outcome.exit_code, 0);
   EXPECT_THAT(outcome.out, HasSubstr("a1 dZ1 + a3 dZ2 + a11 dZ3 + a13 dZ4"));
   EXPECT_THAT(outcome.out, HasSubstr("a13 dZ1 + a15 dZ2 + a23 dZ3 + a25 dZ4"));
+}
+
+TEST(Programs, FiveByFiveGivesEachReadingANameOfItsOwn) {
+  const Outcome outcome = run("five_by_five", "");
+  for (const char* name : {"(a) ", "(b) ", "(c1) ", "(c2) "}) {
+    const std::string line = std::string("\n\n") + name;
+    EXPECT_THAT(outcome.out, HasSubstr(line));
+    EXPECT_EQ(outcome.out.find(line), outcome.out.rfind(line)) << name;
+  }
+}
+
+TEST(Programs, TheFetchingScriptTakesNoArguments) {
+  const Outcome help = run_shell(ADJOINT_SOURCE "/examples/get_mnist.sh --help");
+  EXPECT_EQ(help.exit_code, 0);
+  EXPECT_THAT(help.out, HasSubstr("examples/data/mnist"));
+  const Outcome wrong = run_shell(ADJOINT_SOURCE "/examples/get_mnist.sh --halp me");
+  EXPECT_EQ(wrong.exit_code, 2);
+  EXPECT_EQ(wrong.err, "get_mnist.sh: takes no arguments, not --halp me (see --help)\n");
 }
 
 TEST(Programs, TheSmallOnesRun) {

@@ -1,0 +1,64 @@
+#pragma once
+// The command line of a program: flags like --name VALUE or --name=VALUE, none twice, and nothing else.
+
+#include <charconv>
+#include <functional>
+#include <initializer_list>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace examples {
+
+/// A command line that makes no sense.
+struct UsageError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+struct Flag {
+  std::string_view name;   ///< "--epochs"
+  std::string_view alias;  ///< Another name, or "".
+  std::string_view value;  ///< What --help calls the value, "N"; "" when the flag takes none.
+  std::string help;        ///< A line or more.
+  /// Takes the value; throws UsageError, whose text goes on after the name: "must be ...".
+  std::function<void(const std::string& value)> set;
+};
+
+struct Program {
+  std::string_view name;
+  std::string_view summary;  ///< A line or more for --help.
+  std::vector<Flag> flags = {};
+};
+
+/// Sets what the arguments say, in their order. False when --help, -h or --version answered on stdout
+/// instead. Throws UsageError for a flag that the program does not have, comes twice, misses its value or
+/// refuses it, and for an argument that is no flag.
+bool parse(const Program& program, int argc, const char* const* argv);
+
+/// The number that text spells in decimal, such as 12 or 1.5e-3, and nothing beside it. Throws UsageError
+/// with what is wanted unless low <= number <= high.
+template <class T>
+T parse_number(const std::string& text, T low, T high, std::string_view wanted);
+
+/// text, unless it is empty: then throws UsageError.
+std::string parse_name(const std::string& text);
+
+/// text, if it is one of the choices; otherwise throws UsageError.
+std::string parse_choice(const std::string& text, std::initializer_list<std::string_view> choices);
+
+[[noreturn]] void refuse_value(std::string_view wanted, const std::string& text);
+
+// ---- Implementation ----
+
+template <class T>
+T parse_number(const std::string& text, T low, T high, std::string_view wanted) {
+  T number{};
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  // A NaN is not between any two numbers.
+  if (error != std::errc() || stop != end || !(number >= low && number <= high)) refuse_value(wanted, text);
+  return number + T{0};  // -0 is 0
+}
+
+}  // namespace examples

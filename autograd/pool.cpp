@@ -1,6 +1,5 @@
 #include "autograd/pool.h"
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
@@ -30,11 +29,25 @@ constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kLinearClasses = 16;                 // 64, 128, ... 1024 bytes,
 constexpr std::size_t kClasses = kLinearClasses + 4 * 36;  // then four sizes to every doubling, up to 2^46.
 constexpr std::size_t kLargestSmall = std::size_t{32} << 10;
-constexpr std::size_t kMostSmallBytes = std::size_t{1} << 20;  // Of a thread.
+constexpr std::size_t kMostSmallBytes = std::size_t{16} << 20;  // Of a thread, claimed in steps of
+constexpr std::size_t kSmallStep = std::size_t{256} << 10;
 
+// A thread claims its part of the limit before it keeps blocks, and gives it back when it no longer wants to
+// keep any. In a steady loop no claim changes, so that the threads do not meet here.
 constinit std::atomic<std::size_t> limit = std::size_t{512} << 20;
-constinit std::atomic<std::size_t> small_limit = kMostSmallBytes;  // 0 where limit is.
-constinit std::atomic<std::size_t> claimed_by_all = 0;             // Never raised above limit.
+constinit std::atomic<std::size_t> claimed_by_all = 0;  // Never raised above limit.
+
+bool claim(std::size_t more) {
+  std::size_t before = claimed_by_all.load(std::memory_order_relaxed);
+  do {
+    if (before + more > limit.load(std::memory_order_relaxed)) return false;
+  } while (!claimed_by_all.compare_exchange_weak(before, before + more, std::memory_order_relaxed));
+  return true;
+}
+
+void give_back_claim(std::size_t& claimed) noexcept {
+  claimed_by_all.fetch_sub(std::exchange(claimed, 0), std::memory_order_relaxed);
+}
 
 struct SizeClass {
   std::size_t index, bytes;
@@ -88,16 +101,33 @@ void free_all(std::array<FreeBlock*, kClasses> blocks) noexcept {
 struct Cache {
   // For this thread alone.
   FreeLists small;
+  std::size_t small_claimed;
   std::int64_t taken[kClasses];  // Blocks that this thread took and has not given back.
   bool closed;
 
-  // For all, under the lock: large blocks, and small ones above small_limit.
+  // For all, under the lock: large blocks, and small ones beyond kMostSmallBytes.
   std::mutex mutex;
   FreeLists large;
-  std::size_t claimed;  // Part of claimed_by_all that is for large, which a steady loop leaves as it is.
-  bool used;            // Since the last search for idle threads.
+  std::size_t large_claimed;
+  bool used;  // Since the last search for idle threads.
 
   Cache* next;  // Under all_caches_mutex.
+
+  bool put_small(FreeBlock* block, const SizeClass& size) {
+    if (size.bytes > kLargestSmall || small.all_bytes() + size.bytes > small_claimed) return false;
+    small.put(block, size);
+    return true;
+  }
+  bool claim_small() {
+    if (small_claimed + kSmallStep > kMostSmallBytes || !claim(kSmallStep)) return false;
+    small_claimed += kSmallStep;
+    return true;
+  }
+  void free_small() noexcept {
+    give_back_claim(small_claimed);
+    small.set_bytes(0);
+    free_all(std::exchange(small.blocks, {}));
+  }
 
   FreeBlock* take_large(const SizeClass& size) {
     const std::lock_guard lock(mutex);
@@ -109,25 +139,16 @@ struct Cache {
     const std::lock_guard lock(mutex);
     used = true;
     const std::size_t bytes = large.all_bytes() + size.bytes;
-    if (bytes > claimed && !claim(bytes - claimed)) return false;
+    if (bytes > large_claimed) {
+      if (!claim(bytes - large_claimed)) return false;
+      large_claimed = bytes;
+    }
     large.put(block, size);
     return true;
   }
-  bool claim(std::size_t more) {
-    std::size_t before = claimed_by_all.load(std::memory_order_relaxed);
-    do {
-      if (before + more > limit.load(std::memory_order_relaxed)) return false;
-    } while (!claimed_by_all.compare_exchange_weak(before, before + more, std::memory_order_relaxed));
-    claimed += more;
-    return true;
-  }
-  void free_small() noexcept {
-    free_all(std::exchange(small.blocks, {}));
-    small.set_bytes(0);
-  }
   /// For a caller that has the lock.
   [[nodiscard]] std::array<FreeBlock*, kClasses> give_up_large() noexcept {
-    claimed_by_all.fetch_sub(std::exchange(claimed, 0), std::memory_order_relaxed);
+    give_back_claim(large_claimed);
     large.set_bytes(0);
     return std::exchange(large.blocks, {});
   }
@@ -191,8 +212,10 @@ void free_idle_caches() noexcept {
   return ::operator new(wanted.bytes, kAligned);
 }
 
-[[gnu::noinline]] void free_elsewhere(Cache& owner, FreeBlock* block, const SizeClass& given) noexcept {
+[[gnu::noinline]] void free_elsewhere(bool own, FreeBlock* block, const SizeClass& given) noexcept {
   if (given.bytes > limit.load(std::memory_order_relaxed)) return system_free(block);
+  if (own && given.bytes <= kLargestSmall && cache.claim_small()) return cache.small.put(block, given);
+  Cache& owner = own ? cache : shared;
   if (owner.put_large(block, given)) return;
   free_idle_caches();
   if (!owner.put_large(block, given)) system_free(block);
@@ -215,10 +238,8 @@ void pool_free(void* block, std::size_t bytes) noexcept {
   auto* free_block = static_cast<FreeBlock*>(block);
   const bool own = cache.taken[given.index] > 0;
   if (own) --cache.taken[given.index];
-  if (own && given.bytes <= kLargestSmall &&
-      cache.small.all_bytes() + given.bytes <= small_limit.load(std::memory_order_relaxed))
-    return cache.small.put(free_block, given);
-  free_elsewhere(own ? cache : shared, free_block, given);
+  if (own && cache.put_small(free_block, given)) return;
+  free_elsewhere(own, free_block, given);
 }
 
 void empty_cache() noexcept {
@@ -237,7 +258,6 @@ std::size_t cached_bytes() noexcept {
 
 void set_cache_limit(std::size_t bytes) noexcept {
   limit = bytes;
-  small_limit = std::min(bytes, kMostSmallBytes);
   empty_cache();
 }
 
@@ -259,6 +279,7 @@ void detail::unlock_pool_in_child() {
     } else {
       *place = each->next;
       free_all(each->give_up_large());
+      give_back_claim(each->small_claimed);
     }
   }
   unlock_pool();

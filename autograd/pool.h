@@ -15,15 +15,15 @@ void* pool_allocate(std::size_t bytes);
 void pool_free(void* block, std::size_t bytes) noexcept;
 
 /// Gives all free blocks back to the system but other threads' small ones (32 KiB and less), of which a
-/// thread keeps at most 1 MiB. Programs need not call it: memory that an allocation needs is given back for
+/// thread keeps at most 16 MiB. Programs need not call it: memory that an allocation needs is given back for
 /// it.
 void empty_cache() noexcept;
 
 /// Bytes of all free blocks that are kept, those of other threads included.
 std::size_t cached_bytes() noexcept;
 
-/// Sets how many bytes of free blocks all threads together keep, beside 1 MiB of small ones for each thread;
-/// at the start 512 MiB. Empties the cache. After set_cache_limit(0) nothing is kept, so that tools which
+/// Sets how many bytes of free blocks all threads together keep from now on, at the start 512 MiB, and
+/// empties the cache. After set_cache_limit(0) at the start of a program nothing is kept, so that tools which
 /// look for memory errors see every allocation.
 void set_cache_limit(std::size_t bytes) noexcept;
 

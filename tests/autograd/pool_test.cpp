@@ -139,19 +139,31 @@ TEST_F(PoolLimits, AThreadKeepsUpToTheLimit) {
   EXPECT_EQ(kept(), 512 * kMiB);
 }
 
-TEST_F(PoolLimits, AThreadKeepsOneMebibyteOfSmallBlocksBesideTheLimit) {
+TEST_F(PoolLimits, SmallBlocksCountToo) {
   set_cache_limit(3 * kMiB);
+  for (const std::size_t bytes : {std::size_t{64}, kKiB, 32 * kKiB}) {
+    hold_and_free(10 * kMiB / bytes, bytes);
+    EXPECT_EQ(kept(), 3 * kMiB) << bytes;
+    empty_cache();
+    EXPECT_EQ(kept(), 0u);
+  }
+  set_cache_limit(30 * kMiB);
   hold_and_free(10 * kMiB / 64, 64);
-  EXPECT_EQ(kept(), 4 * kMiB);
-  empty_cache();
-  hold_and_free(64, 32 * kKiB);
-  EXPECT_EQ(kept(), 2 * kMiB);
-  hold_and_free(200, 32 * kKiB);
-  EXPECT_EQ(kept(), 4 * kMiB);
-  empty_cache();
+  hold_and_free(30, kMiB);
+  EXPECT_EQ(kept(), 30 * kMiB);
+  hold_and_free(40 * kMiB / (32 * kKiB), 32 * kKiB);
+  EXPECT_EQ(kept(), 30 * kMiB);
+}
+
+TEST_F(PoolLimits, AThreadsSmallBlocksBeyond16MebibytesCanBeTakenFromIt) {
+  in_threads(
+      1, [](std::size_t) { hold_and_free(40 * kMiB / (32 * kKiB), 32 * kKiB); },
+      [&] {
+        EXPECT_EQ(kept(), 40 * kMiB);
+        empty_cache();
+        EXPECT_EQ(kept(), 16 * kMiB);
+      });
   EXPECT_EQ(kept(), 0u);
-  hold_and_free(200, 40 * kKiB);
-  EXPECT_EQ(kept(), 3 * kMiB / (40 * kKiB) * (40 * kKiB)) << "these are not small";
 }
 
 TEST_F(PoolLimits, AllThreadsTogetherKeepNoMore) {
@@ -164,7 +176,7 @@ TEST_F(PoolLimits, AllThreadsTogetherKeepNoMore) {
         hold_and_free(100, kMiB);
         hold_and_free(3 * kMiB / 64, 64);
       },
-      [&] { EXPECT_LE(kept(), (512 + 12) * kMiB); });
+      [&] { EXPECT_LE(kept(), 512 * kMiB); });
   EXPECT_EQ(kept(), 0u);
   hold_and_free(600, kMiB);
   EXPECT_EQ(kept(), 512 * kMiB) << "threads that have ended count";

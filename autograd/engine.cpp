@@ -157,9 +157,11 @@ void run(const Tensor& y, const Tensor& dy, const BackwardOptions& options, cons
   }
 }
 
-std::mutex leaf_mutex;
+constinit std::mutex mutex_of_leaves;
 
 }  // namespace
+
+std::mutex& leaf_mutex() { return mutex_of_leaves; }
 
 const char* running_op() { return op_running; }
 
@@ -192,7 +194,7 @@ void add(LeafGradients& total, LeafGradients&& part) {
 }
 
 void add_to_leaves(LeafGradients&& gradients, bool create_graph) {
-  const std::lock_guard lock(leaf_mutex);
+  const std::lock_guard lock(mutex_of_leaves);
   const GradMode mode(create_graph);
   for (auto& [leaf, gradient] : gradients) {
     Tensor& total = static_cast<LeafNode&>(*leaf).grad;

@@ -1,6 +1,7 @@
 #pragma once
 // The backward pass, as Tensor::backward() and grad() use it.
 
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -29,6 +30,9 @@ void add_to_leaves(LeafGradients&& gradients, bool create_graph);
 /// x. Throws as grad().
 void gradients_of(const Tensor& y, const Tensor& dy, std::span<const Tensor> xs, std::span<Tensor> gradients,
                   const BackwardOptions& options);
+
+/// Held while grad() of leaves change.
+std::mutex& leaf_mutex();
 
 /// Name of the op whose backward rule runs in this thread, "" outside of one.
 const char* running_op();

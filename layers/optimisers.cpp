@@ -106,7 +106,7 @@ void Adam::step() {
     Tensor& parameter = parameters()[i];
     const Tensor gradient = parameter.grad();
     if (!gradient.defined()) continue;
-    const double t = ++steps_[i];
+    const double t = steps_[i] + 1;
     const kernels::AdamStep step{.learning_rate = learning_rate(),
                                  .beta1 = options_.beta1,
                                  .beta2 = options_.beta2,
@@ -118,6 +118,7 @@ void Adam::step() {
       kernels::adam_step(parameter.numel(), step, gradient.values().rows<T>(), writable<T>(m_[i]),
                          writable<T>(v_[i]), writable<T>(parameter));
     });
+    steps_[i] = t;  // Not before memory for the step was there.
   }
 }
 

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
 #include <memory>
-#include <system_error>
+#include <mutex>
 #include <thread>
 #include <vector>
 
 #include "autograd/check.h"
+#include "autograd/fork.h"
 
 // Chunks are shared out in equal ranges, one for each thread, so that a thread meets the data it wrote in the
 // kernel before. A thread that is through with its own range takes over those that nobody has begun, and
@@ -19,10 +21,8 @@
 namespace adjoint {
 namespace {
 
-std::atomic<int>& thread_limit() {
-  static std::atomic<int> limit = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  return limit;
-}
+// 0 until somebody asks or sets it. No local static: its guard could be locked while the process forks.
+constinit std::atomic<int> thread_limit = 0;
 
 void pause() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -51,21 +51,11 @@ struct alignas(64) Range {
   std::atomic<std::uint32_t> end = 0;
 };
 
+/// Trivially destructible, so that threads which outlive the static objects may still look at it.
 class Team {
  public:
-  static Team& instance() {
-    static Team team;
-    return team;
-  }
-
-  ~Team() {
-    stopping_ = true;
-    job_.fetch_add(1);
-    job_.notify_all();
-    for (std::thread& thread : threads_) thread.join();
-  }
-
-  /// False when the team is at work already, for another thread or for a chunk of this one.
+  /// Calls call(body, chunk) for every chunk; it must not throw. Returns false without a call when the team
+  /// is at work already, for another thread or for a chunk of this one, or when the program ends.
   bool run(std::uint32_t chunks, std::uint32_t threads, void (*call)(const void*, std::int64_t),
            const void* body) {
     // Looked at first: chunks that would share out their own work come here often, and all read it.
@@ -90,23 +80,7 @@ class Team {
     return true;
   }
 
- private:
-  static constexpr int kSpins = 4000;    // Some 50 us: the next kernel of a training step comes before.
-  static constexpr int kPatience = 500;  // Longer than a thread at work usually needs for what it has left.
-
-  /// Starts threads that are missing; returns how many there are for the job, the caller included.
-  std::uint32_t grown_to(std::uint32_t threads) {
-    try {
-      while (threads_.size() + 1 < threads) {
-        threads_.emplace_back(
-            [this, range = static_cast<std::uint32_t>(threads_.size() + 1)] { serve(range); });
-      }
-    } catch (const std::system_error&) {
-      threads = static_cast<std::uint32_t>(threads_.size() + 1);  // The system gives no more.
-    }
-    return threads;
-  }
-
+  /// What a thread of the team does until stop().
   void serve(std::uint32_t range) {
     for (std::uint32_t seen = 0; !stopping_;) {
       const auto new_job = [&] { return job_.load(std::memory_order_acquire) != seen; };
@@ -115,6 +89,19 @@ class Team {
       if (!stopping_ && range < ranges_used_.load(std::memory_order_acquire)) work(seen, range);
     }
   }
+
+  void stop() {
+    stopping_ = true;
+    job_.fetch_add(1);
+    job_.notify_all();
+  }
+
+ private:
+  static constexpr int kSpins = 4000;    // Some 50 us: the next kernel of a training step comes before.
+  static constexpr int kPatience = 500;  // Longer than a thread at work usually needs for what it has left.
+
+  /// Starts threads that are missing; returns how many there are for the job, the caller included.
+  std::uint32_t grown_to(std::uint32_t threads);
 
   /// Takes chunks of this job until none is left, those of range first.
   void work(std::uint32_t job, std::uint32_t range) {
@@ -156,33 +143,120 @@ class Team {
   }
 
   std::atomic_flag busy_;
-  std::vector<std::thread> threads_;
-  std::unique_ptr<Range[]> ranges_{new Range[kMostThreads]};
+  std::uint32_t started_ = 0;  // Threads beside the callers; only the caller that made the team busy looks.
+  Range ranges_[kMostThreads];
   std::atomic<std::uint32_t> job_ = 0, ranges_used_ = 0;
   std::atomic<void (*)(const void*, std::int64_t)> call_ = nullptr;
   std::atomic<const void*> body_ = nullptr;
   std::atomic<bool> stopping_ = false;
-  alignas(64) std::atomic<std::uint32_t> left_ =
-      0;  // Chunks that are not done; changes while others are read.
+  // Chunks that are not done; changes while others are read.
+  alignas(64) std::atomic<std::uint32_t> left_ = 0;
+};
+
+constinit Team team;
+
+// Held while a thread starts and while the program ends.
+constinit std::mutex starting;
+
+/// The handles of the team's threads, which end with the program.
+struct Threads {
+  std::vector<std::thread> all;
+
+  ~Threads() {
+    const std::lock_guard lock(starting);
+    team.stop();
+    for (std::thread& thread : all) {
+      // A chunk may call exit(), and its thread cannot wait for itself.
+      if (thread.get_id() == std::this_thread::get_id()) {
+        thread.detach();
+      } else {
+        thread.join();
+      }
+    }
+  }
+};
+
+constinit Threads threads;
+
+std::uint32_t Team::grown_to(std::uint32_t wanted) {
+  if (started_ + 1 >= wanted) return wanted;
+  const std::lock_guard lock(starting);
+  try {
+    install_fork_handlers();
+    while (!stopping_ && started_ + 1 < wanted) {
+      threads.all.emplace_back([range = started_ + 1] { team.serve(range); });
+      ++started_;
+    }
+  } catch (const std::exception&) {
+    // Memory or the system's threads have run out: fewer do the job.
+  }
+  return started_ + 1;
+}
+
+/// The exception of the lowest chunk of those that throw.
+class Failure {
+ public:
+  void keep(std::int64_t chunk, std::exception_ptr error) {
+    const std::lock_guard lock(mutex_);
+    if (error_ && chunk_ < chunk) return;
+    error_ = std::move(error);
+    chunk_ = chunk;
+  }
+  void rethrow() {
+    if (error_) std::rethrow_exception(std::move(error_));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::exception_ptr error_;
+  std::int64_t chunk_ = 0;
 };
 
 }  // namespace
 
-int num_threads() { return thread_limit().load(std::memory_order_relaxed); }
+int num_threads() {
+  const int limit = thread_limit.load(std::memory_order_relaxed);
+  if (limit != 0) return limit;
+  // Whatever another thread sets meanwhile stays.
+  int unset = 0;
+  const auto cores = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, kMostThreads + 0u));
+  return thread_limit.compare_exchange_strong(unset, cores) ? cores : unset;
+}
 
 void set_num_threads(int threads) {
   check(threads >= 1 && threads <= kMostThreads, "set_num_threads: threads must be 1 to {}, got {}",
         kMostThreads, threads);
-  thread_limit() = threads;
+  thread_limit = threads;
 }
 
 void kernels::detail::run_chunks(std::int64_t chunks, int threads, void (*call)(const void*, std::int64_t),
                                  const void* body) {
-  const auto team = static_cast<std::uint32_t>(std::min<std::int64_t>(threads, chunks));
+  const auto most = static_cast<std::uint32_t>(std::min<std::int64_t>(threads, chunks));
+  struct Job {
+    void (*call)(const void*, std::int64_t);
+    const void* body;
+    Failure& failure;
+  };
+  Failure failure;
+  const Job job{call, body, failure};
+  const auto keep_what_it_throws = [](const void* f, std::int64_t chunk) {
+    const Job& of = *static_cast<const Job*>(f);
+    try {
+      of.call(of.body, chunk);
+    } catch (...) {
+      of.failure.keep(chunk, std::current_exception());
+    }
+  };
   if (chunks <= UINT32_MAX / kMostThreads &&
-      Team::instance().run(static_cast<std::uint32_t>(chunks), team, call, body))
-    return;
+      team.run(static_cast<std::uint32_t>(chunks), most, keep_what_it_throws, &job))
+    return failure.rethrow();
   for (std::int64_t chunk = 0; chunk < chunks; ++chunk) call(body, chunk);
+}
+
+void kernels::detail::forget_threads() {
+  std::construct_at(&starting);
+  std::construct_at(&threads);
+  std::construct_at(&team);
 }
 
 }  // namespace adjoint

@@ -26,10 +26,18 @@ inline constexpr std::int64_t kElementWork = 8;
 namespace detail {
 void run_chunks(std::int64_t chunks, int threads, void (*call)(const void* body, std::int64_t chunk),
                 const void* body);
-}
+
+/// For the child of a fork, which has none of the threads: starts anew.
+void forget_threads();
+}  // namespace detail
 
 /// Calls body(chunk) once for every chunk in [0, chunks), on several threads when work, the whole job's
-/// number of multiply-adds, is worth it. body must not throw.
+/// number of multiply-adds, is worth it. When calls throw, the exception of the lowest of their chunks comes
+/// out once no thread is in body any more; other chunks may have been done or not. Where memory or the
+/// system's threads run out, fewer threads do the work.
+///
+/// body may not fork, unless the child calls another program or _exit: the threads that do the other chunks
+/// are not in it.
 template <class Body>
 void parallel_for(std::int64_t chunks, std::int64_t work, const Body& body) {
   if (chunks <= 1 || work < 2 * kWorkWorthAThread || num_threads() == 1) {

@@ -4,13 +4,8 @@
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." > /dev/null && pwd)
 
 # Debian's names of what is needed to build the library and programs, and of what the tests need beside that.
-<<<<<<< HEAD
-build_packages=(g++ cmake ninja-build libfmt-dev libhwy-dev zlib1g-dev libcli11-dev)
-test_packages=(libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev nlohmann-json3-dev)
-=======
-build_packages=(g++ cmake ninja-build libfmt-dev libhwy-dev zlib1g-dev nlohmann-json3-dev)
+build_packages=(g++ cmake ninja-build libfmt-dev libhwy-dev zlib1g-dev nlohmann-json3-dev libcli11-dev)
 test_packages=(libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev)
->>>>>>> programs
 
 say() { printf -- '-- %s\n' "$*"; }
 fail() {

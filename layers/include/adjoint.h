@@ -19,6 +19,7 @@
 #include "autograd/ops/reduce.h"
 #include "autograd/ops/reshape.h"
 #include "autograd/ops/softmax.h"
+#include "autograd/pool.h"
 #include "autograd/random.h"
 #include "autograd/tensor.h"
 #include "layers/activations.h"

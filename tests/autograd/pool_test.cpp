@@ -82,5 +82,196 @@ TEST(Pool, AbsurdSizesThrow) {
   EXPECT_THROW(pool_allocate(SIZE_MAX), std::bad_alloc);
 }
 
+constexpr std::size_t kKiB = 1024, kMiB = 1024 * kKiB;
+
+/// Counts what is kept beyond what other tests have left in small blocks of the kernels' threads.
+class PoolLimits : public testing::Test {
+ protected:
+  PoolLimits() {
+    empty_cache();
+    before_ = cached_bytes();
+  }
+  ~PoolLimits() override { set_cache_limit(512 * kMiB); }
+  void SetUp() override {
+    hold_and_free(1, kMiB);
+    if (kept() == 0) GTEST_SKIP() << "under the address sanitizer nothing is kept";
+    empty_cache();
+    ASSERT_EQ(kept(), 0u);
+  }
+
+  std::size_t kept() const { return cached_bytes() - before_; }
+
+  /// Takes so many blocks at once and frees them.
+  static void hold_and_free(std::size_t count, std::size_t bytes) {
+    std::vector<void*> blocks(count);
+    for (void*& block : blocks) block = pool_allocate(bytes);
+    for (void* block : blocks) pool_free(block, bytes);
+  }
+
+  /// Calls work(i) in so many threads, and then then() while all of them are alive.
+  template <class Work, class Then>
+  static void in_threads(std::size_t count, const Work& work, const Then& then) {
+    std::barrier worked(static_cast<std::ptrdiff_t>(count) + 1), done(static_cast<std::ptrdiff_t>(count) + 1);
+    std::vector<std::thread> threads;
+    for (std::size_t i = 0; i < count; ++i) {
+      threads.emplace_back([&, i] {
+        work(i);
+        worked.arrive_and_wait();
+        done.arrive_and_wait();
+      });
+    }
+    worked.arrive_and_wait();
+    then();
+    done.arrive_and_wait();
+    for (std::thread& thread : threads) thread.join();
+  }
+
+ private:
+  std::size_t before_;
+};
+
+TEST_F(PoolLimits, AThreadKeepsUpToTheLimit) {
+  hold_and_free(511, kMiB);
+  EXPECT_EQ(kept(), 511 * kMiB);
+  hold_and_free(600, kMiB);
+  EXPECT_EQ(kept(), 512 * kMiB);
+  hold_and_free(1, 600 * kMiB);
+  EXPECT_EQ(kept(), 512 * kMiB);
+}
+
+TEST_F(PoolLimits, SmallBlocksCountToo) {
+  set_cache_limit(3 * kMiB);
+  for (const std::size_t bytes : {std::size_t{64}, kKiB, 32 * kKiB}) {
+    hold_and_free(10 * kMiB / bytes, bytes);
+    EXPECT_EQ(kept(), 3 * kMiB) << bytes;
+    empty_cache();
+    EXPECT_EQ(kept(), 0u);
+  }
+  set_cache_limit(30 * kMiB);
+  hold_and_free(10 * kMiB / 64, 64);
+  hold_and_free(30, kMiB);
+  EXPECT_EQ(kept(), 30 * kMiB);
+  hold_and_free(40 * kMiB / (32 * kKiB), 32 * kKiB);
+  EXPECT_EQ(kept(), 30 * kMiB);
+}
+
+TEST_F(PoolLimits, AThreadsSmallBlocksBeyond16MebibytesCanBeTakenFromIt) {
+  in_threads(
+      1, [](std::size_t) { hold_and_free(40 * kMiB / (32 * kKiB), 32 * kKiB); },
+      [&] {
+        EXPECT_EQ(kept(), 40 * kMiB);
+        empty_cache();
+        EXPECT_EQ(kept(), 16 * kMiB);
+      });
+  EXPECT_EQ(kept(), 0u);
+}
+
+TEST_F(PoolLimits, AllThreadsTogetherKeepNoMore) {
+  in_threads(
+      5, [](std::size_t) { hold_and_free(100, kMiB); }, [&] { EXPECT_EQ(kept(), 500 * kMiB); });
+  EXPECT_EQ(kept(), 0u) << "threads that end keep nothing";
+  in_threads(
+      12,
+      [](std::size_t) {
+        hold_and_free(100, kMiB);
+        hold_and_free(3 * kMiB / 64, 64);
+      },
+      [&] { EXPECT_LE(kept(), 512 * kMiB); });
+  EXPECT_EQ(kept(), 0u);
+  hold_and_free(600, kMiB);
+  EXPECT_EQ(kept(), 512 * kMiB) << "threads that have ended count";
+}
+
+TEST_F(PoolLimits, EmptyCacheTakesFromAllThreads) {
+  in_threads(
+      3,
+      [](std::size_t) {
+        hold_and_free(10, kMiB);
+        hold_and_free(5, 64);
+      },
+      [&] {
+        hold_and_free(10, kMiB);
+        EXPECT_EQ(kept(), 40 * kMiB + 3 * 5 * 64);
+        empty_cache();
+        EXPECT_EQ(kept(), 3u * 5 * 64) << "other threads' small blocks stay";
+      });
+  EXPECT_EQ(kept(), 0u);
+}
+
+TEST_F(PoolLimits, BlocksThatOthersFreeCountToo) {
+  set_cache_limit(8 * kMiB);
+  std::vector<void*> blocks(20);
+  for (void*& block : blocks) block = pool_allocate(kMiB);
+  std::thread([&] {
+    for (void* block : blocks) pool_free(block, kMiB);
+  }).join();
+  EXPECT_EQ(kept(), 8 * kMiB);
+  empty_cache();
+  EXPECT_EQ(kept(), 0u);
+}
+
+TEST_F(PoolLimits, NothingIsKeptWithoutALimit) {
+  hold_and_free(10, kMiB);
+  hold_and_free(10, 64);
+  set_cache_limit(0);
+  EXPECT_EQ(kept(), 0u);
+  hold_and_free(10, kMiB);
+  hold_and_free(10, 64);
+  EXPECT_EQ(kept(), 0u);
+}
+
+// Otherwise threads that once had the memory would send those at work to the system for each block.
+TEST_F(PoolLimits, IdleThreadsMakeRoomForThoseAtWork) {
+  set_cache_limit(64 * kMiB);
+  in_threads(
+      1, [](std::size_t) { hold_and_free(64, kMiB); },
+      [&] {
+        EXPECT_EQ(kept(), 64 * kMiB);
+        for (int i = 0; i < 3; ++i) hold_and_free(1, kMiB);
+        EXPECT_EQ(kept(), kMiB);
+      });
+}
+
+TEST_F(PoolLimits, BlocksComeBackToTheThreadThatFreedThem) {
+  for (const std::size_t bytes : {64 * kKiB, kMiB, 100 * kMiB}) {
+    void* mine = pool_allocate(bytes);
+    std::barrier freed(2);
+    void* theirs = nullptr;
+    std::thread other([&] {
+      theirs = pool_allocate(bytes);
+      pool_free(theirs, bytes);
+      freed.arrive_and_wait();
+      void* again = pool_allocate(bytes);
+      EXPECT_EQ(again, theirs);
+      pool_free(again, bytes);
+    });
+    pool_free(mine, bytes);
+    freed.arrive_and_wait();
+    void* again = pool_allocate(bytes);
+    EXPECT_EQ(again, mine);
+    pool_free(again, bytes);
+    other.join();
+  }
+}
+
+TEST_F(PoolLimits, ThreadsMayTakeAndEmptyAtOnce) {
+  set_cache_limit(4 * kMiB);
+  in_threads(
+      4,
+      [](std::size_t i) {
+        for (std::size_t round = 0; round < 2000; ++round) {
+          const std::size_t bytes = (round % 7 + 1) * 40 * kKiB;
+          auto* block = static_cast<std::size_t*>(pool_allocate(bytes));
+          *block = i;
+          if (round % 50 == i) empty_cache();
+          ASSERT_EQ(*block, i);
+          pool_free(block, bytes);
+        }
+      },
+      [&] { EXPECT_LE(kept(), 4 * kMiB); });
+  empty_cache();
+  EXPECT_EQ(kept(), 0u);
+}
+
 }  // namespace
 }  // namespace adjoint

@@ -2,6 +2,8 @@
 
 #include <atomic>
 #include <gtest/gtest.h>
+#include <stdexcept>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -12,6 +14,18 @@ namespace adjoint {
 namespace {
 
 constexpr std::int64_t kMuch = 1 << 20;  // work that is worth waking threads for
+
+/// Counts those of its kind that are alive.
+class Counted {
+ public:
+  explicit Counted(std::atomic<int>& alive) : alive_(alive) { ++alive_; }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+  ~Counted() { --alive_; }
+
+ private:
+  std::atomic<int>& alive_;
+};
 
 class Parallel : public ::testing::Test {
  protected:
@@ -61,6 +75,56 @@ TEST_F(Parallel, TwoThreadsMayShareOutWorkAtOnce) {
   first.join();
   second.join();
   EXPECT_EQ(done, 4000);
+}
+
+TEST_F(Parallel, TheLowestChunksExceptionComesOutWhenAllAreDone) {
+  for (const int threads : {1, 2, 3, 8}) {
+    set_num_threads(threads);
+    for (int round = 0; round < 200; ++round) {
+      const int first = round % 64;
+      std::atomic<int> running = 0;
+      const auto job = [&] {
+        kernels::parallel_for(64, kMuch, [&](std::int64_t chunk) {
+          const Counted now(running);
+          if (chunk >= first && chunk % 3 == first % 3) throw std::runtime_error(std::to_string(chunk));
+        });
+      };
+      EXPECT_THROWS(std::runtime_error, std::to_string(first), job());
+      ASSERT_EQ(running, 0) << "a thread is in a chunk after the end";
+    }
+    std::atomic<int> done = 0;
+    kernels::parallel_for(64, kMuch, [&](std::int64_t) { ++done; });
+    EXPECT_EQ(done, 64) << "usable as before";
+  }
+}
+
+TEST_F(Parallel, AnExceptionOfAChunkOfAChunkComesOut) {
+  set_num_threads(2);
+  const auto job = [&] {
+    kernels::parallel_for(4, kMuch, [&](std::int64_t outer) {
+      kernels::parallel_for(4, kMuch, [&](std::int64_t inner) {
+        if (outer + inner == 4) throw std::runtime_error(std::to_string(outer) + std::to_string(inner));
+      });
+    });
+  };
+  for (int round = 0; round < 200; ++round) EXPECT_THROWS(std::runtime_error, "13", job());
+}
+
+// Two threads meet in a job, so each of them has begun a chunk.
+TEST_F(Parallel, AnExceptionInAnyThreadComesOut) {
+  set_num_threads(2);
+  for (const bool callers : {true, false}) {
+    const std::thread::id caller = std::this_thread::get_id();
+    std::atomic<int> there = 0;
+    const auto job = [&] {
+      kernels::parallel_for(2, kMuch, [&](std::int64_t) {
+        ++there;
+        while (there < 2) std::this_thread::yield();
+        if ((std::this_thread::get_id() == caller) == callers) throw std::runtime_error("this one");
+      });
+    };
+    EXPECT_THROWS(std::runtime_error, "this one", job());
+  }
 }
 
 TEST_F(Parallel, LittleWorkStaysInItsThread) {

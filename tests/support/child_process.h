@@ -1,0 +1,37 @@
+#pragma once
+// Tests that need a process of their own: one that ends in a certain way, or under limits. POSIX only.
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <string>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace adjoint {
+
+inline constexpr int kChildRight = 42;  // No exit code that comes about by itself.
+
+/// Runs body in a forked child, which exits with the code it returns. The result is "exit code N", or
+/// "signal N", that of a child that hangs among them.
+template <class Body>
+std::string in_child(const Body& body) {
+  std::fflush(nullptr);
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(120);
+    int code = 1;
+    try {
+      code = body();
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "in the child: %s\n", error.what());
+    }
+    std::exit(code);
+  }
+  int status = 0;
+  if (child < 0 || waitpid(child, &status, 0) != child) return "no child";
+  return WIFSIGNALED(status) ? "signal " + std::to_string(WTERMSIG(status))
+                             : "exit code " + std::to_string(WEXITSTATUS(status));
+}
+
+}  // namespace adjoint

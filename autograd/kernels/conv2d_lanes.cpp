@@ -56,7 +56,7 @@ constexpr std::int64_t kBandValues = std::int64_t{1} << 16;  // of a tile: half 
 template <class T>
 void pack_weights(const Correlation& job, const T* w, T* packed) {
   const std::int64_t area = job.rows.kernel * job.columns.kernel;
-  const Cut blocks(job.maps, kBlockChannels);
+  const Cut blocks(job.maps, block_channels());
   for (std::int64_t g = 0; g < job.groups; ++g, w += job.maps * job.channels * area)
     for (std::int64_t b = 0; b < blocks.parts(); ++b)
       for (std::int64_t c = 0; c < job.channels; ++c) {
@@ -103,7 +103,7 @@ bool pays_column_by_column(const Axis& columns, std::int64_t maps) {
     all += taps.count;
     inside += taps.inside(columns.in_size).count;
   }
-  return all * std::min(maps, kBlockChannels) > 8 * inside;
+  return all * std::min(maps, block_channels()) > 8 * inside;
 }
 
 /// Input values as CorrelationRow wants them: at(c, row, column) for channels of a group.

@@ -26,8 +26,8 @@ class Cut {
   std::int64_t parts_, size_, larger_;  // the first larger_ parts have one more than size_
 };
 
-/// Channels that one register block writes at once: the most, on any instruction set.
-inline constexpr std::int64_t kBlockChannels = 4;
+/// Channels that one register block writes at once, at most, on this processor.
+std::int64_t block_channels();
 
 /// The products that one position adds up along one axis: product k reads input first + k step through kernel
 /// index tap + k tap_step.
@@ -72,7 +72,7 @@ struct CorrelationRow {
   std::int64_t channel_stride, column_stride, channels;
   const Product* products;                      // for each channel
   std::int64_t product_count, row_taps, reach;  // of rows that many, each that many values from end to end
-  const T* weights;  // [m block][c][kernel_area][m in block], cut by Cut(maps, kBlockChannels)
+  const T* weights;  // [m block][c][kernel_area][m in block], cut by Cut(maps, block_channels())
   std::int64_t kernel_area;
   const T* bias;  // or null
   T* out;
@@ -89,7 +89,7 @@ struct KernelTap {
   std::int64_t channel, column, weight;
 };
 
-/// Products of some output rows, for one block of images, up to kBlockChannels maps and one kernel row:
+/// Products of some output rows, for one block of images, up to block_channels() maps and one kernel row:
 ///   sums[m, taps[k].weight] += sum_{i,j} dy[m,i,j] x[taps[k].channel, i, j column_step + taps[k].column]
 /// lane by lane, reads outside x's columns being 0. Strides count values.
 template <class T>

@@ -65,7 +65,7 @@ WeightGrad<T>::WeightGrad(const Conv2dSizes& s, const T* dy, const T* x)
       maps(s.out_channels / s.groups),
       area(s.kernel_height * s.kernel_width),
       map_parts(maps,
-                std::clamp(maps * lane_blocks<T>(s.batch) * s.groups / 16 * 4, kBlockChannels, kMostMaps)),
+                std::clamp(maps * lane_blocks<T>(s.batch) * s.groups / 16 * 4, block_channels(), kMostMaps)),
       channel_parts(channels, std::max<std::int64_t>(kSumsBytes / (kMostMaps * area * kBlockBytes), 1)),
       interior{0, s.out_width} {
   const std::int64_t most_channels = channel_parts.size(0);
@@ -95,7 +95,7 @@ Part WeightGrad<T>::part(std::int64_t number) const {
 /// Adds the products of one block of images to a part's sums.
 template <class T>
 void WeightGrad<T>::accumulate(std::int64_t block, const Part& part, T* sums) const {
-  const Cut blocks(part.maps, kBlockChannels);
+  const Cut blocks(part.maps, block_channels());
   const std::int64_t row_bytes = blocks.size(0) * sizes.out_width * kBlockBytes;
   const Cut bands(sizes.out_height, std::max<std::int64_t>(kBandBytes / row_bytes, 1));
   for (std::int64_t b = 0; b < bands.parts(); ++b)
@@ -104,7 +104,7 @@ void WeightGrad<T>::accumulate(std::int64_t block, const Part& part, T* sums) co
                       {blocks.first(m), blocks.first(m + 1)}, sums);
 }
 
-/// The same for some output rows and at most kBlockChannels of the part's maps.
+/// The same for some output rows and at most block_channels() of the part's maps.
 template <class T>
 void WeightGrad<T>::accumulate_rows(std::int64_t block, const Part& part, Positions rows, Positions some_maps,
                                     T* sums) const {

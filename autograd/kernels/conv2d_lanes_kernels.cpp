@@ -129,13 +129,14 @@ void correlate(const CorrelationRow<T>& row) {
   const std::int64_t step =
       maps.parts() == 1 ? std::max<std::int64_t>(row.channels, 1) : channels_at_once(row, columns.size(0));
   for (std::int64_t k = 0; k < columns.parts(); ++k) {
-    const T* in = row.in + columns.first(k) * row.column_stride;
+    const T* in = row.in + row.first_channel * row.channel_stride + columns.first(k) * row.column_stride;
     T* out = row.out + columns.first(k) * row.out_stride;
     for (std::int64_t c = 0; c == 0 || c < row.channels; c += step) {
       for (std::int64_t b = 0; b < maps.parts(); ++b) {
         const std::int64_t map = maps.first(b), height = maps.size(b);
         const auto block = kBlocks<CorrelateBlock, T>[height - 1][columns.size(k) - 1];
-        const T* weights = row.weights + (map * row.channels + c * height) * row.kernel_area;
+        const T* weights =
+            row.weights + (map * row.all_channels + (row.first_channel + c) * height) * row.kernel_area;
         for (std::int64_t lane = 0; lane < kLanes<T>; lane += hn::Lanes(Lanes<T>()))
           block(row, {in + c * row.channel_stride + lane, weights, std::min(step, row.channels - c), c > 0},
                 row.bias ? row.bias + map : nullptr, out + map * row.map_stride + lane);
@@ -166,7 +167,7 @@ struct AccumulateBlock {
         sums[m][n] = hn::Load(d, band.sums + m * band.sums_stride + taps[n].weight * kLanes<T> + lane);
 
     const std::int64_t map_stride = band.map_stride, x_step = of_unknown_size(band.column_step * kLanes<T>);
-    for (std::int64_t column = 0; column < band.columns;) {
+    for (std::int64_t column = band.column_begin; column < band.column_end;) {
       // Columns that every tap reads inside x go together, the others one by one: there, taps outside read
       // zeros.
       const bool interior = column == band.interior_begin && column < band.interior_end;

@@ -202,7 +202,7 @@ template <class T>
 void reduce_axis(const Reduction<T>& f, std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* x,
                  T* y) {
   if (outer * inner == 0) return;
-  const std::int64_t piece = inner == 1 ? kChunk / 4 : std::max<std::int64_t>(kChunk / inner, 128);
+  const std::int64_t piece = inner == 1 ? kChunk / 4 : std::clamp<std::int64_t>(kChunk / inner, 128, 1024);
   if (axis <= piece)
     return inner == 1 ? reduce_last(f, outer, axis, x, y) : reduce_pieces(f, outer, axis, inner, piece, x, y);
   const std::int64_t pieces = divide_up(axis, piece);

@@ -289,8 +289,9 @@ void indexed_product(const IndexedProduct<T>& product) {
     return add_to(product.rows * kColumns, sums.get(), product.c);
   }
   static constexpr auto kTiles = indexed_tiles<kVectors, T>(std::make_index_sequence<kIndexedRows>());
-  // So much of b stays in the first-level cache.
-  constexpr std::int64_t kDepth = 16384 / (kVectors * kVectorSize<T> * static_cast<std::int64_t>(sizeof(T)));
+  // So much of b stays in the first-level cache, and is no more than a short sum.
+  constexpr std::int64_t kDepth =
+      std::min<std::int64_t>(16384 / (kVectors * kVectorSize<T> * static_cast<std::int64_t>(sizeof(T))), 512);
   const std::int64_t bands = divide_up(product.depth, kDepth), tiles = divide_up(product.rows, kIndexedRows);
   for (std::int64_t band = 0; band < bands; ++band)
     for (std::int64_t t = 0; t < tiles; ++t) {

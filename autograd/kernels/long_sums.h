@@ -8,7 +8,8 @@
 
 namespace adjoint::kernels {
 
-/// Terms of a short sum, about: even if all are equal, the sum of so many float32 is right to 5e-6.
+/// Terms of a short sum, at most. Random rounding errors are then some 1e-6 of a float32 sum; where all terms
+/// are equal, all round the same way and the error may be 1e-5.
 inline constexpr std::int64_t kShortSum = 640;
 
 /// Products that one call of a kernel adds up where it adds up short sums one after the other.

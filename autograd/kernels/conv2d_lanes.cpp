@@ -2,6 +2,7 @@
 
 #include "autograd/kernels/conv2d_lanes.h"
 
+#include "autograd/kernels/long_sums.h"
 #include "autograd/kernels/parallel.h"
 #include "autograd/kernels/scratch.h"
 
@@ -56,7 +57,7 @@ constexpr std::int64_t kBandValues = std::int64_t{1} << 16;  // of a tile: half 
 template <class T>
 void pack_weights(const Correlation& job, const T* w, T* packed) {
   const std::int64_t area = job.rows.kernel * job.columns.kernel;
-  const Cut blocks(job.maps, kBlockChannels);
+  const Cut blocks(job.maps, block_channels());
   for (std::int64_t g = 0; g < job.groups; ++g, w += job.maps * job.channels * area)
     for (std::int64_t b = 0; b < blocks.parts(); ++b)
       for (std::int64_t c = 0; c < job.channels; ++c) {
@@ -103,7 +104,7 @@ bool pays_column_by_column(const Axis& columns, std::int64_t maps) {
     all += taps.count;
     inside += taps.inside(columns.in_size).count;
   }
-  return all * std::min(maps, kBlockChannels) > 8 * inside;
+  return all * std::min(maps, block_channels()) > 8 * inside;
 }
 
 /// Input values as CorrelationRow wants them: at(c, row, column) for channels of a group.
@@ -150,6 +151,41 @@ void list_products(const Taps& a, const Taps& b, std::int64_t row_stride, std::i
                      (a.tap + i * a.tap_step) * kernel_width + b.tap + j * b.tap_step};
 }
 
+/// Levels of correlate_as_tree for a row of so many products.
+int tree_levels(std::int64_t channels, std::int64_t products) {
+  const int of_channels =
+      levels_of_halves(channels, std::max<std::int64_t>(kShortSum / std::max<std::int64_t>(products, 1), 1));
+  return of_channels + levels_of_halves(products, kShortSum);
+}
+
+/// correlate_row as a tree of short sums: both halves of its channels, or of a channel's products, the second
+/// one in scratch, which has room for a row of out on each level.
+template <class T>
+void correlate_as_tree(const CorrelationRow<T>& row, T* scratch) {
+  if (row.channels * row.product_count <= kShortSum) return correlate_row(row);
+  CorrelationRow<T> first = row, second = row;
+  if (row.channels > 1) {
+    first.channels /= 2;
+    second.first_channel += first.channels;
+    second.channels -= first.channels;
+  } else {
+    first.product_count /= 2;
+    second.products += first.product_count;
+    second.product_count -= first.product_count;
+  }
+  second.bias = nullptr;
+  second.out = scratch;
+  second.out_stride = kLanes<T>;
+  second.map_stride = row.columns * kLanes<T>;
+  T* const next = scratch + row.maps * second.map_stride;
+  correlate_as_tree(first, next);
+  correlate_as_tree(second, next);
+  for (std::int64_t m = 0; m < row.maps; ++m)
+    for (std::int64_t j = 0; j < row.columns; ++j)
+      add_to(kLanes<T>, scratch + m * second.map_stride + j * kLanes<T>,
+             row.out + m * row.map_stride + j * row.out_stride);
+}
+
 /// Output rows `band` of one block of images and one group: in, out and bias at the group's first channel.
 template <class T>
 void correlate_band(const Correlation& job, const T* in, const T* weights, const T* bias, Range band,
@@ -172,6 +208,8 @@ void correlate_band(const Correlation& job, const T* in, const T* weights, const
   const std::int64_t out_row = job.columns.out_size * kLanes<T>;
   const std::int64_t area = job.rows.kernel * job.columns.kernel;
   const Scratch<Product> products(area);
+  const std::int64_t most_columns = (job.columns.out_size - 1) / phases + 1;
+  const Scratch<T> halves(tree_levels(job.channels, area) * job.maps * most_columns * kLanes<T>);
   for (std::int64_t phase = 0; phase < phases; ++phase) {
     Taps b = job.columns.taps(phase);
     if (job.column_by_column) b = b.inside(job.columns.in_size);
@@ -182,11 +220,13 @@ void correlate_band(const Correlation& job, const T* in, const T* weights, const
         list_products<T>(a, b, tile.row_stride, job.columns.kernel, products.get());
         listed = a;
       }
-      correlate_row(CorrelationRow<T>{
+      const CorrelationRow<T> row{
           .in = tile.at(a.first, b.first),
           .channel_stride = tile.channel_stride,
           .column_stride = job.columns.shift() * kLanes<T>,
+          .first_channel = 0,
           .channels = job.channels,
+          .all_channels = job.channels,
           .products = products.get(),
           .product_count = a.count * b.count,
           .row_taps = a.count,
@@ -199,7 +239,8 @@ void correlate_band(const Correlation& job, const T* in, const T* weights, const
           .out_stride = phases * kLanes<T>,
           .maps = job.maps,
           .columns = (job.columns.out_size - 1 - phase) / phases + 1,
-      });
+      };
+      correlate_as_tree(row, halves.get());
     }
   }
 }

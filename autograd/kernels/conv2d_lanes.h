@@ -26,8 +26,8 @@ class Cut {
   std::int64_t parts_, size_, larger_;  // the first larger_ parts have one more than size_
 };
 
-/// Channels that one register block writes at once: the most, on any instruction set.
-inline constexpr std::int64_t kBlockChannels = 4;
+/// Channels that one register block writes at once, at most, on this processor.
+std::int64_t block_channels();
 
 /// The products that one position adds up along one axis: product k reads input first + k step through kernel
 /// index tap + k tap_step.
@@ -61,7 +61,7 @@ struct Product {
   std::int64_t in, weight;
 };
 
-/// One row of the result, for one block of images and one group of channels, and of that every phases-th
+/// One row of the result, for one block of images and some channels of a group, and of that every phases-th
 /// column:
 ///   out[m,j] = bias[m] + sum_{c,k} in[c channel_stride + j column_stride + products[k].in]
 ///                                  weights[m,c,products[k].weight]
@@ -69,10 +69,12 @@ struct Product {
 template <class T>
 struct CorrelationRow {
   const T* in;
-  std::int64_t channel_stride, column_stride, channels;
+  std::int64_t channel_stride, column_stride;
+  std::int64_t first_channel, channels;  // of all_channels, which weights has
+  std::int64_t all_channels;
   const Product* products;                      // for each channel
   std::int64_t product_count, row_taps, reach;  // of rows that many, each that many values from end to end
-  const T* weights;  // [m block][c][kernel_area][m in block], cut by Cut(maps, kBlockChannels)
+  const T* weights;  // [m block][all c][kernel_area][m in block], cut by Cut(maps, block_channels())
   std::int64_t kernel_area;
   const T* bias;  // or null
   T* out;
@@ -89,17 +91,19 @@ struct KernelTap {
   std::int64_t channel, column, weight;
 };
 
-/// Products of some output rows, for one block of images, up to kBlockChannels maps and one kernel row:
+/// Products of some output rows and columns, for one block of images, up to block_channels() maps and one
+/// kernel row:
 ///   sums[m, taps[k].weight] += sum_{i,j} dy[m,i,j] x[taps[k].channel, i, j column_step + taps[k].column]
 /// lane by lane, reads outside x's columns being 0. Strides count values.
 template <class T>
 struct WeightGradBand {
   const T* dy;  // first row, column 0
-  std::int64_t map_stride, dy_row_stride, rows, columns, maps;
+  std::int64_t map_stride, dy_row_stride, rows, maps;
+  std::int64_t column_begin, column_end;
   const T* x;  // channel 0, the row that the first row reads, column 0
   std::int64_t channel_stride, x_row_stride, width, column_step;
   std::int64_t interior_begin,
-      interior_end;  // output columns for which every tap reads inside x; may be empty
+      interior_end;  // of these, the columns for which every tap reads inside x; may be empty
   const KernelTap* taps;
   std::int64_t tap_count;
   T* sums;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "autograd/kernels/conv2d_lanes.h"
+#include "autograd/kernels/registers-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels::HWY_NAMESPACE {
@@ -19,15 +20,19 @@ namespace hn = hwy::HWY_NAMESPACE;
 template <class T>
 using Lanes = hn::CappedTag<T, kLanes<T>>;
 
-/// kMostColumns[m - 1]: into how many sums each of m values goes at once. All m x columns sums stay in
-/// registers, of which AVX-512 has 32 and the others 16. Never growing with m, so that what suits a block
-/// suits one of fewer rows.
-#if HWY_TARGET <= HWY_AVX3
-constexpr int kMostColumns[kBlockChannels] = {8, 8, 8, 6};
-#else
-constexpr int kMostColumns[kBlockChannels] = {5, 4, 4, 3};
-#endif
-constexpr int kMaxColumns = 8;  // of all
+/// Channels that one register block writes at once: four, but where there are few registers blocks of three
+/// are faster, since they are wider.
+constexpr int kBlockChannels = kRegisters == 32 ? 4 : 3;
+constexpr int kMaxColumns = 8;
+
+/// Into how many sums each of m values goes at once. All m x columns sums stay in registers, with the m
+/// values and one that is multiplied by each of these. Never growing with m, so that what suits a block suits
+/// one of fewer rows.
+constexpr int most_columns(int m) {
+  int columns = kMaxColumns;
+  while (!fits_registers(m * columns, m + 1)) --columns;
+  return columns;
+}
 
 // Two hints for GCC, which would load a value again for each of its uses, and compile every loop twice, the
 // second time for a step of 1.
@@ -49,7 +54,7 @@ constexpr auto blocks_of(std::integer_sequence<int, N...>) {
 }
 template <class Kernel, class T, int... M>
 constexpr auto all_blocks(std::integer_sequence<int, M...>) {
-  return std::array{blocks_of<Kernel, T, M + 1>(std::make_integer_sequence<int, kMostColumns[M]>())...};
+  return std::array{blocks_of<Kernel, T, M + 1>(std::make_integer_sequence<int, most_columns(M + 1)>())...};
 }
 template <class Kernel, class T>
 constexpr auto kBlocks = all_blocks<Kernel, T>(std::make_integer_sequence<int, kBlockChannels>());
@@ -120,17 +125,18 @@ std::int64_t channels_at_once(const CorrelationRow<T>& row, std::int64_t columns
 template <class T>
 void correlate(const CorrelationRow<T>& row) {
   const Cut maps(row.maps, kBlockChannels);
-  const Cut columns(row.columns, kMostColumns[maps.size(0) - 1]);
+  const Cut columns(row.columns, most_columns(static_cast<int>(maps.size(0))));
   const std::int64_t step =
       maps.parts() == 1 ? std::max<std::int64_t>(row.channels, 1) : channels_at_once(row, columns.size(0));
   for (std::int64_t k = 0; k < columns.parts(); ++k) {
-    const T* in = row.in + columns.first(k) * row.column_stride;
+    const T* in = row.in + row.first_channel * row.channel_stride + columns.first(k) * row.column_stride;
     T* out = row.out + columns.first(k) * row.out_stride;
     for (std::int64_t c = 0; c == 0 || c < row.channels; c += step) {
       for (std::int64_t b = 0; b < maps.parts(); ++b) {
         const std::int64_t map = maps.first(b), height = maps.size(b);
         const auto block = kBlocks<CorrelateBlock, T>[height - 1][columns.size(k) - 1];
-        const T* weights = row.weights + (map * row.channels + c * height) * row.kernel_area;
+        const T* weights =
+            row.weights + (map * row.all_channels + (row.first_channel + c) * height) * row.kernel_area;
         for (std::int64_t lane = 0; lane < kLanes<T>; lane += hn::Lanes(Lanes<T>()))
           block(row, {in + c * row.channel_stride + lane, weights, std::min(step, row.channels - c), c > 0},
                 row.bias ? row.bias + map : nullptr, out + map * row.map_stride + lane);
@@ -161,7 +167,7 @@ struct AccumulateBlock {
         sums[m][n] = hn::Load(d, band.sums + m * band.sums_stride + taps[n].weight * kLanes<T> + lane);
 
     const std::int64_t map_stride = band.map_stride, x_step = of_unknown_size(band.column_step * kLanes<T>);
-    for (std::int64_t column = 0; column < band.columns;) {
+    for (std::int64_t column = band.column_begin; column < band.column_end;) {
       // Columns that every tap reads inside x go together, the others one by one: there, taps outside read
       // zeros.
       const bool interior = column == band.interior_begin && column < band.interior_end;
@@ -210,13 +216,15 @@ struct AccumulateBlock {
 
 template <class T>
 void accumulate(const WeightGradBand<T>& band) {
-  const Cut cut(band.tap_count, kMostColumns[band.maps - 1]);
+  const Cut cut(band.tap_count, most_columns(static_cast<int>(band.maps)));
   for (std::int64_t k = 0; k < cut.parts(); ++k) {
     const auto block = kBlocks<AccumulateBlock, T>[band.maps - 1][cut.size(k) - 1];
     for (std::int64_t lane = 0; lane < kLanes<T>; lane += hn::Lanes(Lanes<T>()))
       block(band, band.taps + cut.first(k), lane);
   }
 }
+
+std::int64_t block_channels_here() { return kBlockChannels; }
 
 void correlate_float(const CorrelationRow<float>& row) { correlate(row); }
 void correlate_double(const CorrelationRow<double>& row) { correlate(row); }
@@ -230,10 +238,13 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace adjoint::kernels {
 
+HWY_EXPORT(block_channels_here);
 HWY_EXPORT(correlate_float);
 HWY_EXPORT(correlate_double);
 HWY_EXPORT(accumulate_float);
 HWY_EXPORT(accumulate_double);
+
+std::int64_t block_channels() { return HWY_DYNAMIC_DISPATCH(block_channels_here)(); }
 
 template <>
 void correlate_row(const CorrelationRow<float>& row) {

@@ -74,8 +74,8 @@ TapOrder tap_order(const PlaneConvolution& convolution);
 /// The segments of the tile kernel, tap_order(convolution).segment_count.
 void list_segments(const PlaneConvolution& convolution, const WeightSteps& steps, Segment* segments);
 
-/// c[r, :] = start[r, :] + sum_k a[begins[r] + offsets[k]] b[k, :] for r < rows and k < depth. A row of b
-/// and c is one register or several, at most kMostVectors.
+/// c[r, :] = start[:] + sum_k a[begins[r] + offsets[k]] b[k, :] for r < rows and k < depth. A row of b and c
+/// is one register or several, at most kMostVectors.
 template <class T>
 struct IndexedProduct {
   static constexpr std::int64_t kMostVectors = 3;
@@ -83,12 +83,13 @@ struct IndexedProduct {
   const std::int64_t *begins, *offsets;
   std::int64_t rows, depth;
   const T* b;
-  const T* start;          // null for zeros
-  std::int64_t start_row;  // from start[r, :] to start[r + 1, :]
+  const T* start;  // null for zeros
   T* c;
+  bool add = false;  // the sum to c's former values
 };
 
-/// dy [rows, positions] and shifted copies of the sources of some images, so many elements apart.
+/// dy [rows, positions] and shifted copies of the sources of some images, so many elements apart; rows of dy
+/// are PlaneConvolution::out_stride apart.
 template <class T>
 struct CopiedImages {
   std::int64_t count;
@@ -221,7 +222,8 @@ inline std::int64_t bands_of(const PlaneConvolution& c, std::int64_t work) {
   return chunks_of(work, c.out_height * c.row_step / std::max(4 * shared_rows, c.row_step));
 }
 
-/// The weight gradient of one group of channels: dy and x of its first image, images so many elements apart.
+/// The weight gradient of one group of channels: dy and x of its first image, images so many elements apart,
+/// and rows of dy c.out_stride.
 template <class T>
 struct WeightGrad {
   PlaneConvolution c;

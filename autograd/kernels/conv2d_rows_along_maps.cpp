@@ -103,12 +103,13 @@ struct MapPanels {
   }
 };
 
-/// panels[p][k, m] = from[m of panel p, k] for k < size.
+/// panels[p][k, m] = from[m of panel p, k] for k < size; from's rows are so far apart.
 template <class T>
-void transpose_panel(const MapPanels& maps, std::int64_t index, const T* from, std::int64_t size, T* panels) {
+void transpose_panel(const MapPanels& maps, std::int64_t index, const T* from, std::int64_t from_row,
+                     std::int64_t size, T* panels) {
   const auto panel = maps.panel(index);
-  row_kernels<T>().transpose(from + panel.first * size, size, panel.maps, size, panels + panel.first * size,
-                             panel.vectors * maps.vector_size);
+  row_kernels<T>().transpose(from + panel.first * from_row, from_row, panel.maps, size,
+                             panels + panel.first * size, panel.vectors * maps.vector_size);
 }
 
 // Under a kernel that reaches far past the sides of its source, an output column leaves out the taps that
@@ -171,8 +172,7 @@ void correlate_by_columns(const PlaneConvolution& c, const PaddedPlanes<T>& plan
                                  (planes.weight(0, 1, 0) - planes.weight(0, 0, 0)) * columns);
   tile.segments = segments.get();
   tile.segment_count = c.out_height;
-  tile.start = accumulate ? Start::array : Start::zero;
-  tile.start_row = tile.c_row;
+  tile.add = accumulate;
   for (std::int64_t s = 0; s < sources; ++s)
     for (std::int64_t v = 0; v < c.tap_columns; ++v) {
       const Piece inside = columns_inside(c, v);
@@ -180,7 +180,6 @@ void correlate_by_columns(const PlaneConvolution& c, const PaddedPlanes<T>& plan
       tile.a = image + planes.offset(s, 0) + v * c.column_dilation + inside.begin * tile.a_step;
       tile.b = dy_t + inside.begin * columns;
       tile.c = dw_t + planes.weight(s, 0, v) * columns;
-      tile.start_values = tile.c;
       row_kernels<T>().run_rows(c.tap_rows, vectors, tile);
     }
 }
@@ -283,7 +282,7 @@ void convolve_along_maps(const PlaneConvolution& c, bool flip, std::int64_t batc
                             panel_start, out_t.get());
       else
         kernels.indexed_product({image_planes, planes.positions(), planes.taps(), part.positions(), c.taps(),
-                                 panels + column * c.taps(), panel_start, 0, out_t.get()},
+                                 panels + column * c.taps(), panel_start, out_t.get()},
                                 panel.vectors);
       kernels.transpose_exactly(
           out_t.get(), panel.vectors * maps.vector_size, part.positions(), panel.maps,
@@ -302,7 +301,8 @@ void forward_along_maps(const Conv2dSizes& s, const T* x, const T* w, const T* b
   const Scratch<T> panels(s.groups * group_size), start(bias == nullptr ? 0 : s.groups * maps.columns());
   parallel_for(s.groups * maps.count, s.groups * group_size * kElementWork, [&](std::int64_t i) {
     const std::int64_t g = i / maps.count;
-    transpose_panel(maps, i % maps.count, w + g * c.rows * c.taps(), c.taps(), panels.get() + g * group_size);
+    transpose_panel(maps, i % maps.count, w + g * c.rows * c.taps(), c.taps(), c.taps(),
+                    panels.get() + g * group_size);
   });
   for (std::int64_t g = 0; g < s.groups && bias != nullptr; ++g) {
     T* group_start = start.get() + g * maps.columns();
@@ -339,7 +339,8 @@ void weight_grad_along_maps(const WeightGrad<T>& job, std::int64_t chunks, std::
   const Scratch<T> dy_t(job.batch * dy_t_image);
   parallel_for(job.batch, job.batch * dy_t_image * kElementWork, [&](std::int64_t n) {
     for (std::int64_t p = 0; p < maps.count; ++p)
-      transpose_panel(maps, p, job.dy + n * job.dy_image, c.positions(), dy_t.get() + n * dy_t_image);
+      transpose_panel(maps, p, job.dy + n * job.dy_image, c.out_stride, c.positions(),
+                      dy_t.get() + n * dy_t_image);
   });
   parallel_for(chunks, work, [&](std::int64_t chunk) {
     const Piece sources = piece(c.sources, chunks, chunk);
@@ -356,10 +357,9 @@ void weight_grad_along_maps(const WeightGrad<T>& job, std::int64_t chunks, std::
           correlate_by_columns(c, planes, sources.size(), image_planes, panel_dy_t, panel.vectors, n > 0,
                                sums);
         else
-          kernels.indexed_product(
-              {image_planes, planes.taps(), planes.positions(), taps, c.positions(), panel_dy_t,
-               n > 0 ? sums : nullptr, panel.vectors * maps.vector_size, sums},
-              panel.vectors);
+          kernels.indexed_product({image_planes, planes.taps(), planes.positions(), taps, c.positions(),
+                                   panel_dy_t, nullptr, sums, n > 0},
+                                  panel.vectors);
       }
     }
     for (std::int64_t p = 0; p < maps.count; ++p) {

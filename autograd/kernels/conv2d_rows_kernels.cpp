@@ -3,6 +3,8 @@
 #include <array>
 
 #include "autograd/kernels/conv2d_rows.h"
+#include "autograd/kernels/long_sums.h"
+#include "autograd/kernels/scratch.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "autograd/kernels/conv2d_rows_kernels.cpp"
@@ -16,11 +18,14 @@ HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels::HWY_NAMESPACE {
 namespace {
 
-// Four taps are summed up together; beside their values, kCorrelateRows x 4 accumulators fit the registers.
+// Four taps are summed up together; beside their values and one of dy, kCorrelateRows x 4 sums fit the
+// registers.
 constexpr int kCorrelateTaps = 4;
-constexpr int kCorrelateRows = HWY_MAX_BYTES == 64 ? 6 : HWY_MAX_BYTES == 32 ? 2 : 1;
+constexpr int kCorrelateRows = most_rows(6, kCorrelateTaps, kCorrelateTaps + 1);
+// Registers of positions added up before their lanes are.
+constexpr std::int64_t kCorrelateVectors = 256;
 // Rows of a tile of an indexed product.
-constexpr int kIndexedRows = HWY_MAX_BYTES == 64 ? 8 : 4;
+constexpr int kIndexedRows = most_rows(8, 3, 3 + 1);
 
 /// p[i kStep] for the i of `inside`, the others 0; reads nothing else.
 template <int kStep, class T>
@@ -136,10 +141,10 @@ void convolve(const PlaneConvolution& c, const WeightSteps& steps, const Segment
   }
 }
 
-/// sums[r * sums_row + k] = sum of dy[r, p] copies[begins[k] + p] over images and positions p, for kRows rows
-/// and the first kTaps of kCorrelateTaps taps; unspecified for the others.
+/// sums[r * sums_row + k] = sum of dy[r, p] copies[begins[k] + p] over images and positions p, for kRows
+/// rows, dy_row apart, and the first kTaps of kCorrelateTaps taps; unspecified for the others.
 template <int kRows, int kTaps, class T>
-void correlate_tile(const CopiedImages<T>& images, std::int64_t positions,
+void correlate_tile(const CopiedImages<T>& images, std::int64_t positions, std::int64_t dy_row,
                     const std::int64_t (&begins)[kCorrelateTaps], T* sums, std::int64_t sums_row) {
   using V = hn::Vec<Tag<T>>;
   const Tag<T> d;
@@ -156,7 +161,7 @@ void correlate_tile(const CopiedImages<T>& images, std::int64_t positions,
       for (int k = 0; k < kTaps; ++k) tap_values[k] = load(values[k] + p);
       HWY_UNROLL(6)
       for (int r = 0; r < kRows; ++r) {
-        const V dy_values = load(dy + r * positions + p);
+        const V dy_values = load(dy + r * dy_row + p);
         HWY_UNROLL(4)
         for (int k = 0; k < kTaps; ++k) sum[r][k] = hn::MulAdd(dy_values, tap_values[k], sum[r][k]);
       }
@@ -174,20 +179,21 @@ void correlate_tile(const CopiedImages<T>& images, std::int64_t positions,
 
 /// kRows rows of dw.
 template <int kRows, class T>
-void correlate_rows(const CopiedImages<T>& images, std::int64_t positions, const std::int64_t* tap_begins,
-                    std::int64_t taps, bool accumulate, T* dw, std::int64_t dw_row) {
+void correlate_rows(const CopiedImages<T>& images, std::int64_t positions, std::int64_t dy_row,
+                    const std::int64_t* tap_begins, std::int64_t taps, bool accumulate, T* dw,
+                    std::int64_t dw_row) {
   for (std::int64_t tap = 0; tap < taps; tap += kCorrelateTaps) {
     std::int64_t begins[kCorrelateTaps];
     for (int k = 0; k < kCorrelateTaps; ++k) begins[k] = tap_begins[std::min(tap + k, taps - 1)];
     const std::int64_t count = std::min<std::int64_t>(taps - tap, kCorrelateTaps);
     if (count == kCorrelateTaps && !accumulate) {
-      correlate_tile<kRows, kCorrelateTaps>(images, positions, begins, dw + tap, dw_row);
+      correlate_tile<kRows, kCorrelateTaps>(images, positions, dy_row, begins, dw + tap, dw_row);
       continue;
     }
     HWY_ALIGN T sums[kRows * kCorrelateTaps];
     // One tap is left over by every kernel that is a square of an odd size.
     const auto tile = count == 1 ? correlate_tile<kRows, 1, T> : correlate_tile<kRows, kCorrelateTaps, T>;
-    tile(images, positions, begins, sums, kCorrelateTaps);
+    tile(images, positions, dy_row, begins, sums, kCorrelateTaps);
     for (int r = 0; r < kRows; ++r)
       for (std::int64_t k = 0; k < count; ++k) {
         T& to = dw[r * dw_row + tap + k];
@@ -205,13 +211,19 @@ template <class T>
 void correlate(const PlaneConvolution& c, const CopiedImages<T>& images, const std::int64_t* tap_begins,
                std::int64_t taps, bool accumulate, T* dw) {
   static constexpr auto kFunctions = correlate_functions<T>(std::make_index_sequence<kCorrelateRows>());
-  const std::int64_t tiles = divide_up(c.rows, kCorrelateRows);
-  for (std::int64_t t = 0; t < tiles; ++t) {
-    const Piece rows = piece(c.rows, tiles, t);
-    CopiedImages<T> of_rows = images;
-    of_rows.dy += rows.begin * c.positions();
-    kFunctions[static_cast<std::size_t>(rows.size() - 1)](of_rows, c.positions(), tap_begins, taps,
-                                                          accumulate, dw + rows.begin * c.taps(), c.taps());
+  const std::int64_t tiles = divide_up(c.rows, kCorrelateRows),
+                     bands = divide_up(c.positions(), kCorrelateVectors * kVectorSize<T>);
+  for (std::int64_t band = 0; band < bands; ++band) {
+    const Piece positions = piece(c.positions(), bands, band);
+    for (std::int64_t t = 0; t < tiles; ++t) {
+      const Piece rows = piece(c.rows, tiles, t);
+      CopiedImages<T> part = images;
+      part.dy += rows.begin * c.out_stride + positions.begin;
+      part.copies += positions.begin;
+      kFunctions[static_cast<std::size_t>(rows.size() - 1)](part, positions.size(), c.out_stride, tap_begins,
+                                                            taps, accumulate || band > 0,
+                                                            dw + rows.begin * c.taps(), c.taps());
+    }
   }
 }
 
@@ -222,10 +234,8 @@ void indexed_tile(const IndexedProduct<T>& product, std::int64_t row, Piece dept
   constexpr std::int64_t kColumns = kVectors * kVectorSize<T>;
   const Tag<T> d;
   T* c = product.c + row * kColumns;
-  const bool first = depth.begin == 0;
-  const std::int64_t start_row = first ? product.start_row : kColumns;
-  const T* start = first && product.start != nullptr ? product.start + row * start_row : c;
-  const bool from_zero = first && product.start == nullptr;
+  const bool start = depth.begin == 0 && product.start != nullptr;
+  const bool add = depth.begin > 0 || product.add;
   const T* a[kRows];
   V sum[kRows][kVectors];
   HWY_UNROLL(8)
@@ -233,7 +243,7 @@ void indexed_tile(const IndexedProduct<T>& product, std::int64_t row, Piece dept
     a[r] = product.a + product.begins[row + r];
     HWY_UNROLL(3)
     for (int v = 0; v < kVectors; ++v)
-      sum[r][v] = from_zero ? hn::Zero(d) : hn::LoadU(d, start + r * start_row + v * kVectorSize<T>);
+      sum[r][v] = start ? hn::LoadU(d, product.start + v * kVectorSize<T>) : hn::Zero(d);
   }
   const T* b = product.b + depth.begin * kColumns;
   for (std::int64_t k = depth.begin; k < depth.end; ++k, b += kColumns) {
@@ -250,7 +260,10 @@ void indexed_tile(const IndexedProduct<T>& product, std::int64_t row, Piece dept
   }
   HWY_UNROLL(8)
   for (int r = 0; r < kRows; ++r) HWY_UNROLL(3)
-  for (int v = 0; v < kVectors; ++v) hn::StoreU(sum[r][v], d, c + r * kColumns + v * kVectorSize<T>);
+  for (int v = 0; v < kVectors; ++v) {
+    T* const to = c + r * kColumns + v * kVectorSize<T>;
+    hn::StoreU(add ? hn::Add(sum[r][v], hn::LoadU(d, to)) : sum[r][v], d, to);
+  }
 }
 
 template <int kVectors, class T, std::size_t... kIndex>
@@ -260,9 +273,25 @@ constexpr auto indexed_tiles(std::index_sequence<kIndex...>) {
 
 template <int kVectors, class T>
 void indexed_product(const IndexedProduct<T>& product) {
+  if (product.depth > kSumOfShortSums) {
+    constexpr std::int64_t kColumns = kVectors * kVectorSize<T>;
+    const Scratch<T> sums(product.rows * kColumns);
+    IndexedProduct<T> first = product, second = product;
+    first.depth /= 2;
+    second.offsets += first.depth;
+    second.b += first.depth * kColumns;
+    second.depth -= first.depth;
+    second.start = nullptr;
+    second.add = false;
+    second.c = sums.get();
+    indexed_product<kVectors>(first);
+    indexed_product<kVectors>(second);
+    return add_to(product.rows * kColumns, sums.get(), product.c);
+  }
   static constexpr auto kTiles = indexed_tiles<kVectors, T>(std::make_index_sequence<kIndexedRows>());
-  // So much of b stays in the first-level cache.
-  constexpr std::int64_t kDepth = 16384 / (kVectors * kVectorSize<T> * static_cast<std::int64_t>(sizeof(T)));
+  // So much of b stays in the first-level cache, and is no more than a short sum.
+  constexpr std::int64_t kDepth =
+      std::min<std::int64_t>(16384 / (kVectors * kVectorSize<T> * static_cast<std::int64_t>(sizeof(T))), 512);
   const std::int64_t bands = divide_up(product.depth, kDepth), tiles = divide_up(product.rows, kIndexedRows);
   for (std::int64_t band = 0; band < bands; ++band)
     for (std::int64_t t = 0; t < tiles; ++t) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "autograd/kernels/conv2d_rows.h"
+#include "autograd/kernels/long_sums.h"
 #include "autograd/kernels/parallel.h"
 #include "autograd/kernels/scratch.h"
 
@@ -56,9 +57,42 @@ void weight_grad_along_positions(const WeightGrad<T>& job, Piece sources) {
   }
 }
 
+/// Half of the job's images, of an only image's output rows, or of an only row's columns.
+template <class T>
+WeightGrad<T> half(const WeightGrad<T>& job, std::int64_t index) {
+  WeightGrad<T> part = job;
+  PlaneConvolution& c = part.c;
+  if (job.batch > 1) {
+    const Piece images = piece(job.batch, 2, index);
+    part.batch = images.size();
+    part.dy += images.begin * job.dy_image;
+    part.x += images.begin * job.x_image;
+  } else if (c.out_height > 1) {
+    const Piece rows = piece(c.out_height, 2, index);
+    part.dy += rows.begin * c.out_width;
+    c = c.band(rows);
+  } else {
+    const Piece columns = piece(c.out_width, 2, index);
+    part.dy += columns.begin;
+    c.out_width = columns.size();
+    c.column_offset += columns.begin * c.column_step;
+  }
+  return part;
+}
+
+/// Images are added to dw one after the other, and for each its positions in short sums.
 template <class T>
 void weight_grad_group(const WeightGrad<T>& job) {
   const PlaneConvolution& c = job.c;
+  if (job.batch > kShortSum || job.batch * c.positions() > kSumOfShortSums) {
+    const std::int64_t size = c.rows * c.taps();
+    WeightGrad<T> first = half(job, 0), second = half(job, 1);
+    const Scratch<T> more(size);
+    second.dw = more.get();
+    weight_grad_group(first);
+    weight_grad_group(second);
+    return add_to(size, more.get(), job.dw);
+  }
   const std::int64_t work = job.batch * c.rows * c.taps() * c.positions();
   const std::int64_t chunks = chunks_of(work, std::min(c.sources, c.taps() / kFewestTaps));
   if (weight_grad_pays_along_maps(c, images_at_once(job), row_kernels<T>().vector_size))
@@ -68,11 +102,23 @@ void weight_grad_group(const WeightGrad<T>& job) {
   });
 }
 
-/// dw (+)= one image's part, for one group.
+/// dw of `count` images' part of one group, product by product.
 template <class T>
-void weight_grad_directly(const Conv2dSizes& s, const T* dy, const T* x, bool accumulate, T* dw) {
-  if (!accumulate) std::fill_n(dw, GroupSizes(s).w, T(0));
-  for_each_product(s, [&](auto iy, auto ix, auto iw) { dw[iw] += dy[iy] * x[ix]; });
+void weight_grad_directly(const Conv2dSizes& s, std::int64_t count, const T* dy, const T* x, T* dw) {
+  const GroupSizes group(s);
+  if (count > kShortSum / (s.out_height * s.out_width) && count > 1) {
+    const std::int64_t first = count / 2;
+    const Scratch<T> more(group.w);
+    weight_grad_directly(s, first, dy, x, dw);
+    weight_grad_directly(s, count - first, dy + first * s.groups * group.y, x + first * s.groups * group.x,
+                         more.get());
+    return add_to(group.w, more.get(), dw);
+  }
+  std::fill_n(dw, group.w, T(0));
+  for (std::int64_t n = 0; n < count; ++n)
+    for_each_product(s, [&](auto iy, auto ix, auto iw) {
+      dw[iw] += dy[n * s.groups * group.y + iy] * x[n * s.groups * group.x + ix];
+    });
 }
 
 }  // namespace
@@ -83,13 +129,13 @@ void conv2d_weight_grad_rows(const Conv2dSizes& s, const T* dy, const T* x, T* d
   const GroupSizes group(s);
   if (s.batch == 0) return static_cast<void>(std::fill_n(dw, s.groups * group.w, T(0)));
   parallel_for(s.groups, s.batch * s.groups * group.products, [&](std::int64_t g) {
-    if (group.products > kFewProducts)
-      return weight_grad_group(WeightGrad<T>{c, s.flip, s.batch, s.groups * group.y, s.groups * group.x,
-                                             dy + g * group.y, x + g * group.x, dw + g * group.w});
-    for (std::int64_t n = 0; n < s.batch; ++n) {
-      const std::int64_t i = n * s.groups + g;
-      weight_grad_directly(s, dy + i * group.y, x + i * group.x, n > 0, dw + g * group.w);
-    }
+    const T *group_dy = dy + g * group.y, *group_x = x + g * group.x;
+    T* group_dw = dw + g * group.w;
+    if (group.products <= kFewProducts)
+      weight_grad_directly(s, s.batch, group_dy, group_x, group_dw);
+    else
+      weight_grad_group(WeightGrad<T>{c, s.flip, s.batch, s.groups * group.y, s.groups * group.x, group_dy,
+                                      group_x, group_dw});
   });
 }
 

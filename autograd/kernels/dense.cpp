@@ -8,6 +8,7 @@
 #include "autograd/kernels/chunks.h"
 #include "autograd/kernels/gemm.h"
 #include "autograd/kernels/lanes.h"
+#include "autograd/kernels/long_sums.h"
 #include "autograd/kernels/parallel.h"
 #include "autograd/kernels/scratch.h"
 #include "autograd/kernels/tile.h"
@@ -113,7 +114,7 @@ void run_panel(const ImageProduct<T>& product, Piece columns) {
   tile.b = product.x_rows + columns.begin - product.first_column;
   tile.b_step = product.x_step;
   tile.b_vector = tile.c_vector = kVectorSize<T>;
-  tile.c_row = tile.start_row = product.inputs;
+  tile.c_row = product.inputs;
   const std::int64_t vectors = divide_up(columns.size(), kVectorSize<T>);
   tile.last_count = columns.size() - (vectors - 1) * kVectorSize<T>;
 
@@ -128,15 +129,14 @@ void run_panel(const ImageProduct<T>& product, Piece columns) {
     const Piece rows = piece(product.outputs, tiles, t);
     tile.a = product.dy + rows.begin * kLanes<T>;
     tile.c = product.dw + rows.begin * product.inputs + columns.begin;
-    tile.start_values = tile.c;
-    tile.start = product.accumulate ? Start::array : Start::zero;
+    tile.add = product.accumulate;
     const auto run_segments = [&](const Segment* first, std::int64_t count, std::int64_t depth) {
       if (count == 0 || depth == 0) return;
       tile.segments = first;
       tile.segment_count = count;
       tile.depth = depth;
       run_tile(static_cast<int>(rows.size()), static_cast<int>(vectors), tile);
-      tile.start = Start::array;
+      tile.add = true;
     };
     run_segments(segments, full_blocks, kLanes<T>);
     run_segments(&partial, 1, product.images % kLanes<T>);
@@ -211,6 +211,14 @@ void dense_weight_grad_rows(const DenseSizes& s, const T* dy, const T* x, T* dw)
 template <class T>
 void dense_weight_grad_lanes(const DenseSizes& s, const T* dy, const T* x, T* dw) {
   constexpr std::int64_t kChunkImages = 16 * kLanes<T>, kPanelColumns = 3 * kLanes<T>;
+  if (s.batch > kSumOfShortSums) {
+    const std::int64_t half = lane_blocks<T>(s.batch / 2) * kLanes<T>, size = s.inputs * s.outputs;
+    const Scratch<T> more(size);
+    dense_weight_grad_lanes({half, s.inputs, s.outputs}, dy, x, dw);
+    dense_weight_grad_lanes({s.batch - half, s.inputs, s.outputs}, dy + half * s.outputs, x + half * s.inputs,
+                            more.get());
+    return add_to(size, more.get(), dw);
+  }
   if (s.batch == 0) std::fill_n(dw, s.outputs * s.inputs, T(0));
   const auto& kernels = table<T>();
   const std::int64_t panels = divide_up(s.inputs, kPanelColumns);

@@ -2,11 +2,13 @@
 // transposed B: dot products along contiguous rows, nothing is copied. Everything else: tiles held in
 // registers. B's columns are cut into panels of a few vectors; a panel
 // is copied to be contiguous where it is read often enough to pay, and where B is transposed. A is read in
-// place.
+// place. A great depth is cut into pieces, each a product of its own; these are added up as a tree.
 #include "autograd/kernels/gemm.h"
 
 #include <algorithm>
 
+#include "autograd/kernels/chunks.h"
+#include "autograd/kernels/long_sums.h"
 #include "autograd/kernels/parallel.h"
 #include "autograd/kernels/scratch.h"
 #include "autograd/kernels/tile.h"
@@ -30,15 +32,17 @@ struct GemmJob {
   const T *a, *b, *start;  // C's beginning is start[r * start_row + j], or 0 when start is null
   std::int64_t start_row;
   T* c;
+  Piece depth;  // of which C is the product
 };
 
 enum class GemmWay { outer_product, dot_products, tiles };
 
-/// How a product is cut into chunks that different threads may take: blocks of rows times groups of panels, a
-/// panel being a few vectors of columns.
+/// How a product, or a piece of its depth, is cut into chunks that different threads may take: blocks of rows
+/// times groups of panels, a panel being a few vectors of columns.
 struct GemmPlan {
   GemmWay way;
   std::int64_t row_blocks, panels, groups;
+  std::int64_t chunks() const { return row_blocks * groups; }
 };
 
 /// The functions as compiled for one instruction set.
@@ -61,6 +65,7 @@ constexpr std::int64_t kGroupPanels = 8;   // Panels that share one packed block
 constexpr std::int64_t kFewestChunks = 4;  // For the threads; smaller products have one panel in a group.
 constexpr std::int64_t kDotColumns = 64;   // Columns per chunk of dot products.
 constexpr int kDotRows = 4;
+constexpr std::int64_t kDotVectors = 256;  // Of the depth, added up before their lanes are.
 
 template <class T>
 GemmPlan plan(const GemmSizes& sizes) {
@@ -100,15 +105,15 @@ void run_outer_product(const GemmJob<T>& job, const GemmPlan& plan, std::int64_t
   }
 }
 
-/// All rows times kColumns columns from `column` on, the last of them repeated where there are fewer:
-/// sums[r * kColumns + j].
+/// kRows rows from `row` on times kColumns columns from `column` on, the last of them repeated where there
+/// are fewer, over a piece of the depth: sums[r * kColumns + j].
 template <int kRows, int kColumns, class T>
-void dot_products(const GemmJob<T>& job, std::int64_t column, T* sums) {
+void dot_products(const GemmJob<T>& job, std::int64_t row, std::int64_t column, Piece depth, T* sums) {
   using V = hn::Vec<Tag<T>>;
   const Tag<T> d;
-  const std::int64_t depth = job.sizes.depth;
-  const T* b[kColumns];
-  for (int j = 0; j < kColumns; ++j) b[j] = job.b + std::min(column + j, job.sizes.columns - 1) * depth;
+  const T *a = job.a + row * job.sizes.depth + depth.begin, *b[kColumns];
+  for (int j = 0; j < kColumns; ++j)
+    b[j] = job.b + std::min(column + j, job.sizes.columns - 1) * job.sizes.depth + depth.begin;
   V sum[kRows][kColumns];
   HWY_UNROLL(4)
   for (int r = 0; r < kRows; ++r) HWY_UNROLL(8)
@@ -116,7 +121,7 @@ void dot_products(const GemmJob<T>& job, std::int64_t column, T* sums) {
   const auto add_products = [&](std::int64_t k, auto load) HWY_ATTR {
     V a_values[kRows];
     HWY_UNROLL(4)
-    for (int r = 0; r < kRows; ++r) a_values[r] = load(job.a + r * depth + k);
+    for (int r = 0; r < kRows; ++r) a_values[r] = load(a + r * job.sizes.depth + k);
     HWY_UNROLL(8)
     for (int j = 0; j < kColumns; ++j) {
       const V b_values = load(b[j] + k);
@@ -125,25 +130,35 @@ void dot_products(const GemmJob<T>& job, std::int64_t column, T* sums) {
     }
   };
   std::int64_t k = 0;
-  for (; k + kVectorSize<T> <= depth; k += kVectorSize<T>)
+  for (; k + kVectorSize<T> <= depth.size(); k += kVectorSize<T>)
     add_products(k, [&](const T* p) HWY_ATTR { return hn::LoadU(d, p); });
-  if (k < depth) add_products(k, [&](const T* p) HWY_ATTR { return load_first(d, p, depth - k); });
+  if (k < depth.size())
+    add_products(k, [&](const T* p) HWY_ATTR { return load_first(d, p, depth.size() - k); });
   HWY_UNROLL(4)
   for (int r = 0; r < kRows; ++r) HWY_UNROLL(2)
   for (int j = 0; j < kColumns; j += 4)
     store_sums(d, sum[r][j], sum[r][j + 1], sum[r][j + 2], sum[r][j + 3], sums + r * kColumns + j);
 }
 
-/// All rows of one piece of columns.
-template <int kRows, int kColumns, class T>
-void run_dot_products(const GemmJob<T>& job, Piece columns) {
+/// kRows rows from `row` on of one piece of columns.
+template <int kRows, class T>
+void run_dot_products(const GemmJob<T>& job, std::int64_t row, Piece columns) {
+  constexpr int kColumns = fits_registers(kRows * 8, kRows + 1) ? 8 : 4;
+  const std::int64_t blocks =
+      std::max<std::int64_t>(1, divide_up(job.depth.size(), kDotVectors * kVectorSize<T>));
   for (std::int64_t column = columns.begin; column < columns.end; column += kColumns) {
-    HWY_ALIGN T sums[kRows * kColumns];
-    dot_products<kRows, kColumns>(job, column, sums);
+    HWY_ALIGN T sums[kRows * kColumns], more[kRows * kColumns];
+    for (std::int64_t block = 0; block < blocks; ++block) {
+      const Piece depth = piece(job.depth.size(), blocks, block);
+      dot_products<kRows, kColumns>(job, row, column,
+                                    {job.depth.begin + depth.begin, job.depth.begin + depth.end},
+                                    block == 0 ? sums : more);
+      if (block > 0) add_to(kRows * kColumns, more, sums);
+    }
     const std::int64_t count = std::min<std::int64_t>(columns.end - column, kColumns);
     for (std::int64_t r = 0; r < kRows; ++r) {
-      const T* start = job.start + r * job.start_row + column;
-      T* c = job.c + r * job.sizes.columns + column;
+      const T* start = job.start + (row + r) * job.start_row + column;
+      T* c = job.c + (row + r) * job.sizes.columns + column;
       for (std::int64_t j = 0; j < count; ++j)
         c[j] = job.start == nullptr ? sums[r * kColumns + j] : sums[r * kColumns + j] + start[j];
     }
@@ -152,16 +167,24 @@ void run_dot_products(const GemmJob<T>& job, Piece columns) {
 
 template <class T>
 void run_dot_products(const GemmJob<T>& job, const GemmPlan& plan, std::int64_t chunk) {
+  constexpr int kMostRows = most_rows(kDotRows, 4, kDotRows);
   const Piece columns = piece(job.sizes.columns, plan.panels, chunk);
-  switch (job.sizes.rows) {
-    case 1:
-      return run_dot_products<1, 8>(job, columns);
-    case 2:
-      return run_dot_products<2, 8>(job, columns);
-    case 3:
-      return run_dot_products<3, 8>(job, columns);
-    default:
-      return run_dot_products<4, 4>(job, columns);
+  const std::int64_t blocks = divide_up(job.sizes.rows, kMostRows);
+  for (std::int64_t block = 0; block < blocks; ++block) {
+    const Piece rows = piece(job.sizes.rows, blocks, block);
+    switch (rows.size()) {
+      case 1:
+        run_dot_products<1>(job, rows.begin, columns);
+        break;
+      case 2:
+        run_dot_products<2>(job, rows.begin, columns);
+        break;
+      case 3:
+        if constexpr (kMostRows >= 3) run_dot_products<3>(job, rows.begin, columns);
+        break;
+      default:
+        if constexpr (kMostRows >= 4) run_dot_products<4>(job, rows.begin, columns);
+    }
   }
 }
 
@@ -196,7 +219,11 @@ void pack_rows(const GemmJob<T>& job, Piece rows, Piece depth, T* packed) {
   };
   if (!sizes.transpose_a)
     return pack_tiles([&](std::int64_t row, std::int64_t count, T* to) {
-      transpose_padded(job.a + row * sizes.depth + depth.begin, sizes.depth, count, depth.size(), to, count);
+      transpose(job.a + row * sizes.depth + depth.begin, sizes.depth, count, depth.size(), to, count,
+                [&](auto v, T* at, std::int64_t rest) HWY_ATTR {
+                  // What goes past a tile of one vector, the next column overwrites.
+                  count <= kVectorSize<T> ? hn::StoreU(v, Tag<T>(), at) : store_first(v, Tag<T>(), at, rest);
+                });
     });
   // Along A's rows, so that every cache line is read once.
   const hn::CappedTag<T, kTileRows<T>> d;
@@ -234,9 +261,10 @@ void run_panel(const GemmJob<T>& job, Piece rows, Piece columns, Piece depth, co
   tile.depth = depth.size();
   tile.c_row = sizes.columns;
   tile.last_count = columns.size() - (vectors - 1) * kVectorSize<T>;
-  const bool first = depth.begin == 0;
-  tile.start = first && job.start == nullptr ? Start::zero : Start::array;
-  tile.start_row = first ? job.start_row : sizes.columns;
+  tile.add = depth.begin > job.depth.begin;
+  const bool start = !tile.add && job.start != nullptr;
+  tile.start = start ? Start::array : Start::zero;
+  tile.start_row = job.start_row;
   for (std::int64_t t = 0; t < tiles; ++t) {
     const Piece tile_rows = piece(rows.size(), tiles, t);
     const std::int64_t row = rows.begin + tile_rows.begin;
@@ -250,7 +278,7 @@ void run_panel(const GemmJob<T>& job, Piece rows, Piece columns, Piece depth, co
       tile.a = job.a + row * tile.a_row + depth.begin * tile.a_step;
     }
     tile.c = job.c + row * sizes.columns + columns.begin;
-    tile.start_values = (first ? job.start : job.c) + row * tile.start_row + columns.begin;
+    tile.start_values = start ? job.start + row * tile.start_row + columns.begin : nullptr;
     run_tile(static_cast<int>(tile_rows.size()), static_cast<int>(vectors), tile);
   }
 }
@@ -265,9 +293,10 @@ void run_tiles(const GemmJob<T>& job, const GemmPlan& plan, std::int64_t chunk) 
   const bool pack =
       panels.size() >= (sizes.transpose_a ? 2 : 4) && sizes.depth >= 64 && rows.size() >= kTileRows<T>;
   const Scratch<T> packed_rows(pack ? rows.size() * kDepthBlock + kVectorSize<T> : 0);
-  const std::int64_t depth_blocks = std::max<std::int64_t>(1, divide_up(sizes.depth, kDepthBlock));
+  const std::int64_t depth_blocks = std::max<std::int64_t>(1, divide_up(job.depth.size(), kDepthBlock));
   for (std::int64_t block = 0; block < depth_blocks; ++block) {
-    const Piece depth = piece(sizes.depth, depth_blocks, block);
+    const Piece within = piece(job.depth.size(), depth_blocks, block);
+    const Piece depth{job.depth.begin + within.begin, job.depth.begin + within.end};
     if (pack) pack_rows(job, rows, depth, packed_rows.get());
     for (std::int64_t panel = panels.begin; panel < panels.end; ++panel) {
       const Piece v = piece(vectors, plan.panels, panel);
@@ -304,6 +333,10 @@ namespace {
 
 ADJOINT_TABLES_OF_PROCESSOR(table)
 
+// A piece of the depth. C for all pieces takes little memory beside A and B, and the cost of adding these up
+// is a hundredth of what they take.
+constexpr std::int64_t kDepthPiece = 16384;
+
 template <class T>
 void run(GemmJob<T> job) {
   auto& sizes = job.sizes;
@@ -316,20 +349,37 @@ void run(GemmJob<T> job) {
   }
   const auto& kernels = table<T>();
   const GemmPlan plan = kernels.plan(sizes);
-  parallel_for(plan.row_blocks * plan.groups, sizes.rows * sizes.columns * sizes.depth,
-               [&](std::int64_t chunk) { kernels.run_chunk(job, plan, chunk); });
+  // C for each piece of the depth; of all but the first, beside it.
+  const std::int64_t pieces = std::max<std::int64_t>(1, divide_up(sizes.depth, kDepthPiece));
+  const std::int64_t size = sizes.rows * sizes.columns;
+  const Scratch<T> others((pieces - 1) * size);
+  const auto c_of = [&](std::int64_t p) { return p == 0 ? job.c : others.get() + (p - 1) * size; };
+  parallel_for(plan.chunks() * pieces, size * sizes.depth, [&](std::int64_t chunk) {
+    const std::int64_t p = chunk / plan.chunks();
+    GemmJob<T> part = job;
+    part.depth = piece(sizes.depth, pieces, p);
+    part.c = c_of(p);
+    if (p > 0) part.start = nullptr;
+    kernels.run_chunk(part, plan, chunk % plan.chunks());
+  });
+  if (pieces == 1) return;
+  for_chunks(size, size * pieces * kElementWork, [&](std::int64_t i, std::int64_t count) {
+    for (std::int64_t step = 1; step < pieces; step *= 2)
+      for (std::int64_t p = 0; p + step < pieces; p += 2 * step)
+        add_to(count, c_of(p + step) + i, c_of(p) + i);
+  });
 }
 
 }  // namespace
 
 template <class T>
 void gemm(const GemmSizes& sizes, const T* a, const T* b, T* c, bool accumulate) {
-  run(GemmJob<T>{sizes, a, b, accumulate ? c : nullptr, sizes.columns, c});
+  run(GemmJob<T>{sizes, a, b, accumulate ? c : nullptr, sizes.columns, c, {}});
 }
 
 template <class T>
 void gemm_plus_row(const GemmSizes& sizes, const T* a, const T* b, const T* addend, T* c) {
-  run(GemmJob<T>{sizes, a, b, addend, 0, c});
+  run(GemmJob<T>{sizes, a, b, addend, 0, c, {}});
 }
 
 template void gemm<float>(const GemmSizes&, const float*, const float*, float*, bool);

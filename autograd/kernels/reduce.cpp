@@ -12,6 +12,7 @@
 #include "autograd/kernels/dispatch.h"
 #include "autograd/kernels/elementwise-inl.h"
 #include "autograd/kernels/lanes.h"
+#include "autograd/kernels/long_sums.h"
 #include "autograd/kernels/parallel.h"
 #include "autograd/kernels/scratch.h"
 
@@ -202,7 +203,8 @@ template <class T>
 void reduce_axis(const Reduction<T>& f, std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* x,
                  T* y) {
   if (outer * inner == 0) return;
-  const std::int64_t piece = inner == 1 ? kChunk / 4 : std::max<std::int64_t>(kChunk / inner, 128);
+  const std::int64_t piece =
+      inner == 1 ? kChunk / 4 : std::clamp<std::int64_t>(kChunk / inner, 128, kShortSum);
   if (axis <= piece)
     return inner == 1 ? reduce_last(f, outer, axis, x, y) : reduce_pieces(f, outer, axis, inner, piece, x, y);
   const std::int64_t pieces = divide_up(axis, piece);

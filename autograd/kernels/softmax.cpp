@@ -43,6 +43,36 @@ HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels::HWY_NAMESPACE {
 namespace {
 
+/// A sum of vectors in three stages, so that its rounding error stays small however many there are.
+template <class T>
+class VectorSum {
+ public:
+  HWY_INLINE VectorSum() : sum_(hn::Zero(Tag<T>())), sums_(sum_), sums_of_sums_(sum_) {}
+  HWY_INLINE void add(Vector<T> v) {
+    sum_ = hn::Add(sum_, v);
+    count();
+  }
+  HWY_INLINE void add_product(Vector<T> a, Vector<T> b) {
+    sum_ = hn::MulAdd(a, b, sum_);
+    count();
+  }
+  HWY_INLINE Vector<T> total() const { return hn::Add(sums_of_sums_, hn::Add(sums_, sum_)); }
+
+ private:
+  HWY_INLINE void count() {
+    constexpr std::int64_t kStage = 256;
+    if (++count_ % kStage != 0) return;
+    sums_ = hn::Add(sums_, sum_);
+    sum_ = hn::Zero(Tag<T>());
+    if (count_ % (kStage * kStage) != 0) return;
+    sums_of_sums_ = hn::Add(sums_of_sums_, sums_);
+    sums_ = hn::Zero(Tag<T>());
+  }
+
+  Vector<T> sum_, sums_, sums_of_sums_;
+  std::int64_t count_ = 0;
+};
+
 // The two ways to walk along the axis, with what belongs to all of it kept in a vector: for_each calls
 // body(part, offset) for vectors that make up the axis, sum and max finish what was accumulated over them.
 
@@ -109,13 +139,13 @@ void softmax(Sizes sizes, const T* x, T* y, T* largest, T* log_sum) {
   const Tag<T> d;
   for_axes<T>(sizes, [&](const auto& axis, std::int64_t at, std::int64_t out) HWY_ATTR {
     const auto top = largest_of(axis, x + at);
-    Vector<T> sum = hn::Zero(d);
+    VectorSum<T> sums;
     axis.for_each([&](auto part, std::int64_t k) HWY_ATTR {
       const auto e = ExpNegative()(d, hn::Sub(part.load_or(x + at + k, kNever<T>), top));
       part.store(e, y + at + k);
-      sum = hn::Add(sum, e);
+      sums.add(e);
     });
-    sum = axis.sum(sum);
+    const auto sum = axis.sum(sums.total());
     const auto scale = hn::Div(hn::Set(d, T(1)), sum);
     axis.for_each([&](auto part, std::int64_t k)
                       HWY_ATTR { part.store(hn::Mul(part.load(y + at + k), scale), y + at + k); });
@@ -131,11 +161,11 @@ void log_softmax(Sizes sizes, const T* x, T* y) {
   const Tag<T> d;
   for_axes<T>(sizes, [&](const auto& axis, std::int64_t at, std::int64_t) HWY_ATTR {
     const auto top = largest_of(axis, x + at);
-    Vector<T> sum = hn::Zero(d);
+    VectorSum<T> sum;
     axis.for_each([&](auto part, std::int64_t k) HWY_ATTR {
-      sum = hn::Add(sum, ExpNegative()(d, hn::Sub(part.load_or(x + at + k, kNever<T>), top)));
+      sum.add(ExpNegative()(d, hn::Sub(part.load_or(x + at + k, kNever<T>), top)));
     });
-    const auto log_sum = Log()(d, axis.sum(sum));
+    const auto log_sum = Log()(d, axis.sum(sum.total()));
     axis.for_each([&](auto part, std::int64_t k) HWY_ATTR {
       part.store(hn::Sub(hn::Sub(part.load(x + at + k), top), log_sum), y + at + k);
     });
@@ -144,12 +174,11 @@ void log_softmax(Sizes sizes, const T* x, T* y) {
 
 template <class T>
 void softmax_grad(Sizes sizes, const T* dy, const T* y, T* dx) {
-  const Tag<T> d;
   for_axes<T>(sizes, [&](const auto& axis, std::int64_t at, std::int64_t) HWY_ATTR {
-    Vector<T> dot = hn::Zero(d);
+    VectorSum<T> sum;
     axis.for_each([&](auto part, std::int64_t k)
-                      HWY_ATTR { dot = hn::MulAdd(part.load(dy + at + k), part.load(y + at + k), dot); });
-    dot = axis.sum(dot);
+                      HWY_ATTR { sum.add_product(part.load(dy + at + k), part.load(y + at + k)); });
+    const auto dot = axis.sum(sum.total());
     axis.for_each([&](auto part, std::int64_t k) HWY_ATTR {
       part.store(hn::Mul(part.load(y + at + k), hn::Sub(part.load(dy + at + k), dot)), dx + at + k);
     });
@@ -160,9 +189,9 @@ template <class T>
 void log_softmax_grad(Sizes sizes, const T* dy, const T* y, T* dx) {
   const Tag<T> d;
   for_axes<T>(sizes, [&](const auto& axis, std::int64_t at, std::int64_t) HWY_ATTR {
-    Vector<T> sum = hn::Zero(d);
-    axis.for_each([&](auto part, std::int64_t k) HWY_ATTR { sum = hn::Add(sum, part.load(dy + at + k)); });
-    sum = axis.sum(sum);
+    VectorSum<T> sums;
+    axis.for_each([&](auto part, std::int64_t k) HWY_ATTR { sums.add(part.load(dy + at + k)); });
+    const auto sum = axis.sum(sums.total());
     axis.for_each([&](auto part, std::int64_t k) HWY_ATTR {
       part.store(hn::NegMulAdd(ExpNegative()(d, part.load(y + at + k)), sum, part.load(dy + at + k)),
                  dx + at + k);
@@ -175,14 +204,13 @@ void target_loss(Sizes sizes, const T* x, const T* targets, const T* largest, co
   const Tag<T> d;
   for_axes<T>(sizes, [&](const auto& axis, std::int64_t at, std::int64_t out) HWY_ATTR {
     const auto top = axis.load(largest + out), logarithm = axis.load(log_sum + out);
-    Vector<T> sum = hn::Zero(d);
+    VectorSum<T> sum;
     axis.for_each([&](auto part, std::int64_t k) HWY_ATTR {
       const auto target = part.load(targets + at + k);
       const auto surprise = hn::Add(hn::Sub(top, part.load(x + at + k)), logarithm);
-      sum = hn::Add(
-          sum, hn::IfThenZeroElse(hn::Eq(target, hn::Zero(d)), hn::Mul(target, surprise)));  // 0 inf = 0 here
+      sum.add(hn::IfThenZeroElse(hn::Eq(target, hn::Zero(d)), hn::Mul(target, surprise)));  // 0 inf = 0 here
     });
-    axis.store(axis.sum(sum), loss + out);
+    axis.store(axis.sum(sum.total()), loss + out);
   });
 }
 

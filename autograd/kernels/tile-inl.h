@@ -13,6 +13,8 @@
 #include <hwy/highway.h>
 #include <utility>
 
+#include "autograd/kernels/registers-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels::HWY_NAMESPACE {
 
@@ -25,13 +27,18 @@ using Tag = hn::ScalableTag<T>;
 template <class T>
 inline constexpr std::int64_t kVectorSize = static_cast<std::int64_t>(hn::MaxLanes(Tag<T>()));
 
-// 24 or 12 accumulators beside the operands fill 32 or 16 registers. 12 are nearly as quick as 24: for
-// float64, and for old processors with fewer still, quick compilation goes first.
-template <class T>
-inline constexpr int kTileRows = HWY_MAX_BYTES == 64   ? (sizeof(T) == 4 ? 8 : 4)
-                                 : HWY_MAX_BYTES == 32 ? 4
-                                                       : 2;
 inline constexpr int kTileVectors = 3;
+
+/// The most rows, `most` or fewer, whose sums stay in registers when a row has so many, and so many vectors
+/// are read at a time.
+constexpr int most_rows(int most, int sums_of_row, int vectors) {
+  while (!fits_registers(most * sums_of_row, vectors)) --most;
+  return most;
+}
+
+// 12 sums are nearly as quick as 24: for float64 quick compilation goes first.
+template <class T>
+inline constexpr int kTileRows = most_rows(sizeof(T) == 4 ? 8 : 4, kTileVectors, kTileVectors + 1);
 
 /// Whether a masked load never touches what it masks out, so that ragged ends can be read in place.
 inline constexpr bool kMaskedLoadsAreSafe = !HWY_MEM_OPS_MIGHT_FAULT;

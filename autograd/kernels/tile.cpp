@@ -9,6 +9,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "autograd/kernels/long_sums.h"
 #include "autograd/kernels/tile-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -20,7 +21,10 @@ void run(const Tile<T>& tile) {
   using V = hn::Vec<Tag<T>>;
   const Tag<T> d;
   // Multiply-adds take 4 cycles, two at a time: fewer than 8 accumulators would wait for each other.
-  constexpr int kUnroll = kRows * kVectors >= 8 ? 1 : kRows * kVectors >= 4 ? 2 : 4;
+  constexpr auto may_unroll = [](int by) {
+    return by * kRows * kVectors < 16 && fits_registers(by * kRows * kVectors, kVectors + 1);
+  };
+  constexpr int kUnroll = may_unroll(4) ? 4 : may_unroll(2) ? 2 : 1;
   V sum[kUnroll][kRows][kVectors];
   HWY_UNROLL(4)
   for (int s = 0; s < kUnroll; ++s) HWY_UNROLL(8)
@@ -77,10 +81,12 @@ void run(const Tile<T>& tile) {
     V total = sum[0][r][v];
     HWY_UNROLL(4)
     for (int s = 1; s < kUnroll; ++s) total = hn::Add(total, sum[s][r][v]);
-    if (v < kVectors - 1)
-      hn::StoreU(total, d, c + v * c_vector);
-    else
-      store_first(total, d, c + v * c_vector, last_count);
+    T* const to = c + v * c_vector;
+    if (v < kVectors - 1) {
+      hn::StoreU(tile.add ? hn::Add(total, hn::LoadU(d, to)) : total, d, to);
+    } else {
+      store_first(tile.add ? hn::Add(total, load_first(d, to, last_count)) : total, d, to, last_count);
+    }
   }
 }
 
@@ -96,14 +102,45 @@ std::size_t index(int rows, int vectors) {
   return static_cast<std::size_t>((rows - 1) * kTileVectors + vectors - 1);
 }
 
+/// The tile as a tree of short sums: both halves of its products, the second one beside C.
+template <class T>
+void run_short_sums(int rows, int vectors, const Tile<T>& tile) {
+  if (tile.segment_count * tile.depth <= kShortSum) return kFunctions<T>[index(rows, vectors)](tile);
+  HWY_ALIGN T sums[kTileRows<T> * kTileVectors * kVectorSize<T>];
+  Tile<T> first = tile, second = tile;
+  if (tile.segment_count > 1) {
+    first.segment_count /= 2;
+    second.segments += first.segment_count;
+    second.segment_count -= first.segment_count;
+  } else {
+    first.depth /= 2;
+    second.a += first.depth * tile.a_step;
+    second.b += first.depth * tile.b_step;
+    second.depth -= first.depth;
+  }
+  second.start = Start::zero;
+  second.add = false;
+  second.c = sums;
+  second.c_vector = kVectorSize<T>;
+  second.c_row = kTileVectors * kVectorSize<T>;
+  run_short_sums(rows, vectors, first);
+  run_short_sums(rows, vectors, second);
+  const Tag<T> d;
+  for (int r = 0; r < rows; ++r)
+    for (int v = 0; v < vectors; ++v) {
+      const auto more = hn::Load(d, sums + r * second.c_row + v * kVectorSize<T>);
+      T* const to = tile.c + r * tile.c_row + v * tile.c_vector;
+      if (v < vectors - 1)
+        hn::StoreU(hn::Add(hn::LoadU(d, to), more), d, to);
+      else
+        store_first(hn::Add(load_first(d, to, tile.last_count), more), d, to, tile.last_count);
+    }
+}
+
 }  // namespace
 
-void run_tile(int rows, int vectors, const Tile<float>& tile) {
-  kFunctions<float>[index(rows, vectors)](tile);
-}
-void run_tile(int rows, int vectors, const Tile<double>& tile) {
-  kFunctions<double>[index(rows, vectors)](tile);
-}
+void run_tile(int rows, int vectors, const Tile<float>& tile) { run_short_sums(rows, vectors, tile); }
+void run_tile(int rows, int vectors, const Tile<double>& tile) { run_short_sums(rows, vectors, tile); }
 
 }  // namespace adjoint::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -17,7 +17,7 @@ struct Segment {
 /// One tile of C[r, :] = start[r, :] + sum_{s,k} A_s[r, k] B_s[k, :], its columns cut into vectors, with
 ///   A_s[r, k] = a[segments[s].a + r a_row + k a_step]
 ///   B_s[k, :] = vectors at b[segments[s].b + k b_step], b_vector apart.
-/// Every size is in elements. T is float or double.
+/// More than kShortSum products are added up as a tree. Every size is in elements. T is float or double.
 template <class T>
 struct Tile {
   const T* a;
@@ -33,6 +33,7 @@ struct Tile {
   Start start = Start::zero;
   const T* start_values = nullptr;
   std::int64_t start_row = 0;  // from start[r, :] to start[r + 1, :]; vectors are c_vector apart
+  bool add = false;            // the finished sum to C's former values
 };
 
 /// The only segment of a plain product.

@@ -1,0 +1,31 @@
+#pragma once
+// Long sums as trees of short ones. Each addition rounds, so that the error of n additions one after the
+// other grows with n. In a binary tree of short sums it grows with their length and with the logarithm of
+// their number. The trees depend on sizes alone: the same bits for any number of threads.
+
+#include <algorithm>
+#include <cstdint>
+
+namespace adjoint::kernels {
+
+/// Terms of a short sum, at most. Random rounding errors are then some 1e-6 of a float32 sum; where all terms
+/// are equal, all round the same way and the error may be 1e-5.
+inline constexpr std::int64_t kShortSum = 640;
+
+/// Products that one call of a kernel adds up where it adds up short sums one after the other.
+inline constexpr std::int64_t kSumOfShortSums = 65536;
+
+/// Halvings until n is at most `most`, which is positive.
+constexpr int levels_of_halves(std::int64_t n, std::int64_t most) {
+  int levels = 0;
+  for (; n > most; n = (n + 1) / 2) ++levels;
+  return levels;
+}
+
+/// to[i] += from[i] for i < n.
+template <class T>
+void add_to(std::int64_t n, const T* from, T* to) {
+  for (std::int64_t i = 0; i < n; ++i) to[i] += from[i];
+}
+
+}  // namespace adjoint::kernels

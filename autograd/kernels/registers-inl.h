@@ -1,0 +1,29 @@
+// The vector registers of an instruction set, by which the sizes of register blocks are chosen. Included once
+// per instruction set (see hwy/foreach_target.h), hence no #pragma once.
+#if defined(ADJOINT_KERNELS_REGISTERS_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef ADJOINT_KERNELS_REGISTERS_INL_H
+#undef ADJOINT_KERNELS_REGISTERS_INL_H
+#else
+#define ADJOINT_KERNELS_REGISTERS_INL_H
+#endif
+
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace adjoint::kernels::HWY_NAMESPACE {
+
+/// Vector registers: AVX-512 and 64-bit ARM have 32.
+inline constexpr int kRegisters = HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64 ? 32 : 16;
+
+/// Registers that hold a product before it is added to a sum: none where one instruction does both.
+inline constexpr int kProductRegisters = HWY_NATIVE_FMA ? 0 : 1;
+
+/// Whether a block of so many sums, and so many vectors that it reads at a time, stays in registers.
+constexpr bool fits_registers(int sums, int vectors) {
+  return sums + vectors + kProductRegisters <= kRegisters;
+}
+
+}  // namespace adjoint::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

@@ -21,6 +21,12 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::StartsWith;
 
+#ifdef ADJOINT_EMULATOR
+constexpr const char* kEmulator = ADJOINT_EMULATOR " ";
+#else
+constexpr const char* kEmulator = "";
+#endif
+
 struct Outcome {
   int exit_code;
   std::string out;
@@ -28,7 +34,7 @@ struct Outcome {
 
 Outcome run(const std::string& program, const std::string& arguments, const char* streams = "2>&1") {
   const std::string command =
-      std::string(ADJOINT_EXAMPLES "/") + program + " " + arguments + " < /dev/null " + streams;
+      std::string(kEmulator) + ADJOINT_EXAMPLES "/" + program + " " + arguments + " < /dev/null " + streams;
   FILE* pipe = popen(command.c_str(), "r");
   std::string out;
   std::array<char, 4096> part;

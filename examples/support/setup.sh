@@ -32,6 +32,8 @@ is_there() {
     librapidcheck-dev) has_header rapidcheck/gtest.h ;;
     libbenchmark-dev) has_header benchmark/benchmark.h ;;
     libclang-rt-14-dev) [ -e "$(clang++ -print-file-name="libclang_rt.fuzzer-$(uname -m).a" 2> /dev/null)" ] ;;
+    g++-aarch64-linux-gnu) has_program aarch64-linux-gnu-g++ ;;
+    qemu-user) has_program qemu-aarch64 ;;
     ca-certificates) [ -e /etc/ssl/certs/ca-certificates.crt ] ;;
     *) has_program "$1" ;;
   esac

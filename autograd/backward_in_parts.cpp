@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <exception>
+#include <utility>
 #include <vector>
 
 #include "autograd/create.h"
@@ -9,6 +10,7 @@
 #include "autograd/grad_mode.h"
 #include "autograd/kernels/parallel.h"
 #include "autograd/pool.h"
+#include "autograd/random.h"
 
 namespace adjoint {
 namespace {
@@ -27,9 +29,21 @@ void differentiate(const Tensor& loss, std::int64_t i, Part& part) {
               i, loss.shape());
   part.loss = loss.item();
   // What parts share of a graph made before them must outlive each; their own goes with loss.
-  const BackwardOptions options = {.retain_graph = true};
-  part.gradients = engine::leaf_gradients(loss, ones(loss.shape(), {.dtype = loss.dtype()}), options);
+  constexpr bool kRetainGraph = true;
+  part.gradients = engine::leaf_gradients(loss, ones(loss.shape(), {.dtype = loss.dtype()}), kRetainGraph);
 }
+
+/// Makes another generator this thread's default_rng() for a scope.
+class RngScope {
+ public:
+  explicit RngScope(const Rng& rng) : before_(std::exchange(default_rng(), rng)) {}
+  RngScope(const RngScope&) = delete;
+  RngScope& operator=(const RngScope&) = delete;
+  ~RngScope() { default_rng() = before_; }
+
+ private:
+  Rng before_;
+};
 
 void add(Part& total, Part& part) try {
   if (!total.error) total.error = part.error;
@@ -59,9 +73,11 @@ double detail::backward_in_parts(std::int64_t count, Tensor (*call)(const void*,
   check(count >= 0, "backward_in_parts: parts must not be negative, it is {}", count);
   if (count == 0) return 0;
   Parts parts(static_cast<std::size_t>(count));
+  const std::uint64_t high = default_rng()(), key = high << 32 | default_rng()();
   constexpr std::int64_t kWorthwhile = 2 * kernels::kWorkWorthAThread;
   kernels::parallel_for(count, kWorthwhile, [&, recording = grad_enabled()](std::int64_t i) {
     const GradMode mode(recording);
+    const RngScope rng(Rng(key, static_cast<std::uint64_t>(i)));
     Part& part = parts[static_cast<std::size_t>(i)];
     try {
       differentiate(call(loss, i), i, part);
@@ -71,7 +87,7 @@ double detail::backward_in_parts(std::int64_t count, Tensor (*call)(const void*,
     join(parts, static_cast<std::size_t>(i));
   });
   if (parts[0].error) std::rethrow_exception(parts[0].error);
-  engine::add_to_leaves(std::move(parts[0].gradients), false);
+  engine::add_to_leaves(std::move(parts[0].gradients));
   return parts[0].loss;
 }
 

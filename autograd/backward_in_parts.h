@@ -24,13 +24,17 @@ double backward_in_parts(std::int64_t parts, Tensor (*call)(const void* loss, st
 /// is the fastest way to use them: they wait for each other once in a step, not in every op. With one thread
 /// large batches gain too, since what a part computes stays in the caches.
 ///
-/// loss is called in any order and in several threads at once; it shall not draw from default_rng(), of which
-/// each thread has its own. The order of all sums depends on parts alone: the number of threads changes no
-/// bit. Parts may share what was computed before: every one goes through it, and its graph is retained.
+/// loss is called in any order and in several threads at once. The order of all sums depends on parts alone:
+/// the number of threads changes no bit. Parts may share what was computed before: every one goes through it,
+/// and its graph is retained.
+///
+/// Each part has random numbers of its own, so that a loss may draw them (for dropout, say), and the number
+/// of threads does not change them either: the call draws one 64-bit key from the caller's default_rng(), and
+/// in part i default_rng() is Rng(key, i). An Rng that loss captures by reference is for the caller to guard,
+/// and its order of use is not fixed.
 ///
 /// Throws Error when parts is negative, ShapeError when a loss is not a single number, and as
-/// Tensor::backward; what loss throws comes out, that of the first part if several do. No grad() has changed
-/// then.
+/// Tensor::backward. Exceptions from loss are rethrown (the first part's); no grad() has changed then.
 template <class Loss>
 double backward_in_parts(std::int64_t parts, const Loss& loss) {
   return detail::backward_in_parts(

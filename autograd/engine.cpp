@@ -97,12 +97,25 @@ class Frontier {
   PoolVector<Waiting> heap_;
 };
 
+void check_not_freed(const Node& node) {
+  const Ref<Pass>& by = node.freed_by();
+  if (!by) [[likely]]
+    return;
+  const char* failed_in = by->failed_in;
+  check<GraphError>(
+      failed_in == nullptr,
+      "backward: an earlier backward over this graph failed in {} after it had freed {}; compute "
+      "the graph anew, or pass {{.retain_graph = true}} there",
+      failed_in, node.op);
+  detail::raise<GraphError>(
+      "backward: the graph of {} was already freed by an earlier backward; pass {{.retain_graph = true}} "
+      "there",
+      fmt::make_format_args(node.op));
+}
+
 /// Applies node's rule to dy and checks what it returns.
 Grads checked_apply(Node& node, Tensor dy, Needs needs) {
-  check<GraphError>(!node.freed(),
-                    "backward: the graph of {} was already freed by an earlier backward; pass "
-                    "{{.retain_graph = true}} there",
-                    node.op);
+  check_not_freed(node);
   RunningOp running(node.op);
   Grads grads = node.apply(std::move(dy), needs);
   check<GraphError>(grads.size() == node.inputs.size(),
@@ -118,42 +131,52 @@ Grads checked_apply(Node& node, Tensor dy, Needs needs) {
   return grads;
 }
 
-void check_start(const Tensor& y, const Tensor& dy) {
-  check<GraphError>(y.requires_grad(),
-                    "backward: the tensor requires no gradient and was computed from none that does");
-  check_shape(dy.shape() == y.shape(),
-              "backward: the gradient must have the shape of the tensor; it is {}, the tensor {}", dy.shape(),
-              y.shape());
-  check<DTypeError>(dy.dtype() == y.dtype(),
-                    "backward: the gradient must have the dtype of the tensor; it is {}, the tensor {}",
-                    dy.dtype(), y.dtype());
+constexpr const char* kNoGradient =
+    "requires no gradient and was computed from none that does; under NoGrad nothing is recorded, and only a "
+    "gradient from grad(y, x, {.create_graph = true}) can be differentiated";
+
+/// Throws unless sum(y * dy) can be differentiated; y_name is what caller calls y.
+void check_start(const char* caller, const char* y_name, const Tensor& y, const Tensor& dy) {
+  check<GraphError>(y.requires_grad(), "{}: {} {} {}", caller, y_name, y.shape(), kNoGradient);
+  check_shape(dy.shape() == y.shape(), "{}: the gradient must have the shape of {}; it is {}, {} {}", caller,
+              y_name, dy.shape(), y_name, y.shape());
+  check<DTypeError>(dy.dtype() == y.dtype(), "{}: the gradient must have the dtype of {}; it is {}, {} {}",
+                    caller, y_name, dy.dtype(), y_name, y.dtype());
 }
 
 /// Runs over the graph of y. wanted(node) says whether gradients shall go on to node; take(node, gradient)
 /// sees every visited node's whole gradient and returns false when the pass shall not go through it.
 template <class Wanted, class Take>
-void run(const Tensor& y, const Tensor& dy, const BackwardOptions& options, const Wanted& wanted,
+void run(const Tensor& y, const Tensor& dy, bool retain_graph, bool create_graph, const Wanted& wanted,
          const Take& take) {
-  check_start(y, dy);
-  const bool retain = options.retain_graph || options.create_graph;
-  const GradMode mode(options.create_graph);
+  const GradMode mode(create_graph);
+  const Ref<Pass> pass(retain_graph || create_graph ? nullptr : new Pass);
+  const char* op = "";
   Frontier frontier;
   frontier.add(y.node(), dy);
-  while (!frontier.empty()) {
-    auto [node, gradient] = frontier.take();
-    if (!options.create_graph && gradient.requires_grad()) gradient = gradient.detach();
-    if (!take(node, gradient) || node->is_leaf()) continue;
+  try {
+    while (!frontier.empty()) {
+      auto [node, gradient] = frontier.take();
+      op = node->op;
+      if (!create_graph && gradient.requires_grad()) gradient = gradient.detach();
+      // A leaf's owner and a rule may write to what they get, so others must not hold it too.
+      if (!gradient.is_only_handle()) gradient = pass_through("identity", std::move(gradient));
+      if (!take(node, gradient) || node->is_leaf()) continue;
 
-    std::uint64_t needs = 0;
-    for (std::size_t i = 0; i < node->inputs.size() && i < 64; ++i) {
-      if (node->inputs[i] && wanted(*node->inputs[i])) needs |= std::uint64_t{1} << i;
+      std::uint64_t needs = 0;
+      for (std::size_t i = 0; i < node->inputs.size() && i < 64; ++i) {
+        if (node->inputs[i] && wanted(*node->inputs[i])) needs |= std::uint64_t{1} << i;
+      }
+      Grads grads = checked_apply(*node, std::move(gradient), Needs(needs));
+      for (std::size_t i = 0; i < grads.size(); ++i) {
+        if (grads[i].defined() && node->inputs[i] && wanted(*node->inputs[i]))
+          frontier.add(node->inputs[i], std::move(grads[i]));
+      }
+      if (pass) node->free(pass);
     }
-    Grads grads = checked_apply(*node, std::move(gradient), Needs(needs));
-    for (std::size_t i = 0; i < grads.size(); ++i) {
-      if (grads[i].defined() && node->inputs[i] && wanted(*node->inputs[i]))
-        frontier.add(node->inputs[i], std::move(grads[i]));
-    }
-    if (!retain) node->free();
+  } catch (...) {
+    if (pass) pass->failed_in = op;
+    throw;
   }
 }
 
@@ -165,11 +188,12 @@ std::mutex& leaf_mutex() { return mutex_of_leaves; }
 
 const char* running_op() { return op_running; }
 
-LeafGradients leaf_gradients(const Tensor& y, const Tensor& dy, const BackwardOptions& options) {
+LeafGradients leaf_gradients(const Tensor& y, const Tensor& dy, bool retain_graph) {
+  check_start("backward", "the tensor", y, dy);
   LeafGradients leaves;
   leaves.reserve(kUsualSize);
   run(
-      y, dy, options, [](const Node&) { return true; },
+      y, dy, retain_graph, false, [](const Node&) { return true; },
       [&](const Ref<Node>& node, Tensor& gradient) {
         if (node->is_leaf()) leaves.push_back({node, std::move(gradient)});
         return true;
@@ -179,23 +203,25 @@ LeafGradients leaf_gradients(const Tensor& y, const Tensor& dy, const BackwardOp
 
 void add(LeafGradients& total, LeafGradients&& part) {
   const NoGrad no_grad;
-  for (std::size_t i = 0; i < part.size(); ++i) {
-    const Node* leaf = part[i].leaf.get();
-    const auto is_it = [leaf](const LeafGradient& other) { return other.leaf.get() == leaf; };
-    // Passes over like graphs meet the leaves in the same order.
-    const auto found = i < total.size() && is_it(total[i]) ? total.begin() + static_cast<std::ptrdiff_t>(i)
-                                                           : std::ranges::find_if(total, is_it);
-    if (found != total.end()) {
-      accumulate(found->gradient, std::move(part[i].gradient));
-    } else {
-      total.push_back(std::move(part[i]));
-    }
+  LeafGradients sum;
+  sum.reserve(total.size() + part.size());
+  auto other = part.begin();
+  const auto take_others_until = [&](std::uint64_t sequence) {
+    while (other != part.end() && other->leaf->sequence > sequence) sum.push_back(std::move(*other++));
+  };
+  for (LeafGradient& entry : total) {
+    take_others_until(entry.leaf->sequence);
+    if (other != part.end() && other->leaf.get() == entry.leaf.get())
+      accumulate(entry.gradient, std::move((other++)->gradient));
+    sum.push_back(std::move(entry));
   }
+  take_others_until(0);
+  total = std::move(sum);
 }
 
-void add_to_leaves(LeafGradients&& gradients, bool create_graph) {
+void add_to_leaves(LeafGradients&& gradients) {
   const std::lock_guard lock(mutex_of_leaves);
-  const GradMode mode(create_graph);
+  const NoGrad no_grad;
   for (auto& [leaf, gradient] : gradients) {
     Tensor& total = static_cast<LeafNode&>(*leaf).grad;
     if (total.defined()) {
@@ -207,23 +233,30 @@ void add_to_leaves(LeafGradients&& gradients, bool create_graph) {
 }
 
 void gradients_of(const Tensor& y, const Tensor& dy, std::span<const Tensor> xs, std::span<Tensor> gradients,
-                  const BackwardOptions& options) {
-  std::uint64_t earliest = UINT64_MAX;
-  for (const Tensor& x : xs) {
-    check<GraphError>(x.requires_grad(),
-                      "grad: an input requires no gradient and was computed from none that does");
-    earliest = std::min(earliest, x.node()->sequence);
-  }
-  const auto asked_for = [&](const Node* node) {
-    return std::any_of(xs.begin(), xs.end(), [&](const Tensor& x) { return x.node().get() == node; });
+                  const GradOptions& options) {
+  check_start("grad", "y", y, dy);
+  struct Asked {
+    std::uint64_t sequence;  // Of the node of an x,
+    std::size_t x;           // whose number this is.
   };
+  PoolVector<Asked> asked;
+  asked.reserve(xs.size());
+  for (const Tensor& x : xs) {
+    if (!x.requires_grad()) [[unlikely]]
+      throw GraphError(
+          fmt::format("grad: input {}{} {} {}", asked.size(), in_brackets(x.name()), x.shape(), kNoGradient));
+    asked.push_back({x.node()->sequence, asked.size()});
+  }
+  std::ranges::sort(asked, {}, &Asked::sequence);
+  const auto all_of = [&](const Node& node) {
+    return std::ranges::equal_range(asked, node.sequence, {}, &Asked::sequence);
+  };
+  const std::uint64_t earliest = asked.empty() ? UINT64_MAX : asked.front().sequence;
   run(
-      y, dy, options,
-      [&](const Node& node) { return node.is_leaf() ? asked_for(&node) : node.sequence >= earliest; },
+      y, dy, options.retain_graph, options.create_graph,
+      [&](const Node& node) { return node.is_leaf() ? !all_of(node).empty() : node.sequence >= earliest; },
       [&](const Ref<Node>& node, const Tensor& gradient) {
-        for (std::size_t i = 0; i < xs.size(); ++i) {
-          if (xs[i].node().get() == node.get()) gradients[i] = gradient;
-        }
+        for (const Asked& found : all_of(*node)) gradients[found.x] = pass_through("identity", gradient);
         return node->sequence > earliest;
       });
 }

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "autograd/grad.h"
 #include "autograd/node.h"
 #include "autograd/pool.h"
 #include "autograd/tensor.h"
@@ -17,19 +18,20 @@ struct LeafGradient {
 };
 using LeafGradients = std::vector<LeafGradient, PoolAllocator<LeafGradient>>;
 
-/// The gradients of sum(y * dy) for the leaves that y depends on. Throws as Tensor::backward.
-LeafGradients leaf_gradients(const Tensor& y, const Tensor& dy, const BackwardOptions& options);
+/// The gradients of sum(y * dy) for the leaves that y depends on, in order of falling sequence numbers;
+/// constants. Throws as Tensor::backward.
+LeafGradients leaf_gradients(const Tensor& y, const Tensor& dy, bool retain_graph);
 
-/// total <- total + part, leaf by leaf; for constants, since nothing is recorded.
+/// total <- total + part, leaf by leaf, both in the order of leaf_gradients.
 void add(LeafGradients& total, LeafGradients&& part);
 
-/// Adds gradients to the leaves' grad(), in a way that can be differentiated if create_graph says so.
-void add_to_leaves(LeafGradients&& gradients, bool create_graph);
+/// Adds gradients to the leaves' grad().
+void add_to_leaves(LeafGradients&& gradients);
 
 /// Writes the gradients of sum(y * dy) for every x of xs to gradients, undefined where y does not depend on
-/// x. Throws as grad().
+/// x; of options, .gradient is not read. Throws as grad().
 void gradients_of(const Tensor& y, const Tensor& dy, std::span<const Tensor> xs, std::span<Tensor> gradients,
-                  const BackwardOptions& options);
+                  const GradOptions& options);
 
 /// Held while grad() of leaves change.
 std::mutex& leaf_mutex();

@@ -13,8 +13,7 @@ void grad_into(const Tensor& y, std::span<const Tensor> xs, std::span<Tensor> gr
       "grad: without a gradient y must be a single number, it is {}; give dL/dy as {{.gradient = ...}}",
       y.shape());
   const Tensor dy = options.gradient.defined() ? options.gradient : ones(y.shape(), {.dtype = y.dtype()});
-  engine::gradients_of(y, dy, xs, gradients,
-                       {.retain_graph = options.retain_graph, .create_graph = options.create_graph});
+  engine::gradients_of(y, dy, xs, gradients, options);
   for (std::size_t i = 0; i < xs.size(); ++i) {
     if (!gradients[i].defined()) gradients[i] = zeros(xs[i].shape(), {.dtype = xs[i].dtype()});
   }

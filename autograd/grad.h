@@ -14,7 +14,8 @@ struct GradOptions {
   bool create_graph = false;  ///< Record the gradients' own computation, so that they can be differentiated.
 };
 
-/// dy/dx for one input x, a leaf or a result of an op, of x's shape; zeros when y does not depend on x.
+/// dy/dx for one input x, a leaf or a result of an op, of x's shape; zeros when y does not depend on x. What
+/// comes back is the caller's: writing to it changes no other tensor.
 /// Throws GraphError when x or y requires no gradient or the graph was already freed, ShapeError when y has
 /// more than one element and no gradient is given or it does not fit.
 Tensor grad(const Tensor& y, const Tensor& x, const GradOptions& options = {});

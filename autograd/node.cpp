@@ -34,8 +34,8 @@ void Node::destroy(Node* node) noexcept {
   destroying = false;
 }
 
-void Node::free() {
-  freed_ = true;
+void Node::free(const Ref<Pass>& by) {
+  freed_by_ = by;
   free_rule();
   for (Ref<Node>& input : inputs) input = {};
 }
@@ -67,4 +67,11 @@ Tensor attach(Values values, Node* node, std::span<const Input> inputs) {
 }
 
 }  // namespace detail
+
+Tensor pass_through(const char* op, Tensor x) {
+  const bool stays_recorded = grad_enabled() || !x.requires_grad();
+  if (stays_recorded && (x.is_only_handle() || !x.is_leaf())) return x;
+  return record(op, x.values(), {x}, [](Tensor dy, Needs) -> Grads { return {std::move(dy)}; });
+}
+
 }  // namespace adjoint

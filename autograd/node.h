@@ -36,6 +36,12 @@ class Grads : public SmallArray<Tensor, 4> {
   explicit Grads(Count count) : SmallArray(count.value) {}
 };
 
+/// A backward pass, for later ones that come upon what it freed.
+struct Pass : RefCounted, Pooled {
+  static void destroy(Pass* pass) noexcept { delete pass; }
+  std::atomic<const char*> failed_in = nullptr;  ///< The op whose rule threw, if one did.
+};
+
 /// Which inputs' gradients are wanted: a rule skips the others' work. needs[i] may be true without need from
 /// i = 64 on.
 class Needs {
@@ -59,8 +65,9 @@ class Node : public RefCounted, public Pooled {
   /// The gradients of the inputs from dy, the gradient of this node's result.
   virtual Grads apply(Tensor dy, Needs needs) = 0;
   /// Frees what apply() needs, which cannot be called again, and the way to the inputs.
-  void free();
-  bool freed() const { return freed_; }
+  void free(const Ref<Pass>& by);
+  /// Null unless this was freed.
+  const Ref<Pass>& freed_by() const { return freed_by_; }
   bool is_leaf() const { return inputs.size() == 0; }
 
   const char* const op;          ///< "" for a leaf.
@@ -75,7 +82,7 @@ class Node : public RefCounted, public Pooled {
 
  private:
   Node* next_to_destroy_ = nullptr;
-  bool freed_ = false;
+  Ref<Pass> freed_by_;
 };
 
 /// Nodes alive in the process: zero when every graph and parameter is gone.
@@ -88,7 +95,6 @@ class LeafNode final : public Node {
   Grads apply(Tensor, Needs) override { return {}; }
 
   Tensor grad;
-  std::string name;
 
  private:
   void free_rule() override {}
@@ -104,11 +110,12 @@ class Saved {
     tensor_ = tensor;
     version_ = tensor.version();
   }
-  operator const Tensor&() const {  // NOLINT: a rule uses it like the tensor it is
+  operator const Tensor&() const& {  // NOLINT: a rule uses it like the tensor it is
     if (tensor_.defined() && tensor_.version() != version_) [[unlikely]]
       raise_changed();
     return tensor_;
   }
+  operator const Tensor&() const&& = delete;
 
  private:
   [[noreturn]] void raise_changed() const;
@@ -116,9 +123,10 @@ class Saved {
   std::uint32_t version_ = 0;
 };
 
-/// An input of an op, as record() takes it.
+/// An input of an op, as record() takes it: a reference to a tensor that has a name.
 struct Input {
   Input(const Tensor& tensor) : tensor(&tensor) {}  // NOLINT: record(..., {a, b}, ...)
+  Input(const Tensor&&) = delete;
   const Tensor* tensor;
 };
 
@@ -182,5 +190,10 @@ template <class Rule>
 Tensor record(const char* op, Values values, std::initializer_list<Input> inputs, Rule&& rule) {
   return record(op, std::move(values), std::span(inputs.begin(), inputs.size()), std::forward<Rule>(rule));
 }
+
+/// The result of an op that has nothing to do: x's values, in a tensor of its own, so that writing to either
+/// leaves the other as it is. Nothing is copied, and what nobody can write to, an op's result or a temporary,
+/// comes back as it is.
+Tensor pass_through(const char* op, Tensor x);
 
 }  // namespace adjoint

@@ -11,9 +11,10 @@ namespace {
 
 // Figure 2 and table 2 of the paper: ten rounds of multiplying two words and mixing the halves with a key
 // that grows.
-std::array<std::uint32_t, 4> philox4x32(std::uint64_t counter, std::uint64_t seed) {
-  std::array<std::uint32_t, 4> x = {static_cast<std::uint32_t>(counter),
-                                    static_cast<std::uint32_t>(counter >> 32), 0, 0};
+std::array<std::uint32_t, 4> philox4x32(std::uint64_t counter, std::uint64_t stream, std::uint64_t seed) {
+  std::array<std::uint32_t, 4> x = {
+      static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32),
+      static_cast<std::uint32_t>(stream), static_cast<std::uint32_t>(stream >> 32)};
   auto key0 = static_cast<std::uint32_t>(seed), key1 = static_cast<std::uint32_t>(seed >> 32);
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t product0 = std::uint64_t{0xD2511F53} * x[0],
@@ -30,7 +31,7 @@ std::array<std::uint32_t, 4> philox4x32(std::uint64_t counter, std::uint64_t see
 
 Rng::result_type Rng::operator()() {
   if (left_ == 0) {
-    numbers_ = philox4x32(block_++, seed_);
+    numbers_ = philox4x32(block_++, stream_, seed_);
     left_ = 4;
   }
   return numbers_[4 - left_--];

@@ -1,6 +1,6 @@
 #pragma once
 // Random numbers by Philox4x32-10 (Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as 1, 2, 3;
-// SC 2011): number i of a seed is a function of the seed and i alone, the same on every machine.
+// SC 2011): number i of a seed's stream is a function of seed, stream and i alone, the same on every machine.
 
 #include <array>
 #include <cstdint>
@@ -14,7 +14,8 @@ class Rng {
  public:
   using result_type = std::uint32_t;
 
-  explicit Rng(std::uint64_t seed) : seed_(seed) {}
+  /// Streams of one seed are as independent of each other as seeds are.
+  explicit Rng(std::uint64_t seed, std::uint64_t stream = 0) : seed_(seed), stream_(stream) {}
 
   static constexpr result_type min() { return 0; }
   static constexpr result_type max() { return UINT32_MAX; }
@@ -30,13 +31,14 @@ class Rng {
   void shuffle(std::span<std::int64_t> items);
 
  private:
-  std::uint64_t seed_;
+  std::uint64_t seed_, stream_;
   std::uint64_t block_ = 0;  // Blocks of four numbers drawn so far.
   std::array<std::uint32_t, 4> numbers_{};
   unsigned left_ = 0;  // Numbers of the current block not yet given out.
 };
 
-/// The generator used where none is given, one per thread; seeded with 0 at the start.
+/// The generator used where none is given, one per thread; seeded with 0 at the start. backward_in_parts()
+/// gives each part another one.
 Rng& default_rng();
 /// Starts default_rng() anew.
 void manual_seed(std::uint64_t seed);

@@ -33,12 +33,16 @@ class Shape {
       raise_axis(axis);
     return axis < 0 ? axis + rank_ : axis;
   }
-  std::span<const std::int64_t> sizes() const { return {sizes_, static_cast<std::size_t>(rank_)}; }
+  /// All sizes; they live in the shape, so a temporary must get a name first.
+  std::span<const std::int64_t> sizes() const& { return {sizes_, static_cast<std::size_t>(rank_)}; }
+  std::span<const std::int64_t> sizes() const&& = delete;
   /// This shape with one size replaced. Throws as the constructor and checked_axis.
   Shape with(int axis, std::int64_t size) const;
 
-  const std::int64_t* begin() const { return sizes_; }
-  const std::int64_t* end() const { return sizes_ + rank_; }
+  const std::int64_t* begin() const& { return sizes_; }
+  const std::int64_t* begin() const&& = delete;
+  const std::int64_t* end() const& { return sizes_ + rank_; }
+  const std::int64_t* end() const&& = delete;
   bool operator==(const Shape& other) const;
 
  private:

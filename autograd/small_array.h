@@ -38,8 +38,9 @@ class SmallArray {
   T* end() { return begin() + size_; }
   const T* begin() const { return outside_ != nullptr ? outside_ : inside_; }
   const T* end() const { return begin() + size_; }
-  T& operator[](std::size_t i) { return begin()[i]; }
-  const T& operator[](std::size_t i) const { return begin()[i]; }
+  T& operator[](std::size_t i) & { return begin()[i]; }
+  const T& operator[](std::size_t i) const& { return begin()[i]; }
+  T operator[](std::size_t i) && { return std::move(begin()[i]); }
 
  private:
   std::size_t size_ = 0;

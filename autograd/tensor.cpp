@@ -1,5 +1,9 @@
 #include "autograd/tensor.h"
 
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
 #include "autograd/engine.h"
 #include "autograd/node.h"
 
@@ -10,6 +14,31 @@ using detail::TensorBody;
 TensorBody::TensorBody(Values v, Ref<Node> n) : values(std::move(v)), node(std::move(n)) {}
 TensorBody::~TensorBody() = default;
 void TensorBody::destroy(TensorBody* body) noexcept { delete body; }
+static_assert(sizeof(TensorBody) <= 128, "made and freed in every op: two cache lines");
+
+detail::TensorExtra& TensorBody::ensure_extra() {
+  if (!extra) extra = std::make_unique<detail::TensorExtra>();
+  return *extra;
+}
+
+void* TensorBody::own_rows() {
+  Buffer* rows = values.row_buffer();
+  if (rows->is_unique()) {
+    values.keep_only_rows();
+    return rows->data();
+  }
+  const Ref<Buffer> left(rows);
+  auto& kept = ensure_extra().left_behind;
+  const auto spare =
+      std::ranges::find_if(kept, [](const Ref<Buffer>& buffer) { return buffer->is_unique(); });
+  const bool reused = spare != kept.end();
+  const Ref<Buffer> own = reused ? *spare : Buffer::allocate(left->bytes());
+  if (reused) kept.erase(spare);
+  if (values.handed_out()) kept.push_back(left);
+  std::memcpy(own->data(), left->data(), left->bytes());
+  values.set_rows(own, reused);  // what was left behind before had been handed out
+  return own->data();
+}
 
 Tensor::Tensor(Values values) : Tensor(std::move(values), {}) {}
 Tensor::Tensor(Values values, Ref<Node> node) : body_(new TensorBody(std::move(values), std::move(node))) {}
@@ -21,7 +50,7 @@ double Tensor::item() const {
 
 Tensor Tensor::to(DType target) const {
   const Values& from = values();
-  if (from.dtype() == target) return *this;
+  if (from.dtype() == target) return pass_through("to", *this);
   Values result(target, from.shape());
   visit(from.dtype(), [&]<class From>() {
     visit(target, [&]<class To>() {
@@ -76,17 +105,23 @@ void Tensor::zero_grad() {
   if (LeafNode* leaf = leaf_of(*this, "zero_grad")) leaf->grad = Tensor();
 }
 
+Ref<Node> Tensor::node() const&& { return body().node; }
+
 Tensor Tensor::detach() const { return Tensor(values()); }
 
-const std::string& Tensor::name() const {
+const std::string& Tensor::name() const& {
   static const std::string none;
-  return requires_grad() && is_leaf() ? static_cast<const LeafNode&>(*node()).name : none;
+  return body().extra ? body().extra->name : none;
 }
 
 void Tensor::set_name(std::string name) {
-  LeafNode* leaf = leaf_of(*this, "set_name");
-  check<GraphError>(leaf != nullptr, "set_name: only leaves that require a gradient have a name");
-  leaf->name = std::move(name);
+  check<GraphError>(is_leaf(), "set_name: the tensor was computed by {}; only leaves have names", op());
+  body().ensure_extra().name = std::move(name);
+}
+
+void Tensor::raise_dtype(const char* caller, DType asked) const {
+  throw DTypeError(fmt::format("{}: {} {} is {}, not {}", caller, name().empty() ? "the tensor" : name(),
+                               shape(), dtype(), asked));
 }
 
 void Tensor::backward(const BackwardOptions& options) const {
@@ -98,27 +133,32 @@ void Tensor::backward(const BackwardOptions& options) const {
 }
 
 void Tensor::backward(const Tensor& gradient, const BackwardOptions& options) const {
-  engine::add_to_leaves(engine::leaf_gradients(*this, gradient, options), options.create_graph);
+  engine::add_to_leaves(engine::leaf_gradients(*this, gradient, options.retain_graph));
 }
 
 void* Tensor::start_update() {
   check<GraphError>(is_leaf(), "mutable_data: the tensor was computed by {}; only leaves can be changed",
                     op());
-  TensorBody& target = body();
-  if (!target.values.is_unique() || !target.values.has(Values::Layout::rows))
-    target.values = target.values.copy();
-  ++target.version;
-  return visit(dtype(), [&]<class T>() -> void* { return target.values.writable<T>(); });
+  void* rows = body().own_rows();
+  ++body().version;
+  return rows;
 }
 
 void Tensor::assign(const Tensor& source) {
   check<GraphError>(is_leaf(), "assign: the tensor was computed by {}; only leaves can be changed", op());
-  check_shape(source.shape() == shape(), "assign: the shapes must be equal; the tensor is {}, the source {}",
-              shape(), source.shape());
-  check<DTypeError>(source.dtype() == dtype(),
-                    "assign: the dtypes must be equal; the tensor is {}, the source {}", dtype(),
-                    source.dtype());
-  body().values = source.values();
+  check_shape(source.shape() == shape(), "assign: the shapes must be equal; {} is {}, the source {}",
+              name().empty() ? "the tensor" : name(), shape(), source.shape());
+  check<DTypeError>(source.dtype() == dtype(), "assign: the dtypes must be equal; {} is {}, the source {}",
+                    name().empty() ? "the tensor" : name(), dtype(), source.dtype());
+  Values& own = body().values;
+  if (own.handed_out()) {
+    const Values from = source.values();
+    const std::size_t bytes = from.row_buffer()->bytes();
+    const void* rows = from.row_buffer()->data();
+    std::memmove(body().own_rows(), rows, bytes);  // the source may be this tensor itself
+  } else {
+    own = source.values();
+  }
   ++body().version;
 }
 

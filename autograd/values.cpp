@@ -35,6 +35,7 @@ Values& Values::operator=(Values other) noexcept {
   drop(take(other_));
   rows_.store(take(other.rows_), std::memory_order_relaxed);
   other_.store(take(other.other_), std::memory_order_relaxed);
+  handed_out_.store(false, std::memory_order_relaxed);
   return *this;
 }
 
@@ -98,6 +99,14 @@ Values Values::copy() const {
   const auto bytes = static_cast<std::size_t>(numel()) * size_of(dtype_);
   if (bytes != 0) std::memcpy(result.writable_data(), data(Layout::rows), bytes);
   return result;
+}
+
+void Values::set_rows(const Ref<Buffer>& rows, bool handed_out) {
+  rows->add_ref();
+  drop(take(rows_));
+  drop(take(other_));
+  rows_.store(rows.get(), std::memory_order_relaxed);
+  handed_out_.store(handed_out, std::memory_order_relaxed);
 }
 
 }  // namespace adjoint

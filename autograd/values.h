@@ -17,6 +17,7 @@ class alignas(64) Buffer : public RefCounted {
   static Ref<Buffer> allocate(std::size_t bytes);
   static void destroy(Buffer* buffer) noexcept;
   void* data() { return this + 1; }
+  std::size_t bytes() const { return bytes_; }
 
   // Of the buffer in the place where values keep what is not rows.
   bool is_factors = false;     ///< Not lanes.
@@ -51,29 +52,39 @@ class Values {
   }
 
   DType dtype() const { return dtype_; }
-  const Shape& shape() const { return shape_; }
+  const Shape& shape() const& { return shape_; }
+  Shape shape() const&& { return shape_; }
   std::int64_t numel() const { return shape_.numel(); }
 
-  /// The values in rows or lanes, made from what is there if need be. T is the C++ type of dtype().
+  /// The values in rows or lanes, made from what is there if need be. T is the C++ type of dtype(). The
+  /// memory lives as long as the values: a temporary's must get a name first.
   template <class T>
-  const T* rows() const {
+  const T* rows() const& {
     return static_cast<const T*>(data(Layout::rows));
   }
   template <class T>
-  const T* lanes() const {
+  const T* rows() const&& = delete;
+  template <class T>
+  const T* lanes() const& {
     return static_cast<const T*>(data(Layout::lanes));
   }
   template <class T>
-  const T* in(Layout layout) const {
+  const T* lanes() const&& = delete;
+  template <class T>
+  const T* in(Layout layout) const& {
     return static_cast<const T*>(data(layout));
   }
+  template <class T>
+  const T* in(Layout layout) const&& = delete;
 
   /// The factors, or null where there are none.
   template <class T>
-  const T* factors() const {
+  const T* factors() const& {
     Buffer* buffer = held(Layout::factors);
     return buffer != nullptr ? static_cast<const T*>(buffer->data()) : nullptr;
   }
+  template <class T>
+  const T* factors() const&& = delete;
 
   /// Rows or lanes, whichever costs less to read; lanes only when there are lanes and no rows.
   Layout layout() const {
@@ -86,9 +97,11 @@ class Values {
 
   /// The one layout held, for its maker to fill, or for in-place use by an only owner; see is_unique.
   template <class T>
-  T* writable() {
+  T* writable() & {
     return static_cast<T*>(writable_data());
   }
+  template <class T>
+  T* writable() && = delete;
   /// True when nobody else shares this memory and it is in one layout, rows or lanes.
   bool is_unique() const;
 
@@ -96,6 +109,28 @@ class Values {
   Values reshaped(const Shape& shape) const;
   /// A copy in row-major memory of its own.
   Values copy() const;
+
+  // For the tensor that holds these values, see TensorBody.
+
+  /// rows(), remembering that the memory was handed out to a user, who may read it for as long as the tensor
+  /// lives.
+  const void* hand_out() const {
+    const void* rows = data(Layout::rows);
+    if (!handed_out_.load(std::memory_order_relaxed)) handed_out_.store(true, std::memory_order_relaxed);
+    return rows;
+  }
+  bool handed_out() const { return handed_out_.load(std::memory_order_relaxed); }
+  /// The memory of rows(), shared or not.
+  Buffer* row_buffer() const {
+    data(Layout::rows);
+    return rows_.load(std::memory_order_relaxed);
+  }
+  /// Makes rows() the only layout there is; then with other memory.
+  void keep_only_rows() {
+    data(Layout::rows);
+    drop(take(other_));
+  }
+  void set_rows(const Ref<Buffer>& rows, bool handed_out);
 
  private:
   static Buffer* share(const std::atomic<Buffer*>& held) {
@@ -128,6 +163,7 @@ class Values {
   mutable std::atomic<Buffer*> rows_ = nullptr;
   mutable std::atomic<Buffer*> other_ = nullptr;  ///< Lanes or factors.
   DType dtype_ = DType::float32;
+  mutable std::atomic<bool> handed_out_ = false;  ///< Of these values; no copy takes it over.
 };
 
 }  // namespace adjoint

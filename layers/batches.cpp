@@ -61,7 +61,7 @@ Batches::Batches(const LabelledImages& data, const BatchesOptions& options)
         options.batch_size);
 }
 
-Batches::Iterator Batches::begin() {
+Batches::Iterator Batches::begin() & {
   const std::uint64_t epoch = next_epoch_++;
   std::iota(order_.begin(), order_.end(), 0);
   if (options_.shuffle) epoch_rng(options_.seed, epoch).shuffle(order_);

@@ -42,7 +42,8 @@ class Batches {
   explicit Batches(const LabelledImages&& data, const BatchesOptions& options = {}) = delete;
 
   /// Starts the next epoch; iterators of the one before are no longer of use.
-  Iterator begin();
+  Iterator begin() &;
+  Iterator begin() && = delete;
   std::default_sentinel_t end() const { return {}; }
   /// Makes this the number of the epoch that begin() starts.
   void set_epoch(std::uint64_t epoch) { next_epoch_ = epoch; }
@@ -70,6 +71,7 @@ class Batches::Iterator {
   using difference_type = std::ptrdiff_t;
 
   explicit Iterator(const Batches& batches) : batches_(&batches) {}
+  explicit Iterator(const Batches&&) = delete;
   Batch operator*() const { return part(0, size()); }
   /// Images of the batch.
   std::int64_t size() const { return batches_->size_of(number_); }

@@ -3,6 +3,8 @@
 // children are modules.
 
 #include <string>
+#include <typeinfo>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -44,7 +46,10 @@ class Module {
 
   /// The module's result for x.
   virtual Tensor forward(const Tensor& x) = 0;
-  Tensor operator()(const Tensor& x) { return forward(x); }
+  /// forward(x), which a module that is part of another is called by. Throws Error when that would record
+  /// parameters that nobody trains: when this runs inside another module's forward, is no module's child and
+  /// has parameters that require a gradient and are none of that module's.
+  Tensor operator()(const Tensor& x);
 
   /// Every parameter, the children's included: handles, so that an optimiser updates the module itself.
   std::vector<Tensor> parameters() const;
@@ -69,7 +74,8 @@ class Module {
 
   /// Makes tensor a parameter, one that requires a gradient, and returns it. Throws Error when the name is
   /// empty, contains a dot or is taken, when the tensor is no floating leaf or already a parameter of this
-  /// module, and when this module is already another's child.
+  /// module, and when this module is already another's child. Its gradient can be switched off and on later
+  /// (set_requires_grad), to freeze it: it stays a parameter and keeps its name.
   Tensor register_parameter(std::string name, Tensor tensor);
   /// Makes child, a member that lives as long as this module, a part of it; its parameters' names get
   /// "name." in front. Throws Error when the name is empty, contains a dot or is taken, when the child
@@ -81,7 +87,10 @@ class Module {
   friend class Layer;
   Module(Module&& other);
 
+  class Running;
+  void check_is_part_of(const Running& outer) const;
   void check_registration(const char* caller, const std::string& name) const;
+  void check_is_new(const char* caller, const std::string& name, const Tensor& tensor) const;
   void collect(const std::string& prefix, std::vector<NamedTensor>& found) const;
 
   struct Child {
@@ -90,7 +99,11 @@ class Module {
   };
   std::vector<NamedTensor> parameters_;
   std::vector<Child> children_;
-  bool is_child_ = false;
+  std::unordered_set<std::string> names_;          // Of parameters_ and children_.
+  std::unordered_set<const Values*> all_tensors_;  // The parameters, the children's included.
+  // What this is a child of, null for nothing, and its name there. Not the parent itself, which may be gone.
+  const std::type_info* parent_ = nullptr;
+  std::string name_;
   bool training_ = true;
 };
 

@@ -35,7 +35,7 @@ void check_parameters(const char* optimiser, const std::vector<Tensor>& paramete
 
 template <class T>
 T* writable(Tensor& tensor) {
-  return tensor.mutable_data<T>().data();
+  return static_cast<T*>(tensor.start_update());
 }
 
 }  // namespace

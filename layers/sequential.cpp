@@ -1,5 +1,7 @@
 #include "layers/sequential.h"
 
+#include "autograd/node.h"
+
 namespace adjoint {
 
 Sequential& Sequential::add(std::unique_ptr<Module> module) {
@@ -10,12 +12,13 @@ Sequential& Sequential::add(std::unique_ptr<Module> module) {
 }
 
 Tensor Sequential::forward(const Tensor& x) {
+  if (modules_.empty()) return pass_through("Sequential", x);
   Tensor y = x;
-  for (const auto& module : modules_) y = module->forward(y);
+  for (const auto& module : modules_) y = (*module)(y);
   return y;
 }
 
-Module& Sequential::operator[](std::size_t number) const {
+Module& Sequential::operator[](std::size_t number) const& {
   check(number < size(), "Sequential: module {} was asked for, there are {}", number, size());
   return *modules_[number];
 }

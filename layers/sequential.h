@@ -16,12 +16,17 @@ concept SequentialPart = std::derived_from<M, Layer> || std::convertible_to<M, s
 ///
 ///     Sequential net(Conv2d(1, 8, 5), Relu(), MaxPool2d({.window = 2}), Flatten(), Dense(8 * 12 * 12, 10));
 ///
-/// Modules with children, another Sequential for one, come as std::unique_ptr.
+/// Modules with children, another Sequential for one, come as std::unique_ptr: std::make_unique<Block>(...).
 class Sequential : public Module {
  public:
-  template <SequentialPart... Parts>
-  explicit Sequential(Parts&&... parts) {
-    (add(std::forward<Parts>(parts)), ...);
+  template <class... Parts>
+  requires(!(sizeof...(Parts) == 1 && (std::same_as<std::remove_cvref_t<Parts>, Sequential> &&
+                                       ...))) explicit Sequential(Parts&&... parts) {
+    constexpr bool kAreParts = (SequentialPart<Parts> && ...);
+    static_assert(kAreParts,
+                  "Sequential takes layers that are moved in and std::unique_ptr; a module with children "
+                  "cannot be moved: pass std::make_unique<Block>(...)");
+    if constexpr (kAreParts) (add(std::forward<Parts>(parts)), ...);
   }
 
   /// Appends a module and returns *this. Throws Error when it is null or this Sequential is already part of
@@ -32,12 +37,13 @@ class Sequential : public Module {
     return add(std::make_unique<L>(std::move(layer)));
   }
 
-  /// x itself when there is no module.
+  /// x's own values when there is no module.
   Tensor forward(const Tensor& x) override;
 
   std::size_t size() const { return modules_.size(); }
   /// Throws Error when there is no module of this number.
-  Module& operator[](std::size_t number) const;
+  Module& operator[](std::size_t number) const&;
+  Module& operator[](std::size_t number) const&& = delete;
 
  private:
   std::vector<std::unique_ptr<Module>> modules_;

@@ -1,5 +1,7 @@
 #include "autograd/ops/conv2d.h"
 
+#include <string>
+
 #include "autograd/kernels/conv2d.h"
 #include "autograd/kernels/lanes.h"
 #include "autograd/node.h"
@@ -107,25 +109,24 @@ void check_options(const char* op, const Conv2dOptions& options) {
   check(options.groups >= 1, "{}: groups must be at least 1, it is {}", op, options.groups);
 }
 
-void check_channels(const char* op, const Shape& x, const Shape& w, std::int64_t groups) {
+void check_channels(const char* op, const Shape& x, const Shape& w, const std::string& w_name,
+                    std::int64_t groups) {
   check_shape(w[0] % groups == 0, "{}: {} groups do not divide the {} output channels of w (x {}, w {})", op,
               groups, w[0], x, w);
-  const bool fits = x[1] % groups == 0 && x[1] / groups == w[1];
-  if (groups == 1) {
-    check_shape(fits, "{}: x has {} channels, w expects {} (x {}, w {})", op, x[1], w[1], x, w);
-  } else {
-    check_shape(fits, "{}: x has {} channels, w expects {} in each of {} groups (x {}, w {})", op, x[1], w[1],
-                groups, x, w);
-  }
+  if (x[1] % groups == 0 && x[1] / groups == w[1]) return;
+  const std::string of_groups = groups == 1 ? "" : fmt::format(" in each of {} groups", groups);
+  throw ShapeError(fmt::format("{}: x has {} channels, w{} expects {}{} (x {}, w {})", op, x[1],
+                               in_brackets(w_name), w[1], of_groups, x, w));
 }
 
 /// The sizes of conv2d(x, w), or of a product of its gradient, after every check that needs only these.
-Conv2dSizes checked_sizes(const char* op, const Shape& x, const Shape& w, const Conv2dOptions& options) {
+Conv2dSizes checked_sizes(const char* op, const Shape& x, const Shape& w, const Conv2dOptions& options,
+                          const std::string& w_name = {}) {
   check_options(op, options);
   ops::check_image(op, x);
   check_shape(w.rank() == 4, "{}: w must have 4 axes, it is {}", op, w);
   check_shape(w.numel() > 0, "{}: w must not be empty, it is {}", op, w);
-  check_channels(op, x, w, options.groups);
+  check_channels(op, x, w, w_name, options.groups);
   const PerAxis out =
       ops::count_windows(op, x, {{w[2], w[3]}, options.stride, options.padding, options.dilation});
   return {.batch = x[0],
@@ -162,13 +163,13 @@ void check_dy(const char* op, const Tensor& dy, const Conv2dSizes& sizes) {
 
 Tensor conv2d(const Tensor& x, const Tensor& w, const Conv2dOptions& options) {
   check_dtypes("conv2d", "x", x, "w", w);
-  return convolution(checked_sizes("conv2d", x.shape(), w.shape(), options), x, w);
+  return convolution(checked_sizes("conv2d", x.shape(), w.shape(), options, w.name()), x, w);
 }
 
 Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b, const Conv2dOptions& options) {
   check_dtypes("conv2d", "x", x, "w", w);
   check_dtypes("conv2d", "x", x, "b", b);
-  const Conv2dSizes sizes = checked_sizes("conv2d", x.shape(), w.shape(), options);
+  const Conv2dSizes sizes = checked_sizes("conv2d", x.shape(), w.shape(), options, w.name());
   check_shape(b.rank() == 1 && b.numel() == sizes.out_channels,
               "conv2d: b must be [{}], a number for each output channel of w {}, it is {}",
               sizes.out_channels, w.shape(), b.shape());

@@ -112,8 +112,9 @@ DenseSizes checked_sizes(const Tensor& x, const Tensor& w) {
   ops::check_same_dtype("dense", "x", x, "w", w);
   ops::check_rank("dense", "x", x, 2);
   ops::check_rank("dense", "w", w, 2);
-  check_shape(x.size(1) == w.size(1), "dense: x has {} features, w expects {} (x {}, w {})", x.size(1),
-              w.size(1), x.shape(), w.shape());
+  if (x.size(1) != w.size(1)) [[unlikely]]
+    throw ShapeError(fmt::format("dense: x has {} features, w{} expects {} (x {}, w {})", x.size(1),
+                                 in_brackets(w.name()), w.size(1), x.shape(), w.shape()));
   return {.batch = x.size(0), .inputs = w.size(1), .outputs = w.size(0)};
 }
 

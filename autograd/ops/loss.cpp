@@ -45,9 +45,11 @@ void check_cross_entropy(const Tensor& logits, const Tensor& target) {
     check<DTypeError>(target.dtype() == logits.dtype(),
                       "{}: target must be int64 classes or probabilities of logits' dtype {}, it is {}", op,
                       logits.dtype(), target.dtype());
-    check_shape(target.shape() == logits.shape(),
-                "{}: target probabilities must have the shape of logits {}, it is {}", op, logits.shape(),
-                target.shape());
+    check_shape(
+        target.shape() == logits.shape(),
+        "{}: target probabilities must have the shape of logits {}, it is {}; class numbers are int64, "
+        "target is {}",
+        op, logits.shape(), target.shape(), target.dtype());
     return;
   }
   check_shape(target.shape() == Shape{batch},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "autograd/kernels/broadcast.h"
 #include "autograd/kernels/elementwise.h"
@@ -182,12 +183,13 @@ Tensor max(const Tensor& x, std::initializer_list<int> axes, const ReduceOptions
 Tensor broadcast_to(const Tensor& x, const Shape& shape) {
   check_shape(broadcasts(x.shape(), shape),
               "broadcast_to: x does not broadcast to the shape; x is {}, the shape {}", x.shape(), shape);
+  if (x.shape() == shape) return pass_through("broadcast_to", x);
   return repeat(x, shape, ops::prefers_lanes(x.values(), shape) ? Layout::lanes : Layout::rows);
 }
 
-Tensor sum_to(const Tensor& x, const Shape& shape) {
+Tensor sum_to(Tensor x, const Shape& shape) {
   ops::check_floating("sum_to", "x", x);
-  if (x.shape() == shape) return x;
+  if (x.shape() == shape) return pass_through("sum_to", std::move(x));
   check_shape(broadcasts(shape, x.shape()), "sum_to: the shape must broadcast to x's; x is {}, the shape {}",
               x.shape(), shape);
   std::int64_t kept[Shape::kMaxRank];

@@ -34,11 +34,11 @@ Tensor max(const Tensor& x);
 Tensor max(const Tensor& x, std::span<const int> axes, const ReduceOptions& options = {});
 Tensor max(const Tensor& x, std::initializer_list<int> axes, const ReduceOptions& options = {});
 
-/// y[shape] = x repeated, as arithmetic.h broadcasts; x itself when the shapes are equal. Throws ShapeError
-/// unless x broadcasts to just this shape.
+/// y[shape] = x repeated, as arithmetic.h broadcasts; x's own values when the shapes are equal. Throws
+/// ShapeError unless x broadcasts to just this shape.
 Tensor broadcast_to(const Tensor& x, const Shape& shape);
-/// y = x broadcast-summed to shape: the sum over every axis that broadcasting shape to x's shape repeats. x
-/// itself when the shapes are equal. Throws ShapeError unless shape broadcasts to x's.
-Tensor sum_to(const Tensor& x, const Shape& shape);
+/// y = x broadcast-summed to shape: the sum over every axis that broadcasting shape to x's shape repeats. x's
+/// own values when the shapes are equal. Throws ShapeError unless shape broadcasts to x's.
+Tensor sum_to(Tensor x, const Shape& shape);
 
 }  // namespace adjoint

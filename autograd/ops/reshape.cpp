@@ -58,7 +58,7 @@ Permutation checked_permutation(const Tensor& x, std::span<const int> axes) {
 }  // namespace
 
 Tensor reshape(const Tensor& x, const Shape& shape) {
-  if (shape == x.shape()) return x;
+  if (shape == x.shape()) return pass_through("reshape", x);
   check_shape(shape.numel() == x.numel(),
               "reshape: the shape must have as many elements as x; x is {}, the shape {}", x.shape(), shape);
   return record("reshape", x.values().reshaped(shape), {x},
@@ -84,7 +84,7 @@ Tensor flatten(const Tensor& x, const FlattenOptions& options) {
 
 Tensor permute(const Tensor& x, std::span<const int> axes) {
   const Permutation to = checked_permutation(x, axes);
-  if (std::is_sorted(to.axes, to.axes + x.rank())) return x;
+  if (std::is_sorted(to.axes, to.axes + x.rank())) return pass_through("permute", x);
   std::int64_t sizes[Shape::kMaxRank];
   for (int i = 0; i < x.rank(); ++i) sizes[i] = x.size(to.axes[i]);
   Values y(x.dtype(), Shape(std::span<const std::int64_t>(sizes, axes.size())));

@@ -10,11 +10,14 @@
 #include "autograd/grad.h"
 #include "autograd/node.h"
 #include "autograd/ops/arithmetic.h"
+#include "tests/support/expect_gradients.h"
 #include "tests/support/small_stack.h"
 #include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
+
+using support::numbers;
 
 using testing::ElementsAre;
 
@@ -50,7 +53,7 @@ TEST(Backward, OfALeafItselfIsOne) {
 TEST(Backward, TakesAGradientForTensorsOfManyElements) {
   const Tensor x = tensor({1, 2, 3}, {.requires_grad = true});
   (x * x).backward(tensor({1, 10, 100}));
-  EXPECT_THAT(x.grad().data<float>(), ElementsAre(2, 40, 600));
+  EXPECT_THAT(numbers(x.grad()), ElementsAre(2, 40, 600));
 }
 
 TEST(Backward, AccumulatesOnLeavesAndLeavesOldHandlesAlone) {
@@ -133,17 +136,29 @@ TEST(Backward, RetainGraphKeepsIt) {
   EXPECT_EQ(x.grad().item(), 8);
 }
 
-TEST(Backward, CreateGraphRecordsTheGradients) {
-  Tensor x = leaf(2);
-  (x * x * x).backward({.create_graph = true});
-  const Tensor first = x.grad();
-  EXPECT_EQ(first.item(), 12);
-  x.zero_grad();  // or x would own its own graph through its gradient
-  first.backward();
-  EXPECT_EQ(x.grad().item(), 12);
+// Stored in x, a recorded gradient would own the graph that owns x: there is no way to ask for that.
+template <class Options>
+concept HasCreateGraph = requires(Options options) {
+  options.create_graph;
+};
+static_assert(HasCreateGraph<GradOptions> && !HasCreateGraph<BackwardOptions>);
+
+TEST(Backward, HigherOrderUseLeavesNothingBehind) {  // pytorch 7343, 25340
+  const std::int64_t before = live_nodes();
+  {
+    const Tensor x = leaf(2);
+    for (int i = 0; i < 1000; ++i) {
+      const Tensor dx = grad(x * x * x, x, {.create_graph = true});
+      const Tensor ddx = grad(dx, x, {.create_graph = true});
+      (dx * ddx).backward({.retain_graph = true});
+      if (i % 2 == 0) (x.grad() * dx).backward();
+    }
+    EXPECT_EQ(live_nodes(), before + 1);
+  }
+  EXPECT_EQ(live_nodes(), before);
 }
 
-TEST(Backward, WithoutCreateGraphGradientsAreConstants) {
+TEST(Backward, GradientsAreConstants) {
   const Tensor x = leaf(2), c = leaf(1);
   identity(x, [c](const Tensor&, Needs) -> Grads { return {c}; }).backward();
   EXPECT_FALSE(x.grad().requires_grad());
@@ -195,8 +210,15 @@ TEST(Backward, MisuseIsExplained) {
   EXPECT_THROWS(DTypeError,
                 "backward: the gradient must have the dtype of the tensor; it is float64, the tensor float32",
                 (x * x).backward(ones({2}, {.dtype = float64})));
-  EXPECT_THROWS(GraphError, "backward: the tensor requires no gradient and was computed from none that does",
-                ones({}).backward());
+  const char* text =
+      "backward: the tensor [] requires no gradient and was computed from none that does; under NoGrad "
+      "nothing "
+      "is recorded, and only a gradient from grad(y, x, {.create_graph = true}) can be differentiated";
+  EXPECT_THROWS(GraphError, text, ones({}).backward());
+  const Tensor y = leaf(1);
+  EXPECT_THROWS(GraphError, text, grad(y * y, y).backward());
+  const NoGrad no_grad;
+  EXPECT_THROWS(GraphError, text, (y * y).backward());
 }
 
 TEST(Backward, AThrowingRuleLeavesEverythingUsable) {  // mlx PR 3675
@@ -208,6 +230,56 @@ TEST(Backward, AThrowingRuleLeavesEverythingUsable) {  // mlx PR 3675
   EXPECT_STREQ(engine::running_op(), "");
   (x * y).backward();
   EXPECT_EQ(x.grad().item(), 3);
+}
+
+TEST(Backward, AfterAFailureTheNextOneSaysWhatHappened) {
+  const std::int64_t before = live_nodes();
+  {
+    const Tensor x = leaf(2);
+    bool fails = true;
+    const Tensor y = identity(x * x, [&](const Tensor& dy, Needs) -> Grads {
+      if (fails) throw std::runtime_error("no");
+      return {dy};
+    });
+    const Tensor z = y + x, other = z * 2.0;
+    EXPECT_THROW(z.backward(), std::runtime_error);
+    fails = false;
+    const char* text =
+        "backward: an earlier backward over this graph failed in identity after it had freed add; compute "
+        "the "
+        "graph anew, or pass {.retain_graph = true} there";
+    EXPECT_THROWS(GraphError, text, z.backward());
+    EXPECT_THROWS(GraphError, text, grad(z, x));
+    EXPECT_THROWS(GraphError, text, other.backward());
+    EXPECT_THROWS(
+        GraphError,
+        "backward: an earlier backward over this graph failed in add after it had freed mul; compute "
+        "the graph anew, or pass {.retain_graph = true} there",
+        other.backward());
+    EXPECT_FALSE(x.grad().defined());
+    y.backward();  // the failure did not come so far
+    EXPECT_EQ(x.grad().item(), 4);
+    EXPECT_THROWS(GraphError,
+                  "backward: the graph of identity was already freed by an earlier backward; pass "
+                  "{.retain_graph = true} there",
+                  y.backward());
+  }
+  EXPECT_EQ(live_nodes(), before);
+}
+
+TEST(Backward, AFailureOverARetainedGraphChangesNothing) {
+  Tensor x = leaf(2);
+  bool fails = true;
+  const Tensor y = identity(x * x, [&](const Tensor& dy, Needs) -> Grads {
+    if (fails) throw std::runtime_error("no");
+    return {dy};
+  });
+  const Tensor z = y + x;
+  EXPECT_THROW(z.backward({.retain_graph = true}), std::runtime_error);
+  EXPECT_THROW(grad(z, x, {.create_graph = true}), std::runtime_error);
+  fails = false;
+  z.backward();
+  EXPECT_EQ(x.grad().item(), 5);
 }
 
 TEST(Backward, MayRunInsideARule) {  // burn 5193, pytorch 12106
@@ -230,6 +302,51 @@ TEST(Backward, MayRunInsideARuleOverTheSameGraph) {
   });
   (y + shared).backward();
   EXPECT_EQ(x.grad().item(), 8);
+}
+
+// A pass remembers in each node where its gradient waits, and a pass inside a rule overwrites that: then one
+// node waits several times over.
+TEST(Backward, JoinsWhatWaitsForANodeSeveralTimes) {
+  const Tensor x = leaf(2);
+  int visits = 0;
+  const Tensor shared = counted(x, visits);
+  // A branch whose rule first runs a pass that shared waits in, behind `before` others.
+  const auto branch = [&](double factor, std::size_t before) {
+    return identity(shared, [=](const Tensor& dy, Needs) -> Grads {
+      const GradMode recording(true);
+      std::vector<Tensor> tensors;
+      for (std::size_t i = 0; i < before; ++i) tensors.push_back(shared * 0.0);
+      tensors.push_back(shared);
+      const std::vector<Input> inputs(tensors.begin(), tensors.end());
+      const Tensor inner = record("inner", shared.values(), inputs, [before](const Tensor& d, Needs) {
+        Grads grads = Grads::with_size(before + 1);
+        for (Tensor& gradient : grads) gradient = d;
+        return grads;
+      });
+      EXPECT_EQ(grad(inner, shared).item(), 1);
+      return {dy * factor};
+    });
+  };
+  const Tensor a = branch(1, 20), b = branch(10, 40), c = branch(100, 0);
+  record("join", x.values(), {a, b, c}, [](const Tensor& dy, Needs) -> Grads {
+    return {dy, dy, dy};
+  }).backward();
+  EXPECT_EQ(visits, 1);
+  EXPECT_EQ(x.grad().item(), 111);
+}
+
+TEST(Backward, ThreadsAddToALeafOneAfterTheOther) {
+  constexpr std::int64_t kElements = 20'000;
+  const Tensor x = zeros({kElements}, {.dtype = float64, .requires_grad = true});
+  const Tensor dy = ones({kElements}, {.dtype = float64});
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 200; ++i) (x * 3.0).backward(dy);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_THAT(numbers(x.grad()), testing::Each(4 * 200 * 3));
 }
 
 TEST(Backward, ThreadsMayShareLeaves) {  // burn 5573, pytorch 17566

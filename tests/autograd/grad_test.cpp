@@ -1,15 +1,21 @@
 #include "autograd/grad.h"
 
+#include <algorithm>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <string>
+#include <vector>
 
 #include "autograd/create.h"
 #include "autograd/node.h"
 #include "autograd/ops/arithmetic.h"
+#include "tests/support/expect_gradients.h"
 #include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
+
+using support::numbers;
 
 using testing::Each;
 using testing::ElementsAre;
@@ -43,7 +49,7 @@ TEST(Grad, IsZeroWhereYDoesNotDependOnX) {
 
 TEST(Grad, TakesTheGradientOfY) {
   const Tensor x = tensor({1, 2}, {.requires_grad = true});
-  EXPECT_THAT(grad(x * x, x, {.gradient = tensor({3, 5})}).data<float>(), ElementsAre(6, 20));
+  EXPECT_THAT(numbers(grad(x * x, x, {.gradient = tensor({3, 5})})), ElementsAre(6, 20));
   EXPECT_THROWS(
       ShapeError,
       "grad: without a gradient y must be a single number, it is [2]; give dL/dy as {.gradient = ...}",
@@ -74,8 +80,32 @@ TEST(Grad, DoesNotComputeWhatNobodyAskedFor) {
 
 TEST(Grad, NeedsInputsThatRequireAGradient) {
   const Tensor x = leaf(3);
-  EXPECT_THROWS(GraphError, "grad: an input requires no gradient and was computed from none that does",
-                grad(x * x, scalar(1, {.dtype = float64})));
+  const char* hint =
+      " requires no gradient and was computed from none that does; under NoGrad nothing is recorded, and "
+      "only "
+      "a gradient from grad(y, x, {.create_graph = true}) can be differentiated";
+  Tensor constant = ones({2}, {.dtype = float64});
+  EXPECT_THROWS(GraphError, std::string("grad: input 0 [2]") + hint, grad(x * x, constant));
+  constant.set_name("frozen");
+  EXPECT_THROWS(GraphError, std::string("grad: input 1 (frozen) [2]") + hint, grad(x * x, {x, constant}));
+  EXPECT_THROWS(GraphError, std::string("grad: y []") + hint, grad(scalar(1), x));
+}
+
+TEST(Grad, TakesManyInputs) {
+  constexpr std::size_t kInputs = 150'000;  // minutes, if each were compared with all others
+  std::vector<Tensor> xs;
+  for (std::size_t i = 0; i < kInputs; ++i) xs.push_back(leaf(0));
+  const std::vector<Input> inputs(xs.begin(), xs.end());
+  const Tensor y =
+      record("many", scalar(0, {.dtype = float64}).values(), inputs, [](const Tensor& dy, Needs) {
+        Grads grads = Grads::with_size(kInputs);
+        for (std::size_t i = 0; i < kInputs; ++i) grads[i] = dy * static_cast<double>(i);
+        return grads;
+      });
+  std::reverse(xs.begin(), xs.end());
+  const std::vector<Tensor> found = grad(y, xs);
+  for (std::size_t i = 0; i < kInputs; ++i)
+    ASSERT_EQ(found[i].item(), static_cast<double>(kInputs - 1 - i)) << "input " << i;
 }
 
 TEST(Grad, FreesTheGraphUnlessRetained) {

@@ -1,5 +1,7 @@
 #include "autograd/gradcheck.h"
 
+#include <cmath>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <span>
@@ -56,6 +58,60 @@ TEST(Gradcheck, FailsWhenAllGradientsVanish) {  // LBANN PR 419
 
 TEST(Gradcheck, NoticesNaN) {
   EXPECT_FALSE(gradcheck([](auto in) { return in[0] / (in[0] - in[0]); }, {some({2})}));
+}
+
+/// y = x, with a gradient that is wrong at one element.
+TensorFunction wrong_at(std::size_t element, double gradient) {
+  return [=](std::span<const Tensor> in) {
+    return record("wrong", in[0].values(), {in[0]}, [=](const Tensor& dy, Needs) -> Grads {
+      Tensor dx = dy.detach();
+      dx.mutable_data<double>()[element] = gradient;
+      return {dx};
+    });
+  };
+}
+
+TEST(Gradcheck, NoticesOneGradientThatIsNoNumber) {
+  for (const double gradient : {NAN, INFINITY, -INFINITY}) {
+    for (const std::size_t element : {0, 1, 2}) {
+      const auto result = gradcheck(wrong_at(element, gradient), {some({3})});
+      EXPECT_FALSE(result) << gradient;
+      EXPECT_THAT(result.report, HasSubstr(fmt::format("element {}: backward gives {}", element, gradient)));
+    }
+  }
+}
+
+TEST(Gradcheck, NoticesOneDifferenceThatIsNoNumber) {
+  // y = x at first, later NaN or infinite at one element: right gradients, differences that show nothing.
+  for (const double value : {NAN, INFINITY}) {
+    int calls = 0;
+    const auto result = gradcheck(
+        [&](std::span<const Tensor> in) {
+          if (++calls == 1) return in[0] * 1.0;
+          Tensor y = in[0].detach();
+          if (calls == 4) y.mutable_data<double>()[1] = value;
+          return y;
+        },
+        {some({3})});
+    EXPECT_FALSE(result);
+    EXPECT_THAT(result.report, HasSubstr("element 1: "));
+  }
+}
+
+TEST(Gradcheck, MeasuresByTheGradientsOwnSize) {
+  // Off by 1e-5 of themselves, and by less than the tolerance of 1e-6 in absolute terms.
+  const auto scaled = [](double factor) {
+    return [=](std::span<const Tensor> in) { return product(in[0], in[1], factor) * 0.01; };
+  };
+  EXPECT_TRUE(gradcheck(scaled(1), {some({3}), some({3}, 2)}));
+  EXPECT_FALSE(gradcheck(scaled(1 + 1e-5), {some({3}), some({3}, 2)}));
+}
+
+TEST(Gradcheck, TakesStepsInProportionToLargeInputs) {
+  // At 1e10, neighbouring doubles are 2e-6 apart: steps of 1e-6 would show nothing.
+  const Tensor x = tensor({1e10, -3e10}, {.dtype = float64});
+  const GradcheckResult result = gradcheck([](auto in) { return in[0] * in[0]; }, {x});
+  EXPECT_TRUE(result) << result.report;
 }
 
 TEST(Gradcheck, AcceptsEmptyInputs) {

@@ -6,10 +6,13 @@
 #include "autograd/create.h"
 #include "autograd/grad.h"
 #include "autograd/ops/arithmetic.h"
+#include "tests/support/expect_gradients.h"
 #include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
+
+using support::numbers;
 
 /// y = x x as a user would write it from outside, keeping its input.
 Tensor squared(const Tensor& x) {
@@ -107,7 +110,7 @@ TEST(Saved, DoesNotCareWhenItsValueIsNotNeeded) {
   w.assign(zeros({2}));
   sum.backward(ones({2}));
   product.backward(ones({2}));  // dw = dy x; w's own value is not read
-  EXPECT_EQ(w.grad().data<float>()[0], 2);
+  EXPECT_EQ(numbers(w.grad())[0], 2);
 }
 
 TEST(Saved, NoticesUnnamedLeavesAndAssign) {

@@ -1,5 +1,6 @@
 #include "autograd/random.h"
 
+#include <array>
 #include <cmath>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -25,6 +26,29 @@ TEST(Rng, NormalFollowsFromTheUniformNumbers) {
   const double v = static_cast<double>(0xbc57ac4c9b00dbd8 >> 11) * 0x1p-53;
   EXPECT_EQ(Rng(0).uniform(), u);
   EXPECT_NEAR(Rng(0).normal(), std::sqrt(-2 * std::log1p(-u)) * std::cos(2 * std::acos(-1.0) * v), 1e-14);
+}
+
+/// Philox4x32-10 as the paper's figure 2 has it, for any counter and key.
+std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> c, std::array<std::uint32_t, 2> key) {
+  for (int round = 0; round < 10; ++round) {
+    const std::uint64_t a = std::uint64_t{0xD2511F53} * c[0], b = std::uint64_t{0xCD9E8D57} * c[2];
+    const auto high = [](std::uint64_t product) { return static_cast<std::uint32_t>(product >> 32); };
+    c = {high(b) ^ c[1] ^ key[0], static_cast<std::uint32_t>(b), high(a) ^ c[3] ^ key[1],
+         static_cast<std::uint32_t>(a)};
+    key = {key[0] + 0x9E3779B9u, key[1] + 0xBB67AE85u};
+  }
+  return c;
+}
+
+TEST(Rng, StreamsAreTheUpperWordsOfTheCounter) {
+  // Random123, kat_vectors: philox4x32 10.
+  EXPECT_THAT(philox({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}),
+              testing::ElementsAre(0xd16cfe09u, 0x94fdccebu, 0x5001e420u, 0x24126ea1u));
+  Rng rng(0x299f31d0'a4093822, 0x03707344'13198a2e);
+  for (std::uint32_t block = 0; block < 3; ++block) {
+    for (const std::uint32_t expected : philox({block, 0, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}))
+      EXPECT_EQ(rng(), expected);
+  }
 }
 
 TEST(Rng, EqualSeedsGiveEqualStreamsAndOthersDoNot) {

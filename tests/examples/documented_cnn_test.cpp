@@ -100,7 +100,8 @@ TEST(DocumentedCnn, ForwardGivesTheLogitsOfItsStages) {
   EXPECT_EQ(stages.p1.shape(), (Shape{2, 4, 12, 12}));
   EXPECT_EQ(stages.c2.shape(), (Shape{2, 6, 8, 8}));
   EXPECT_EQ(stages.flat.shape(), (Shape{2, 96}));
-  EXPECT_THAT(net(image).data<float>(), testing::ElementsAreArray(stages.logits.data<float>()));
+  const Tensor logits = net(image);
+  EXPECT_THAT(logits.data<float>(), testing::ElementsAreArray(stages.logits.data<float>()));
 }
 
 TEST(DocumentedCnn, ActivationsByName) {

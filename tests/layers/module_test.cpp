@@ -209,16 +209,17 @@ TEST(Module, RefusesCyclesAndSharedParts) {
   Affine net;
   Outer outer;
   expect_error<Error>([&] { net.register_child("self", net); }, "register_child: self is the module itself");
-  expect_error<Error>([&] { net.register_child("inner", outer.inner); },
-                      "register_child: inner is already part of a module");
+  expect_error<Error>(
+      [&] { net.register_child("inner", outer.inner); },
+      "register_child: inner is already part of adjoint::(anonymous namespace)::Outer as inner");
   expect_error<Error>(
       [&] { outer.inner.register_child("outer", outer); },
-      "register_child: outer comes too late, the module is already part of another; register in the "
-      "constructor");
+      "register_child: outer comes too late, the module is already part of adjoint::(anonymous "
+      "namespace)::Outer as inner; register in the constructor");
   expect_error<Error>(
       [&] { outer.inner.register_parameter("w", pair(1, 2)); },
-      "register_parameter: w comes too late, the module is already part of another; register in the "
-      "constructor");
+      "register_parameter: w comes too late, the module is already part of adjoint::(anonymous "
+      "namespace)::Outer as inner; register in the constructor");
 
   Affine tied;
   Scale sharing;
@@ -236,7 +237,8 @@ TEST(Layer, MovesUntilItIsAChild) {
 
   Affine net;
   expect_error<Error>([&] { Scale stolen = std::move(net.first); },
-                      "move: the layer is part of another module, which would lose it");
+                      "move: the adjoint::(anonymous namespace)::Scale is part of adjoint::(anonymous "
+                      "namespace)::Affine as first, which would lose it");
   EXPECT_EQ(numbers(net(pair(1, 2))), (std::vector<double>{11, 17}));
 }
 
@@ -261,8 +263,8 @@ TEST(Sequential, Refuses) {
   net.add(std::move(inner));
   expect_error<Error>(
       [&] { child.add(Scale()); },
-      "register_child: 1 comes too late, the module is already part of another; register in the "
-      "constructor");
+      "register_child: 1 comes too late, the module is already part of adjoint::Sequential as 1; register in "
+      "the constructor");
   EXPECT_EQ(child.size(), 1u);
 }
 

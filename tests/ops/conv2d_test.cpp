@@ -224,6 +224,13 @@ TEST(Conv2d, RefusesShapesThatDoNotFit) {
   };
   refuses({8, 3, 32, 32}, {16, 4, 3, 3}, {},
           "conv2d: x has 3 channels, w expects 4 (x [8,3,32,32], w [16,4,3,3])");
+  expect_error<ShapeError>(
+      [] {
+        Tensor w = zeros({16, 4, 3, 3});
+        w.set_name("conv1.weight");
+        conv2d(zeros({8, 3, 32, 32}), w);
+      },
+      "conv2d: x has 3 channels, w (conv1.weight) expects 4 (x [8,3,32,32], w [16,4,3,3])");
   refuses({1, 6, 5, 4}, {4, 4, 3, 3}, {.groups = 2},
           "conv2d: x has 6 channels, w expects 4 in each of 2 groups (x [1,6,5,4], w [4,4,3,3])");
   refuses({1, 6, 5, 4}, {4, 2, 3, 3}, {.groups = 3},

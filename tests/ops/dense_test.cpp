@@ -121,6 +121,13 @@ TEST(Dense, RefusesArgumentsThatDoNotFit) {
       "dense: x has 3 features, w expects 4 (x [8,3], w [16,4])");
   expect_error<ShapeError>(
       [] {
+        Tensor w = zeros({16, 4});
+        w.set_name("hidden.weight");
+        dense(zeros({8, 3}), w);
+      },
+      "dense: x has 3 features, w (hidden.weight) expects 4 (x [8,3], w [16,4])");
+  expect_error<ShapeError>(
+      [] {
         dense(zeros({8, 3, 1}), zeros({16, 3}));
       },
       "dense: x must have 2 axes, it is [8,3,1]");

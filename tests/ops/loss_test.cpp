@@ -168,8 +168,13 @@ TEST(SoftmaxCrossEntropy, RefusesWhatDoesNotFit) {
           "softmax_cross_entropy: target classes must be [2], one for each row of logits [2,3], it is [1]");
   refuses(zeros({2, 3}), zeros({2, 1}, {.dtype = int64}),
           "softmax_cross_entropy: target classes must be [2], one for each row of logits [2,3], it is [2,1]");
-  refuses(zeros({2, 3}), zeros({3, 2}),
-          "softmax_cross_entropy: target probabilities must have the shape of logits [2,3], it is [3,2]");
+  refuses(
+      zeros({2, 3}), zeros({3, 2}),
+      "softmax_cross_entropy: target probabilities must have the shape of logits [2,3], it is [3,2]; class "
+      "numbers are int64, target is float32");
+  refuses(zeros({2, 3}), zeros({2}),
+          "softmax_cross_entropy: target probabilities must have the shape of logits [2,3], it is [2]; class "
+          "numbers are int64, target is float32");
   expect_error<DTypeError>(
       [] {
         softmax_cross_entropy(zeros({2, 3}), zeros({2, 3}, {.dtype = float64}));

@@ -17,9 +17,6 @@ HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels::HWY_NAMESPACE {
 namespace {
 
-// Rows of dx that are added up together, so that additions need not wait for each other.
-constexpr int kFoldRows = 4;
-
 /// The products of weights with dy for every tap of a kernel.
 template <class T>
 struct TapProducts {
@@ -47,15 +44,15 @@ void fold_rows(const Conv2dSizes& s, const TapProducts<T>& products, T* sums, st
     }
 }
 
-/// dx[i, j] = sum_v sums[v, i, j + pw - v dw], where that is a column of dy.
+/// dx[i, j] = sum_v sums[v, i, j + pw - v dw], where that is a column of dy. Four rows are added up together,
+/// so that additions need not wait for each other; as variables, since GCC would keep an array in memory.
 template <class T>
 void fold_columns(const Conv2dSizes& s, const T* sums, std::int64_t sums_step, T* dx) {
   const Tag<T> d;
   for (std::int64_t j = 0; j < s.width; j += kVectorSize<T>)
-    for (std::int64_t i = 0; i < s.height; i += kFoldRows) {
-      const std::int64_t last_row = std::min<std::int64_t>(s.height - i, kFoldRows) - 1;
-      hn::Vec<Tag<T>> total[kFoldRows];
-      for (auto& row : total) row = hn::Zero(d);
+    for (std::int64_t i = 0; i < s.height; i += 4) {
+      const std::int64_t last_row = std::min<std::int64_t>(s.height - i, 4) - 1;
+      auto row0 = hn::Zero(d), row1 = row0, row2 = row0, row3 = row0;
       for (std::int64_t v = 0; v < s.kernel_width; ++v) {
         const std::int64_t column = j + s.padding_width - v * s.dilation_width;
         if (column <= -kVectorSize<T> || column >= s.out_width) continue;
@@ -64,13 +61,19 @@ void fold_columns(const Conv2dSizes& s, const T* sums, std::int64_t sums_step, T
         };
         const auto inside = hn::AndNot(lanes(-column), lanes(s.out_width - column));
         const T* from = sums + v * sums_step + i * s.out_width + column;
-        HWY_UNROLL(4)
-        for (std::int64_t r = 0; r < kFoldRows; ++r)
-          total[r] = hn::Add(
-              total[r], hn::IfThenElseZero(inside, hn::LoadU(d, from + std::min(r, last_row) * s.out_width)));
+        const auto load = [&](std::int64_t r) HWY_ATTR {
+          return hn::IfThenElseZero(inside, hn::LoadU(d, from + std::min(r, last_row) * s.out_width));
+        };
+        row0 = hn::Add(row0, load(0));
+        row1 = hn::Add(row1, load(1));
+        row2 = hn::Add(row2, load(2));
+        row3 = hn::Add(row3, load(3));
       }
-      for (std::int64_t r = 0; r <= last_row; ++r)
-        store_first(total[r], d, dx + (i + r) * s.width + j, std::min(s.width - j, kVectorSize<T>));
+      const auto store = [&](hn::Vec<Tag<T>> row, std::int64_t r) HWY_ATTR {
+        if (r <= last_row)
+          store_first(row, d, dx + (i + r) * s.width + j, std::min(s.width - j, kVectorSize<T>));
+      };
+      store(row0, 0), store(row1, 1), store(row2, 2), store(row3, 3);
     }
 }
 

@@ -57,7 +57,7 @@ HWY_INLINE void copy_columns(const T* from, std::int64_t from_row, Piece inside,
       return hn::ConcatEven(d, hn::MaskedLoad(high, d, from + kVectorSize<T>), hn::MaskedLoad(low, d, from));
     };
     for (; rows > 1; --rows, from += from_row, to += to_row) hn::StoreU(load(), d, to);
-    if (rows == 1) hn::BlendedStore(load(), lanes(count), d, to);
+    if (rows == 1) store_first(load(), d, to, count);
   } else if (kStep == 1 && inside.begin == 0 && inside.end == kVectorSize<T>) {
     for (std::int64_t q = 0; q < rows; ++q, from += from_row, to += to_row)
       hn::StoreU(hn::LoadU(d, from), d, to);

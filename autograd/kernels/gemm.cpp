@@ -247,8 +247,7 @@ void run_panel(const GemmJob<T>& job, Piece rows, Piece columns, Piece depth, co
                      packed_width = vectors * kVectorSize<T>;
   const std::int64_t tiles = divide_up(rows.size(), kTileRows<T>);
   const bool ragged = columns.size() % kVectorSize<T> != 0;
-  const bool pack =
-      sizes.transpose_b || (ragged && !kMaskedLoadsAreSafe) || (tiles >= 8 && sizes.depth >= 64);
+  const bool pack = sizes.transpose_b || (ragged && !kTileMasksB) || (tiles >= 8 && sizes.depth >= 64);
   HWY_ALIGN T packed[kDepthBlock * kTileVectors * kVectorSize<T>];
   if (pack) pack_panel(job, depth, columns, packed, packed_width);
 

@@ -43,38 +43,24 @@ HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels::HWY_NAMESPACE {
 namespace {
 
-/// A sum of vectors in three stages, so that its rounding error stays small however many there are.
-template <class T>
-class VectorSum {
- public:
-  HWY_INLINE VectorSum() : sum_(hn::Zero(Tag<T>())), sums_(sum_), sums_of_sums_(sum_) {}
-  HWY_INLINE void add(Vector<T> v) {
-    sum_ = hn::Add(sum_, v);
-    count();
+/// The sum of n terms in three stages, so that its rounding error stays small however many there are:
+/// add_up(first, last) returns that of some.
+template <class T, class AddUp>
+HWY_INLINE Vector<T> sum_in_stages(std::int64_t n, const AddUp& add_up) {
+  constexpr std::int64_t kStage = 256;
+  auto total = hn::Zero(Tag<T>());
+  for (std::int64_t i = 0; i < n; i += kStage * kStage) {
+    const std::int64_t end = std::min(n, i + kStage * kStage);
+    auto sums = hn::Zero(Tag<T>());
+    for (std::int64_t j = i; j < end; j += kStage) sums = hn::Add(sums, add_up(j, std::min(end, j + kStage)));
+    total = hn::Add(total, sums);
   }
-  HWY_INLINE void add_product(Vector<T> a, Vector<T> b) {
-    sum_ = hn::MulAdd(a, b, sum_);
-    count();
-  }
-  HWY_INLINE Vector<T> total() const { return hn::Add(sums_of_sums_, hn::Add(sums_, sum_)); }
-
- private:
-  HWY_INLINE void count() {
-    constexpr std::int64_t kStage = 256;
-    if (++count_ % kStage != 0) return;
-    sums_ = hn::Add(sums_, sum_);
-    sum_ = hn::Zero(Tag<T>());
-    if (count_ % (kStage * kStage) != 0) return;
-    sums_of_sums_ = hn::Add(sums_of_sums_, sums_);
-    sums_ = hn::Zero(Tag<T>());
-  }
-
-  Vector<T> sum_, sums_, sums_of_sums_;
-  std::int64_t count_ = 0;
-};
+  return total;
+}
 
 // The two ways to walk along the axis, with what belongs to all of it kept in a vector: for_each calls
-// body(part, offset) for vectors that make up the axis, sum and max finish what was accumulated over them.
+// body(part, offset) for vectors that make up the axis; sum starts with 0 and calls add(part, offset, sum)
+// for the new sum; max finishes what was accumulated.
 
 /// Several neighbouring axes, each in a lane of its own; Access is a Whole or a Part.
 template <class T, class Access>
@@ -86,7 +72,14 @@ struct Columns {
   HWY_INLINE void for_each(const Body& body) const {
     for (std::int64_t k = 0; k < axis; ++k) body(part, k * inner);
   }
-  HWY_INLINE Vector<T> sum(Vector<T> v) const { return v; }
+  template <class Add>
+  HWY_INLINE Vector<T> sum(const Add& add) const {
+    return sum_in_stages<T>(axis, [&](std::int64_t first, std::int64_t last) HWY_ATTR {
+      auto sum = hn::Zero(Tag<T>());
+      for (std::int64_t k = first; k < last; ++k) sum = add(part, k * inner, sum);
+      return sum;
+    });
+  }
   HWY_INLINE Vector<T> max(Vector<T> v) const { return v; }
   HWY_INLINE Vector<T> load(const T* from) const { return part.load(from); }
   HWY_INLINE void store(Vector<T> v, T* to) const { part.store(v, to); }
@@ -101,7 +94,17 @@ struct Row {
   HWY_INLINE void for_each(const Body& body) const {
     for_vectors<T>(axis, [&](std::int64_t i, auto part) HWY_ATTR { body(part, i); });
   }
-  HWY_INLINE Vector<T> sum(Vector<T> v) const { return hn::SumOfLanes(Tag<T>(), v); }
+  template <class Add>
+  HWY_INLINE Vector<T> sum(const Add& add) const {
+    const std::int64_t vectors = axis / kVector<T>, rest = axis % kVector<T>;
+    auto sum = sum_in_stages<T>(vectors, [&](std::int64_t first, std::int64_t last) HWY_ATTR {
+      auto some = hn::Zero(Tag<T>());
+      for (std::int64_t v = first; v < last; ++v) some = add(Whole<T>(), v * kVector<T>, some);
+      return some;
+    });
+    if (rest > 0) sum = add(Part<T>(rest), vectors * kVector<T>, sum);
+    return hn::SumOfLanes(Tag<T>(), sum);
+  }
   HWY_INLINE Vector<T> max(Vector<T> v) const { return hn::MaxOfLanes(Tag<T>(), v); }
   HWY_INLINE Vector<T> load(const T* from) const { return hn::Set(Tag<T>(), *from); }
   HWY_INLINE void store(Vector<T> v, T* to) const { *to = hn::GetLane(v); }
@@ -139,19 +142,17 @@ void softmax(Sizes sizes, const T* x, T* y, T* largest, T* log_sum) {
   const Tag<T> d;
   for_axes<T>(sizes, [&](const auto& axis, std::int64_t at, std::int64_t out) HWY_ATTR {
     const auto top = largest_of(axis, x + at);
-    VectorSum<T> sums;
-    axis.for_each([&](auto part, std::int64_t k) HWY_ATTR {
+    const auto total = axis.sum([&](auto part, std::int64_t k, Vector<T> sum) HWY_ATTR {
       const auto e = ExpNegative()(d, hn::Sub(part.load_or(x + at + k, kNever<T>), top));
       part.store(e, y + at + k);
-      sums.add(e);
+      return hn::Add(sum, e);
     });
-    const auto sum = axis.sum(sums.total());
-    const auto scale = hn::Div(hn::Set(d, T(1)), sum);
+    const auto scale = hn::Div(hn::Set(d, T(1)), total);
     axis.for_each([&](auto part, std::int64_t k)
                       HWY_ATTR { part.store(hn::Mul(part.load(y + at + k), scale), y + at + k); });
     if (log_sum != nullptr) {
       axis.store(top, largest + out);
-      axis.store(Log()(d, sum), log_sum + out);
+      axis.store(Log()(d, total), log_sum + out);
     }
   });
 }
@@ -161,11 +162,9 @@ void log_softmax(Sizes sizes, const T* x, T* y) {
   const Tag<T> d;
   for_axes<T>(sizes, [&](const auto& axis, std::int64_t at, std::int64_t) HWY_ATTR {
     const auto top = largest_of(axis, x + at);
-    VectorSum<T> sum;
-    axis.for_each([&](auto part, std::int64_t k) HWY_ATTR {
-      sum.add(ExpNegative()(d, hn::Sub(part.load_or(x + at + k, kNever<T>), top)));
-    });
-    const auto log_sum = Log()(d, axis.sum(sum.total()));
+    const auto log_sum = Log()(d, axis.sum([&](auto part, std::int64_t k, Vector<T> sum) HWY_ATTR {
+      return hn::Add(sum, ExpNegative()(d, hn::Sub(part.load_or(x + at + k, kNever<T>), top)));
+    }));
     axis.for_each([&](auto part, std::int64_t k) HWY_ATTR {
       part.store(hn::Sub(hn::Sub(part.load(x + at + k), top), log_sum), y + at + k);
     });
@@ -175,10 +174,9 @@ void log_softmax(Sizes sizes, const T* x, T* y) {
 template <class T>
 void softmax_grad(Sizes sizes, const T* dy, const T* y, T* dx) {
   for_axes<T>(sizes, [&](const auto& axis, std::int64_t at, std::int64_t) HWY_ATTR {
-    VectorSum<T> sum;
-    axis.for_each([&](auto part, std::int64_t k)
-                      HWY_ATTR { sum.add_product(part.load(dy + at + k), part.load(y + at + k)); });
-    const auto dot = axis.sum(sum.total());
+    const auto dot = axis.sum([&](auto part, std::int64_t k, Vector<T> sum) HWY_ATTR {
+      return hn::MulAdd(part.load(dy + at + k), part.load(y + at + k), sum);
+    });
     axis.for_each([&](auto part, std::int64_t k) HWY_ATTR {
       part.store(hn::Mul(part.load(y + at + k), hn::Sub(part.load(dy + at + k), dot)), dx + at + k);
     });
@@ -189,11 +187,10 @@ template <class T>
 void log_softmax_grad(Sizes sizes, const T* dy, const T* y, T* dx) {
   const Tag<T> d;
   for_axes<T>(sizes, [&](const auto& axis, std::int64_t at, std::int64_t) HWY_ATTR {
-    VectorSum<T> sums;
-    axis.for_each([&](auto part, std::int64_t k) HWY_ATTR { sums.add(part.load(dy + at + k)); });
-    const auto sum = axis.sum(sums.total());
+    const auto total = axis.sum([&](auto part, std::int64_t k, Vector<T> sum)
+                                    HWY_ATTR { return hn::Add(sum, part.load(dy + at + k)); });
     axis.for_each([&](auto part, std::int64_t k) HWY_ATTR {
-      part.store(hn::NegMulAdd(ExpNegative()(d, part.load(y + at + k)), sum, part.load(dy + at + k)),
+      part.store(hn::NegMulAdd(ExpNegative()(d, part.load(y + at + k)), total, part.load(dy + at + k)),
                  dx + at + k);
     });
   });
@@ -204,13 +201,13 @@ void target_loss(Sizes sizes, const T* x, const T* targets, const T* largest, co
   const Tag<T> d;
   for_axes<T>(sizes, [&](const auto& axis, std::int64_t at, std::int64_t out) HWY_ATTR {
     const auto top = axis.load(largest + out), logarithm = axis.load(log_sum + out);
-    VectorSum<T> sum;
-    axis.for_each([&](auto part, std::int64_t k) HWY_ATTR {
+    const auto total = axis.sum([&](auto part, std::int64_t k, Vector<T> sum) HWY_ATTR {
       const auto target = part.load(targets + at + k);
       const auto surprise = hn::Add(hn::Sub(top, part.load(x + at + k)), logarithm);
-      sum.add(hn::IfThenZeroElse(hn::Eq(target, hn::Zero(d)), hn::Mul(target, surprise)));  // 0 inf = 0 here
+      return hn::Add(
+          sum, hn::IfThenZeroElse(hn::Eq(target, hn::Zero(d)), hn::Mul(target, surprise)));  // 0 inf = 0 here
     });
-    axis.store(axis.sum(sum.total()), loss + out);
+    axis.store(total, loss + out);
   });
 }
 

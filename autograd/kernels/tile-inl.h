@@ -40,8 +40,13 @@ constexpr int most_rows(int most, int sums_of_row, int vectors) {
 template <class T>
 inline constexpr int kTileRows = most_rows(sizeof(T) == 4 ? 8 : 4, kTileVectors, kTileVectors + 1);
 
-/// Whether a masked load never touches what it masks out, so that ragged ends can be read in place.
-inline constexpr bool kMaskedLoadsAreSafe = !HWY_MEM_OPS_MIGHT_FAULT;
+/// Whether a masked load never touches what it masks out, so that ragged ends can be read in place. On AVX2
+/// Highway promises it only for float and double.
+inline constexpr bool kMaskedLoadsAreSafe = HWY_TARGET <= HWY_AVX2 || !HWY_MEM_OPS_MIGHT_FAULT;
+
+/// Whether a tile masks its last vector of B; else it reads a whole one. With few registers there is none
+/// left for the mask.
+inline constexpr bool kTileMasksB = kMaskedLoadsAreSafe && kRegisters == 32;
 
 template <class T>
 HWY_NOINLINE void copy_few(const T* from, std::int64_t count, T* to) {
@@ -61,10 +66,11 @@ HWY_INLINE hn::Vec<D> load_first(D d, const T* p, std::int64_t count) {
   }
 }
 
-/// Stores the first `count` values of v; writes nothing past p + count.
+/// Stores the first `count` values of v; writes nothing past p + count. AVX2 has masked stores, but AMD's are
+/// slow.
 template <class D, class T = hn::TFromD<D>>
 HWY_INLINE void store_first(hn::Vec<D> v, D d, T* p, std::int64_t count) {
-  if constexpr (kMaskedLoadsAreSafe) {
+  if constexpr (!HWY_MEM_OPS_MIGHT_FAULT) {
     hn::BlendedStore(v, hn::FirstN(d, static_cast<std::size_t>(count)), d, p);
   } else {
     if (count >= kVectorSize<T>) return hn::StoreU(v, d, p);

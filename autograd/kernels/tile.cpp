@@ -55,9 +55,8 @@ void run(const Tile<T>& tile) {
       V b_values[kVectors];
       HWY_UNROLL(3)
       for (int v = 0; v < kVectors; ++v)
-        b_values[v] = kMaskedLoadsAreSafe && v == kVectors - 1
-                          ? hn::MaskedLoad(last_mask, d, b + v * b_vector)
-                          : hn::LoadU(d, b + v * b_vector);
+        b_values[v] = kTileMasksB && v == kVectors - 1 ? hn::MaskedLoad(last_mask, d, b + v * b_vector)
+                                                       : hn::LoadU(d, b + v * b_vector);
       HWY_UNROLL(8)
       for (int r = 0; r < kRows; ++r) {
         const V a_value = hn::Set(d, a[r * a_row]);

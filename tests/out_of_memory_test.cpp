@@ -289,6 +289,31 @@ TEST_P(OutOfMemory, EachAllocationMayFail) {
   }
 }
 
+// Adam's update depends on how many steps there were, so one that failed must not count.
+TEST(OutOfMemoryInAStep, TheStepMayBeMadeAgain) {
+  set_cache_limit(0);
+  const auto after_three_steps = [](bool with_a_failure) {
+    Tensor parameter = mixed({50});
+    Adam adam({parameter}, {.learning_rate = 0.1});
+    for (int i = 0; i < 3; ++i) {
+      adam.zero_grad();
+      sum(parameter * parameter).backward();
+      const Tensor held = parameter.detach();  // A step copies values that somebody else has, too.
+      const auto step = [&] {
+        adam.step();
+        return std::vector<Tensor>();
+      };
+      std::vector<Tensor> none;
+      if (with_a_failure) {
+        EXPECT_EQ(with_failure(Failing::from_one_on, 0, step, none), Outcome::came_out);
+      }
+      step();
+    }
+    return numbers({parameter});
+  };
+  EXPECT_EQ(after_three_steps(true), after_three_steps(false));
+}
+
 INSTANTIATE_TEST_SUITE_P(Ops, OutOfMemory, testing::ValuesIn(cases()),
                          [](const auto& test) { return test.param.name; });
 

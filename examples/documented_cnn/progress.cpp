@@ -1,5 +1,6 @@
 #include "examples/documented_cnn/progress.h"
 
+#include <cstdio>
 #include <cstdlib>
 #include <fmt/core.h>
 #include <string_view>
@@ -38,8 +39,9 @@ std::string progress_line(const TrainResult& so_far, std::int64_t examples, std:
   const std::string left =
       rate > 0 ? fmt::format("   {:.0f} s left", static_cast<double>(examples - so_far.examples) / rate) : "";
   // A full last column would make the terminal go on to the next line.
-  for (const std::string& line : {bar + share + loss + speed + left, bar + share + loss + left,
-                                  share + loss + left, share + loss, share}) {
+  for (const std::string& line : {fmt::format("{}{}{}{}{}", bar, share, loss, speed, left),
+                                  fmt::format("{}{}{}{}", bar, share, loss, left),
+                                  fmt::format("{}{}{}", share, loss, left), share + loss, share}) {
     if (line.size() < width) return line;
   }
   return "";
@@ -57,8 +59,10 @@ void ProgressBar::show(const TrainResult& so_far) {
 }
 
 void ProgressBar::clear() {
-  if (drawn_) fmt::print("\r\033[K");
+  if (!drawn_) return;
   drawn_ = false;
+  std::fputs("\r\033[K", stdout);
+  std::fflush(stdout);  // before anything on stderr; should it fail, what is printed next tells
 }
 
 }  // namespace documented_cnn

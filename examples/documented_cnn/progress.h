@@ -13,11 +13,15 @@ namespace documented_cnn {
 std::string progress_line(const TrainResult& so_far, std::int64_t examples, std::size_t width);
 
 /// Draws on stdout, a few times a second, when that is a terminal that can erase a line; otherwise nothing.
+/// Erases the line at the end of its life, so that an error's message has a line of its own.
 class ProgressBar {
  public:
   explicit ProgressBar(std::int64_t examples);
+  ~ProgressBar() { clear(); }
+  ProgressBar(const ProgressBar&) = delete;
+  ProgressBar& operator=(const ProgressBar&) = delete;
+
   void show(const TrainResult& so_far);
-  /// Removes the line.
   void clear();
 
  private:

@@ -60,16 +60,16 @@ Outcome run(const std::string& program, const std::string& arguments) {
   return run_shell(program_path(program) + " " + arguments);
 }
 
-Outcome run_on_terminal(const std::string& program, const std::string& arguments, int columns,
-                        const std::string& environment, int columns_later) {
-  const std::string command = environment + " " + program_path(program) + " " + arguments;
+Outcome on_terminal(int columns, const std::function<void()>& body, int columns_later) {
   const winsize size = with_columns(columns);
   int terminal = -1;
+  std::fflush(nullptr);  // or the child would print it again
   const pid_t child = forkpty(&terminal, nullptr, nullptr, &size);
   if (child < 0) throw std::runtime_error("no terminal");
   if (child == 0) {
-    execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
-    _exit(127);
+    body();
+    std::fflush(nullptr);
+    _exit(0);
   }
   Outcome outcome{};
   std::array<char, 4096> part;
@@ -86,13 +86,21 @@ Outcome run_on_terminal(const std::string& program, const std::string& arguments
   return outcome;
 }
 
-void expect_failure(const std::string& program, const std::string& arguments, int exit_code,
-                    const std::string& text) {
+Outcome run_on_terminal(const std::string& program, const std::string& arguments, int columns,
+                        const std::string& environment, int columns_later) {
+  const std::string command = environment + " " + program_path(program) + " " + arguments;
+  return on_terminal(
+      columns, [&] { execl("/bin/sh", "sh", "-c", command.c_str(), nullptr); }, columns_later);
+}
+
+Outcome expect_failure(const std::string& program, const std::string& arguments, int exit_code,
+                       const std::string& text) {
   const Outcome outcome = run(program, arguments);
   EXPECT_EQ(outcome.exit_code, exit_code) << program << " " << arguments;
   EXPECT_THAT(outcome.err, testing::AllOf(testing::StartsWith(program + ": "), testing::HasSubstr(text)))
       << arguments;
   EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+  return outcome;
 }
 
 std::vector<std::string> screen(const std::string& output, std::size_t columns) {

@@ -1,15 +1,20 @@
 // The progress line on terminals of any width, and on those that cannot erase a line.
 
+#include <cstdio>
+#include <cstdlib>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <regex>
+#include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "examples/documented_cnn/progress.h"
 #include "tests/examples/run_program.h"
 
 namespace {
 
+using adjoint::support::on_terminal;
 using adjoint::support::Outcome;
 using adjoint::support::run_on_terminal;
 using adjoint::support::screen;
@@ -82,6 +87,21 @@ TEST(Progress, FollowsTheTerminalsWidth) {
   EXPECT_EQ(outcome.exit_code, 0);
   EXPECT_GT(drawings(outcome.out).front().size(), 15u);
   EXPECT_LT(drawings(outcome.out).back().size(), 15u);
+}
+
+TEST(Progress, MakesRoomForAnError) {
+  const Outcome outcome = on_terminal(80, [] {
+    setenv("TERM", "xterm", 1);
+    try {
+      documented_cnn::ProgressBar bar(400);
+      bar.show({.loss = 0.5, .seconds = 2, .examples = 100});
+      throw std::runtime_error("out of memory");
+    } catch (const std::runtime_error& error) {
+      std::fputs(error.what(), stderr);
+    }
+  });
+  EXPECT_EQ(drawings(outcome.out).size(), 1u);
+  EXPECT_THAT(screen(outcome.out, 80), ElementsAre("out of memory"));
 }
 
 TEST(Progress, IsNotDrawnWhereALineCannotBeErased) {

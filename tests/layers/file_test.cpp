@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <utility>
 
 #include "tests/support/files.h"
 
@@ -25,6 +26,8 @@ namespace {
 struct Calls {
   std::vector<std::string> names;
   int fail_at = -1, die_at = -1;  // Counted from 0.
+  bool steal = false;             // Remove the next file before it is locked.
+  mode_t early_mode = 0;          // What a file had before its mode was set.
 } calls;
 
 /// Notes a call; false when it is to fail.
@@ -58,9 +61,14 @@ extern "C" int rename(const char* from, const char* to) noexcept {
   return adjoint::note("rename") ? adjoint::call(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0) : -1;
 }
 extern "C" int fchmod(int file, mode_t mode) noexcept {
+  struct stat status = {};
+  fstat(file, &status);
+  adjoint::calls.early_mode = status.st_mode & 07777;
   return adjoint::note("fchmod") ? adjoint::call(SYS_fchmod, file, mode) : -1;
 }
 extern "C" int flock(int file, int operation) noexcept {
+  if (std::exchange(adjoint::calls.steal, false))
+    std::filesystem::remove(std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(file)));
   return adjoint::note("flock") ? adjoint::call(SYS_flock, file, operation) : -1;
 }
 extern "C" int unlink(const char* path) noexcept {
@@ -250,6 +258,13 @@ TEST_F(Replacement, OneThatIsUnderWayIsNotTakenForAbandoned) {
   EXPECT_EQ(files(), Names{"net"});
 }
 
+TEST_F(Replacement, OneThatIsRemovedBeforeItIsLockedIsMadeAgain) {
+  calls.steal = true;
+  save(path(), 'a');
+  EXPECT_EQ(read_file(path()), content('a'));
+  EXPECT_EQ(files(), Names{"net"});
+}
+
 TEST_F(Replacement, FilesOfOthersStay) {
   for (const char* name : {"net.partial0", "net.probe", "net.tmp", "adjoint-partial-01234567", ".adjoint"})
     put(name, "mine");
@@ -295,6 +310,7 @@ TEST_F(Replacement, ANewFileIsNeverMoreReadableThanTheOldOne) {
   put("net", "secret");
   ASSERT_EQ(chmod(path().c_str(), 0600), 0);
   const FileReplacement file(path());
+  EXPECT_EQ(calls.early_mode, 0600u);
   for (const std::string& name : files()) EXPECT_EQ(mode(name), 0600u) << name;
 }
 

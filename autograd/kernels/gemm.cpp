@@ -348,12 +348,17 @@ void run(GemmJob<T> job) {
   }
   const auto& kernels = table<T>();
   const GemmPlan plan = kernels.plan(sizes);
+  const std::int64_t size = sizes.rows * sizes.columns, work = size * sizes.depth;
+  if (sizes.depth <= kDepthPiece) {
+    job.depth = {0, sizes.depth};
+    return parallel_for(plan.chunks(), work,
+                        [&](std::int64_t chunk) { kernels.run_chunk(job, plan, chunk); });
+  }
   // C for each piece of the depth; of all but the first, beside it.
-  const std::int64_t pieces = std::max<std::int64_t>(1, divide_up(sizes.depth, kDepthPiece));
-  const std::int64_t size = sizes.rows * sizes.columns;
+  const std::int64_t pieces = divide_up(sizes.depth, kDepthPiece);
   const Scratch<T> others((pieces - 1) * size);
   const auto c_of = [&](std::int64_t p) { return p == 0 ? job.c : others.get() + (p - 1) * size; };
-  parallel_for(plan.chunks() * pieces, size * sizes.depth, [&](std::int64_t chunk) {
+  parallel_for(plan.chunks() * pieces, work, [&](std::int64_t chunk) {
     const std::int64_t p = chunk / plan.chunks();
     GemmJob<T> part = job;
     part.depth = piece(sizes.depth, pieces, p);
@@ -361,7 +366,6 @@ void run(GemmJob<T> job) {
     if (p > 0) part.start = nullptr;
     kernels.run_chunk(part, plan, chunk % plan.chunks());
   });
-  if (pieces == 1) return;
   for_chunks(size, size * pieces * kElementWork, [&](std::int64_t i, std::int64_t count) {
     for (std::int64_t step = 1; step < pieces; step *= 2)
       for (std::int64_t p = 0; p + step < pieces; p += 2 * step)

@@ -72,20 +72,29 @@ void run(const Tile<T>& tile) {
     for (; k > 0; --k) add_products(sum[0]);
   }
 
+  HWY_UNROLL(4)
+  for (int s = 1; s < kUnroll; ++s) HWY_UNROLL(8)
+  for (int r = 0; r < kRows; ++r) HWY_UNROLL(3)
+  for (int v = 0; v < kVectors; ++v) sum[0][r][v] = hn::Add(sum[0][r][v], sum[s][r][v]);
+
   T* c = tile.c;
   const std::int64_t c_row = tile.c_row, c_vector = tile.c_vector;
+  if (tile.add) {
+    HWY_UNROLL(8)
+    for (int r = 0; r < kRows; ++r) HWY_UNROLL(3)
+    for (int v = 0; v < kVectors; ++v) {
+      const T* former = c + r * c_row + v * c_vector;
+      sum[0][r][v] =
+          hn::Add(sum[0][r][v], v < kVectors - 1 ? hn::LoadU(d, former) : load_first(d, former, last_count));
+    }
+  }
   HWY_UNROLL(8)
   for (int r = 0; r < kRows; ++r, c += c_row) HWY_UNROLL(3)
   for (int v = 0; v < kVectors; ++v) {
-    V total = sum[0][r][v];
-    HWY_UNROLL(4)
-    for (int s = 1; s < kUnroll; ++s) total = hn::Add(total, sum[s][r][v]);
-    T* const to = c + v * c_vector;
-    if (v < kVectors - 1) {
-      hn::StoreU(tile.add ? hn::Add(total, hn::LoadU(d, to)) : total, d, to);
-    } else {
-      store_first(tile.add ? hn::Add(total, load_first(d, to, last_count)) : total, d, to, last_count);
-    }
+    if (v < kVectors - 1)
+      hn::StoreU(sum[0][r][v], d, c + v * c_vector);
+    else
+      store_first(sum[0][r][v], d, c + v * c_vector, last_count);
   }
 }
 
@@ -103,8 +112,18 @@ std::size_t index(int rows, int vectors) {
 
 /// The tile as a tree of short sums: both halves of its products, the second one beside C.
 template <class T>
+void run_halves(int rows, int vectors, const Tile<T>& tile);
+
+template <class T>
 void run_short_sums(int rows, int vectors, const Tile<T>& tile) {
-  if (tile.segment_count * tile.depth <= kShortSum) return kFunctions<T>[index(rows, vectors)](tile);
+  if (tile.segment_count * tile.depth <= kShortSum)
+    kFunctions<T>[index(rows, vectors)](tile);
+  else
+    run_halves(rows, vectors, tile);
+}
+
+template <class T>
+void run_halves(int rows, int vectors, const Tile<T>& tile) {
   HWY_ALIGN T sums[kTileRows<T> * kTileVectors * kVectorSize<T>];
   Tile<T> first = tile, second = tile;
   if (tile.segment_count > 1) {

@@ -132,7 +132,7 @@ def run_suite(program, number, timeout):
     """None when all tests pass, or what went wrong."""
     with tempfile.TemporaryDirectory() as directory, tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
-            ["prlimit", f"--as={MOST_MEMORY}", "--core=0", program, "--gtest_fail_fast", "--gtest_brief=1"],
+            ["prlimit", f"--as={MOST_MEMORY}", "--core=0", program, "--gtest_fail_fast"],
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=directory, start_new_session=True,
             env=os.environ | {"ADJOINT_MUTANT": str(number), "TMPDIR": directory, "RC_PARAMS": "seed=1"})
         try:
@@ -147,10 +147,12 @@ def run_suite(program, number, timeout):
         if code == 0:
             return None
         output.seek(0)
-        failed = re.search(rb"\[  FAILED  \] (\S+?),? ", output.read())
-        if failed:
-            return failed[1].decode()
-        return "no end" if code is None else f"exit code {code}" if code > 0 else signal.Signals(-code).name
+        text = output.read().decode(errors="replace")
+        if failed := re.search(r"\[  FAILED  \] (\S+?),? ", text):
+            return failed[1]
+        end = "no end" if code is None else f"exit code {code}" if code > 0 else signal.Signals(-code).name
+        begun = re.findall(r"\[ RUN      \] (\S+)", text)
+        return f"{begun[-1]} ({end})" if begun else end
 
 
 def killer_of(mutant, suites, usual_seconds):

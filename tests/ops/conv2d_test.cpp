@@ -233,6 +233,8 @@ TEST(Conv2d, RefusesShapesThatDoNotFit) {
       "conv2d: x has 3 channels, w (conv1.weight) expects 4 (x [8,3,32,32], w [16,4,3,3])");
   refuses({1, 6, 5, 4}, {4, 4, 3, 3}, {.groups = 2},
           "conv2d: x has 6 channels, w expects 4 in each of 2 groups (x [1,6,5,4], w [4,4,3,3])");
+  refuses({1, 5, 5, 4}, {4, 2, 3, 3}, {.groups = 2},
+          "conv2d: x has 5 channels, w expects 2 in each of 2 groups (x [1,5,5,4], w [4,2,3,3])");
   refuses({1, 6, 5, 4}, {4, 2, 3, 3}, {.groups = 3},
           "conv2d: 3 groups do not divide the 4 output channels of w (x [1,6,5,4], w [4,2,3,3])");
   refuses({3, 5, 4}, {1, 3, 1, 1}, {}, "conv2d: x must have 4 axes, it is [3,5,4]");

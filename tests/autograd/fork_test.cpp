@@ -141,6 +141,27 @@ TEST_P(Fork, WhileOtherThreadsAreAtWork) {
   EXPECT_EQ(wrong, 0);
 }
 
+TEST_P(Fork, WhileThreadsStart) {
+  EXPECT_EQ(in_child([] {
+              std::atomic<bool> started = false;
+              std::thread starter([&] {
+                set_num_threads(200);
+                threads_of_a_job(200);
+                started = true;
+              });
+              std::string result = right;
+              while (!started && result == right) {
+                result = in_child([] {
+                  set_num_threads(2);
+                  return threads_of_a_job(2) == 2 ? kChildRight : 1;
+                });
+              }
+              starter.join();
+              return result == right ? kChildRight : 2;
+            }),
+            right);
+}
+
 TEST_P(Fork, AChildHasNothingOfOtherThreadsInItsCache) {
   std::atomic<bool> freed = false, stop = false;
   std::thread other([&] {
@@ -158,7 +179,10 @@ TEST_P(Fork, AChildHasNothingOfOtherThreadsInItsCache) {
 TEST_P(Fork, KernelsWorkAfterStaticObjectsAreGone) {
   EXPECT_EQ(in_child([] {
               if (!computes_right()) return 1;
-              at_the_very_end.call = [] { _exit(computes_right() ? kChildRight : 2); };
+              at_the_very_end.call = [] {
+                set_num_threads(100);  // Too late to start any.
+                _exit(computes_right() ? kChildRight : 2);
+              };
               return 3;
             }),
             right);

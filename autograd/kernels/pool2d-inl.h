@@ -194,18 +194,14 @@ struct LanesLayout {
   }
 };
 
-/// Divides by what an average divides by. A product with the reciprocal of a power of two has the same bits
-/// as the quotient and takes a fraction of the time.
+/// Division by a count. A product with the reciprocal of a power of two has the same bits as the quotient and
+/// takes a fraction of the time.
 template <class T>
 class Divisor {
  public:
-  HWY_INLINE Divisor(const Pool2dSizes& s, const Window& w) {
-    const std::int64_t count = s.count_include_pad
-                                   ? s.window_height * s.window_width
-                                   : (w.rows.last - w.rows.first) * (w.columns.last - w.columns.first);
-    multiplies_ = std::has_single_bit(static_cast<std::uint64_t>(count));
-    operand_ = multiplies_ ? T(1) / static_cast<T>(count) : static_cast<T>(count);
-  }
+  HWY_INLINE explicit Divisor(std::int64_t count)
+      : multiplies_(std::has_single_bit(static_cast<std::uint64_t>(count))),
+        operand_(multiplies_ ? T(1) / static_cast<T>(count) : static_cast<T>(count)) {}
   HWY_INLINE Vector<T> divide(Vector<T> x) const {
     const auto operand = hn::Set(Tag<T>(), operand_);
     return multiplies_ ? hn::Mul(x, operand) : hn::Div(x, operand);
@@ -214,6 +210,22 @@ class Divisor {
  private:
   bool multiplies_;
   T operand_;
+};
+
+/// What averages are divided by.
+template <class T>
+class AverageDivisor {
+ public:
+  HWY_INLINE explicit AverageDivisor(const Pool2dSizes& s)
+      : of_window_(s.window_height * s.window_width), count_include_pad_(s.count_include_pad) {}
+  HWY_INLINE Divisor<T> at(const Window& w) const {
+    if (count_include_pad_) return of_window_;
+    return Divisor<T>((w.rows.last - w.rows.first) * (w.columns.last - w.columns.first));
+  }
+
+ private:
+  Divisor<T> of_window_;
+  bool count_include_pad_;
 };
 
 /// Calls body(group, window, plane, output of the plane) for groups that make up all outputs of some planes.

@@ -51,6 +51,7 @@ HWY_INLINE void for_planes_groups(const Pool2dSizes& s, std::int64_t planes, con
 template <class Layout, class T>
 void average(const Pool2dSizes& s, std::int64_t planes, const T* x, T* y) {
   const Tag<T> d;
+  const AverageDivisor<T> divisors(s);
   for_planes_groups<Layout>(
       s, planes, x, [&](const auto& group, const Window& w, const T* image, std::int64_t at) HWY_ATTR {
         constexpr int kVectors = std::remove_cvref_t<decltype(group)>::kVectors;
@@ -59,7 +60,7 @@ void average(const Pool2dSizes& s, std::int64_t planes, const T* x, T* y) {
         group.for_window(w, image, [&](std::int64_t, const auto& values) HWY_ATTR {
           for (int k = 0; k < kVectors; ++k) sums[k] = hn::Add(sums[k], values(k));
         });
-        const Divisor<T> divisor(s, w);
+        const Divisor<T> divisor = divisors.at(w);
         for (int k = 0; k < kVectors; ++k) group.store(divisor.divide(sums[k]), y + at, k);
       });
 }

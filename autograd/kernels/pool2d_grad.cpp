@@ -102,6 +102,7 @@ template <bool kAdd, bool kMaximum, class Layout, class T>
 HWY_INLINE void scatter_planes(const Pool2dSizes& s, std::int64_t planes, const T* dy, const T* offset,
                                T* dx) {
   const std::int64_t outputs = s.out_height * s.out_width, inputs = s.height * s.width;
+  [[maybe_unused]] const AverageDivisor<T> divisors(s);
   for_groups<Layout>(
       s, planes, [&](const auto& group, const Window& w, std::int64_t plane, std::int64_t output) HWY_ATTR {
         using Group = std::remove_cvref_t<decltype(group)>;
@@ -110,7 +111,7 @@ HWY_INLINE void scatter_planes(const Pool2dSizes& s, std::int64_t planes, const 
         if constexpr (kMaximum) {
           scatter<kAdd, Layout>(group, w, Choices<T, Group>(group, dy + at, offset + at), image);
         } else {
-          scatter<kAdd, Layout>(group, w, Shares<T, Group>(group, dy + at, Divisor<T>(s, w)), image);
+          scatter<kAdd, Layout>(group, w, Shares<T, Group>(group, dy + at, divisors.at(w)), image);
         }
       });
 }

@@ -55,6 +55,17 @@ TEST(Window, RefusesSizesThatOverflow) {
   }
 }
 
+// The sum alone overflows, where the product with the other axis does not.
+TEST(Window, RefusesPaddedSizesThatOverflow) {
+  const std::int64_t half = INT64_MAX / 2;
+  EXPECT_THROWS(ShapeError,
+                "op: window {1, 1}, dilation {1, 1} or padding {4611686018427387903, 0} is too large",
+                windows_on({1, 1, 7, 1}, {.size = 1, .stride = 1, .padding = {half, 0}}));
+  EXPECT_THROWS(ShapeError,
+                "op: window {1, 1}, dilation {1, 1} or padding {0, 4611686018427387903} is too large",
+                windows_on({1, 1, 1, 4}, {.size = 1, .stride = 1, .padding = {0, half}}));
+}
+
 TEST(Window, RefusesWindowsThatReachOverTheImage) {
   EXPECT_THROWS(
       ShapeError,

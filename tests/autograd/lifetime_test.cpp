@@ -210,6 +210,25 @@ TEST(Lifetime, MemoryLeftBehindIsBoundedByTheTensorsThatSharedItAtOnce) {
   EXPECT_LE(seen.size(), 11u);
 }
 
+TEST(Lifetime, MemoryUsedAgainIsKeptAgain) {
+  Tensor w = tensor({1, 2});
+  const auto span = w.data<float>();
+  const auto update = [&](float value) {
+    static_cast<float*>(w.start_update())[0] = value;
+  };  // as an optimiser
+  std::vector<Tensor> snapshots = {w.detach()};
+  update(3);
+  snapshots = {w.detach()};
+  update(4);
+  EXPECT_EQ(span[0], 4) << "nobody else had the first memory any more";
+  snapshots = {w.detach()};
+  update(5);
+  snapshots.clear();
+  const auto others = junk();
+  EXPECT_THAT(span, ElementsAre(4, 2));
+  EXPECT_THAT(w.data<float>(), ElementsAre(5, 2));
+}
+
 TEST(Lifetime, MemoryThatWasNotHandedOutIsNotKept) {
   Weight net;
   Tensor w = net.parameters()[0];

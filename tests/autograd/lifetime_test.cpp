@@ -176,6 +176,11 @@ TEST(Lifetime, AnImageThatIsUpdatedKeepsItsRowsAndDropsTheOtherLayout) {
   EXPECT_EQ(span[0], 5);
   EXPECT_FALSE(image.values().has(Values::Layout::lanes));
   EXPECT_EQ(image.values().lanes<float>()[0], 5);
+
+  const Tensor snapshot = image.detach();  // shares both
+  image.mutable_data<float>()[0] = 7;
+  EXPECT_EQ(image.values().lanes<float>()[0], 7);
+  EXPECT_EQ(snapshot.values().lanes<float>()[0], 5);
 }
 
 TEST(Lifetime, MemoryLeftBehindIsUsedAgain) {

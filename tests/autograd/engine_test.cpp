@@ -162,6 +162,12 @@ TEST(Backward, GradientsAreConstants) {
   const Tensor x = leaf(2), c = leaf(1);
   identity(x, [c](const Tensor&, Needs) -> Grads { return {c}; }).backward();
   EXPECT_FALSE(x.grad().requires_grad());
+  const Tensor y = leaf(2);
+  identity(y, [c](const Tensor&, Needs) -> Grads {
+    const GradMode recording(true);
+    return {c * 2.0};
+  }).backward();
+  EXPECT_FALSE(y.grad().requires_grad());
 }
 
 TEST(Backward, UnwantedGradientsAreNotAskedFor) {

@@ -176,6 +176,11 @@ TEST(Lifetime, AnImageThatIsUpdatedKeepsItsRowsAndDropsTheOtherLayout) {
   EXPECT_EQ(span[0], 5);
   EXPECT_FALSE(image.values().has(Values::Layout::lanes));
   EXPECT_EQ(image.values().lanes<float>()[0], 5);
+
+  const Tensor snapshot = image.detach();  // shares both
+  image.mutable_data<float>()[0] = 7;
+  EXPECT_EQ(image.values().lanes<float>()[0], 7);
+  EXPECT_EQ(snapshot.values().lanes<float>()[0], 5);
 }
 
 TEST(Lifetime, MemoryLeftBehindIsUsedAgain) {
@@ -208,6 +213,25 @@ TEST(Lifetime, MemoryLeftBehindIsBoundedByTheTensorsThatSharedItAtOnce) {
     for (int i = 1; i < 10; ++i) ASSERT_EQ(snapshots[static_cast<std::size_t>(i)].data<float>()[0], i);
   }
   EXPECT_LE(seen.size(), 11u);
+}
+
+TEST(Lifetime, MemoryUsedAgainIsKeptAgain) {
+  Tensor w = tensor({1, 2});
+  const auto span = w.data<float>();
+  const auto update = [&](float value) {
+    static_cast<float*>(w.start_update())[0] = value;
+  };  // as an optimiser
+  std::vector<Tensor> snapshots = {w.detach()};
+  update(3);
+  snapshots = {w.detach()};
+  update(4);
+  EXPECT_EQ(span[0], 4) << "nobody else had the first memory any more";
+  snapshots = {w.detach()};
+  update(5);
+  snapshots.clear();
+  const auto others = junk();
+  EXPECT_THAT(span, ElementsAre(4, 2));
+  EXPECT_THAT(w.data<float>(), ElementsAre(5, 2));
 }
 
 TEST(Lifetime, MemoryThatWasNotHandedOutIsNotKept) {

@@ -126,7 +126,8 @@ TEST(Values, FactorsAreNeverWrittenInPlaceOrReshaped) {
   EXPECT_FALSE(values.is_unique());
   values.rows<float>();
   EXPECT_FALSE(values.is_unique()) << "in-place use would leave the factors stale";
-  EXPECT_EQ(values.copy().factors<float>(), nullptr);
+  const Values copy = values.copy();
+  EXPECT_EQ(copy.factors<float>(), nullptr);
   for (const Shape& shape : {Shape{4, 3}, Shape{3, 2, 2}, Shape{12}}) {
     const Values other = factored<float>(3, 4).reshaped(shape);
     EXPECT_EQ(other.factors<float>(), nullptr);

@@ -75,6 +75,19 @@ class Using : public Module {
   Module& used_;
 };
 
+/// Has a parameter that one of its children runs, in a module that nobody registered.
+class Owner : public Module {
+ public:
+  explicit Owner(Scale& scale) : using_(scale) {
+    register_parameter("borrowed", scale.scale());
+    register_child("using", using_);
+  }
+  Tensor forward(const Tensor& x) override { return using_(x); }
+
+ private:
+  Using using_;
+};
+
 namespace {
 
 using support::expect_error;
@@ -126,6 +139,7 @@ TEST(UnregisteredModule, IsFineWhereItBelongsToAnotherOrItsParametersDo) {
   Scale scale(5);
   Borrowing borrowing(scale);
   EXPECT_THAT(numbers(borrowing(kX)), ElementsAre(5, 10));
+  EXPECT_THAT(numbers(Owner(scale)(kX)), ElementsAre(5, 10));
   Using around(borrowing);
   expect_error<Error>(
       [&] { around(kX); },

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/core.h>
+#include <iterator>
 
 #include "autograd/check.h"
 #include "layers/file_error.h"
@@ -91,7 +92,7 @@ void JsonReader::skip_spaces() {
 
 int JsonReader::peek() {
   if (place_ == held_) {
-    const auto count = std::min<std::int64_t>(bytes_ - bytes_read_, buffer_.size());
+    const auto count = std::min<std::int64_t>(bytes_ - bytes_read_, std::ssize(buffer_));
     if (count == 0) return kEnd;
     in_.read(buffer_.data(), count);
     check<FileError>(in_.good(), "{}: cannot be read to its end", file_);

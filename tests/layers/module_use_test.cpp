@@ -2,6 +2,7 @@
 // may have many parts.
 
 #include <algorithm>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <memory>
@@ -195,7 +196,7 @@ TEST(Sequential, MayHaveManyLayers) {
 TEST(LoadStateDict, ListsAFewOfManyProblems) {
   Scale net;
   StateDict state;
-  for (int i = 0; i < 10'000; ++i) state.push_back({"w" + std::to_string(i), kX});
+  for (int i = 0; i < 10'000; ++i) state.push_back({fmt::format("w{}", i), kX});
   try {
     net.load_state_dict(state);
     FAIL();

@@ -48,8 +48,9 @@ bool computes_right() {
   const Tensor loss = sum(matmul(a, b));
   loss.backward();
   bool all = loss.item() == 2.0 * n * n * n;
-  for (const float value : a.grad().data<float>()) all &= value == n;
-  for (const float value : b.grad().data<float>()) all &= value == 2 * n;
+  const Tensor da = a.grad(), db = b.grad();
+  for (const float value : da.data<float>()) all &= value == n;
+  for (const float value : db.data<float>()) all &= value == 2 * n;
   return all;
 }
 

@@ -54,8 +54,8 @@ TEST(Tensor, ToInt64RejectsWhatItCannotHold) {
   EXPECT_THROW(tensor({std::nan("")}).to(int64), Error);
   EXPECT_THROW(tensor({-std::numeric_limits<double>::infinity()}).to(int64), Error);
   for (const DType dtype : {float32, float64}) {
-    EXPECT_THAT(tensor({-0x1p63, 0x1p62}, {.dtype = dtype}).to(int64).data<std::int64_t>(),
-                ElementsAre(INT64_MIN, std::int64_t{1} << 62));
+    const Tensor whole = tensor({-0x1p63, 0x1p62}, {.dtype = dtype}).to(int64);
+    EXPECT_THAT(whole.data<std::int64_t>(), ElementsAre(INT64_MIN, std::int64_t{1} << 62));
     EXPECT_THROW(tensor({0x1p63}, {.dtype = dtype}).to(int64), Error);
     EXPECT_THROW(tensor({-0x1.000002p63}, {.dtype = dtype}).to(int64), Error);
   }

@@ -234,7 +234,8 @@ TEST(Pool2d, AveragesOfLargeWindowsKeepTheirDigits) {
     const Tensor x = full({1, 1, size, size}, 0.1, {.requires_grad = true});
     const Tensor y = avg_pool2d(x, {.window = size});
     EXPECT_NEAR(y.item(), 0.1, 1e-6 * 0.1) << size;
-    EXPECT_EQ(grad(y, x).data<float>()[0], 1.0f / static_cast<float>(size * size));
+    const Tensor dx = grad(y, x);
+    EXPECT_EQ(dx.data<float>()[0], 1.0f / static_cast<float>(size * size));
   }
 }
 

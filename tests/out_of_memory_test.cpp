@@ -295,10 +295,11 @@ TEST(OutOfMemoryInAStep, TheStepMayBeMadeAgain) {
   const auto after_three_steps = [](bool with_a_failure) {
     Tensor parameter = mixed({50});
     Adam adam({parameter}, {.learning_rate = 0.1});
+    std::vector<Tensor> held;  // A step copies values that somebody else has, too.
     for (int i = 0; i < 3; ++i) {
       adam.zero_grad();
       sum(parameter * parameter).backward();
-      const Tensor held = parameter.detach();  // A step copies values that somebody else has, too.
+      held.push_back(parameter.detach());
       const auto step = [&] {
         adam.step();
         return std::vector<Tensor>();

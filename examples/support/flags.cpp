@@ -11,6 +11,9 @@ void add(CLI::App& app, const Flag& flag) {
   const std::string names =
       flag.alias.empty() ? std::string(flag.name) : fmt::format("{},{}", flag.name, flag.alias);
   const auto set = [&flag](const std::string& value) {
+    // CLI11 takes a flag behind one that lacks its value for the value.
+    if (value.starts_with("--"))
+      throw UsageError(fmt::format("{} needs a value {}, '{}' is a flag", flag.name, flag.value, value));
     try {
       flag.set(value);
     } catch (const UsageError& error) {
@@ -18,7 +21,9 @@ void add(CLI::App& app, const Flag& flag) {
     }
   };
   if (flag.value.empty()) {
-    app.add_flag_callback(names, [set] { set(""); }, flag.help)->disable_flag_override();
+    app.add_flag_callback(
+           names, [set] { set(""); }, flag.help)
+        ->disable_flag_override();
   } else {
     app.add_option_function<std::string>(names, set, flag.help)->type_name(std::string(flag.value));
   }

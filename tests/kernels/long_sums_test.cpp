@@ -237,14 +237,14 @@ void check_conv2d_and_input_grad(const Conv2dSizes& s) {
     const auto x = values<float>(data, input_size(s), 1), w = values<float>(data, weight_size(s), 2),
                dy = values<float>(data, output_size(s), 3);
     const auto size_x = magnitudes(x), size_w = magnitudes(w), size_dy = magnitudes(dy);
-    const float* no_bias = nullptr;
-    const auto y = naive_conv2d(s, x.data(), w.data(), no_bias),
-               y_size = naive_conv2d(s, size_x.data(), size_w.data(), no_bias);
+    const std::vector<float> bias(static_cast<std::size_t>(s.out_channels), 7);
+    const auto y = naive_conv2d(s, x.data(), w.data(), bias.data()),
+               y_size = naive_conv2d(s, size_x.data(), size_w.data(), bias.data());
     const auto dx = naive_conv2d_input_grad(s, dy.data(), w.data()),
                dx_size = naive_conv2d_input_grad(s, size_dy.data(), size_w.data());
     for_each_instruction_set([&] {
       std::vector<float> y_rows(y.size()), dx_rows(dx.size());
-      conv2d_rows(s, x.data(), w.data(), no_bias, y_rows.data());
+      conv2d_rows(s, x.data(), w.data(), bias.data(), y_rows.data());
       expect_sums(data, y_rows, y, y_size, "y, rows");
       conv2d_input_grad_rows(s, dy.data(), w.data(), dx_rows.data());
       expect_sums(data, dx_rows, dx, dx_size, "dx, rows");
@@ -252,7 +252,7 @@ void check_conv2d_and_input_grad(const Conv2dSizes& s) {
       Lanes x_lanes(s.batch, x), dy_lanes(s.batch, dy);
       Lanes y_lanes(s.batch, static_cast<std::int64_t>(output_size(s)) / s.batch);
       Lanes dx_lanes(s.batch, static_cast<std::int64_t>(input_size(s)) / s.batch);
-      conv2d_lanes(s, x_lanes.get(), w.data(), no_bias, y_lanes.get());
+      conv2d_lanes(s, x_lanes.get(), w.data(), bias.data(), y_lanes.get());
       expect_sums(data, y_lanes.rows(), y, y_size, "y, lanes");
       conv2d_input_grad_lanes(s, dy_lanes.get(), w.data(), dx_lanes.get());
       expect_sums(data, dx_lanes.rows(), dx, dx_size, "dx, lanes");

@@ -97,18 +97,13 @@ Numbers numbers(const std::vector<Tensor>& tensors) {
 /// Numbers from -1 to 1 in no order, quickly made.
 Tensor mixed(const Shape& shape, DType dtype = float32) {
   Tensor tensor = zeros(shape, {.dtype = dtype, .requires_grad = true});
-  const auto fill = [](auto values) {
+  visit_floating(dtype, [&]<class T>() {
     std::uint32_t state = 1;
-    for (auto& value : values) {
+    for (T& value : tensor.mutable_data<T>()) {
       state = state * 1664525 + 1013904223;
-      value = static_cast<std::int32_t>(state) / 0x1p31f;
+      value = static_cast<T>(static_cast<std::int32_t>(state) / 0x1p31);
     }
-  };
-  if (dtype == float32) {
-    fill(tensor.mutable_data<float>());
-  } else {
-    fill(tensor.mutable_data<double>());
-  }
+  });
   return tensor;
 }
 
@@ -118,6 +113,7 @@ Case op(const std::string& name, const std::vector<Shape>& shapes,
   return {name, [=] {
             // Made anew: values keep both layouts once somebody has asked for the other one.
             std::vector<Tensor> inputs;
+            inputs.reserve(shapes.size());
             for (const Shape& shape : shapes) inputs.push_back(mixed(shape, dtype));
             const Tensor y = f(inputs);
             std::vector<Tensor> results = grad(y, inputs, {.gradient = mixed(y.shape(), dtype).detach()});
@@ -138,7 +134,7 @@ template <class Optimiser, class Options>
 Case step(const std::string& name, const Options& options, const Shape& w, std::int64_t batch) {
   return {name, [=] {
             const Tensor x = mixed({batch, w[1]}).detach();
-            const std::vector<Tensor> parameters = {mixed(w), mixed({w[0]})};
+            std::vector<Tensor> parameters = {mixed(w), mixed({w[0]})};
             Optimiser optimiser(parameters, options);
             for (int i = 0; i < 2; ++i) {
               optimiser.zero_grad();

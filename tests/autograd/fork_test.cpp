@@ -189,6 +189,35 @@ TEST_P(Fork, AChildHasNothingOfOtherThreadsInItsCache) {
   other.join();
 }
 
+TEST_P(Fork, AChildMayKeepAsMuchAsTheLimitAllows) {
+  pool_free(pool_allocate(kMiB), kMiB);
+  if (cached_bytes() == 0) GTEST_SKIP() << "under the address sanitizer nothing is kept";
+  constexpr std::size_t kLimit = 64 * kMiB, kSmall = std::size_t{16} << 10;
+  set_cache_limit(kLimit);
+  const auto take_and_free = [](std::size_t count, std::size_t bytes) {
+    std::vector<void*> blocks(count);
+    for (void*& block : blocks) block = pool_allocate(bytes);
+    for (void* block : blocks) pool_free(block, bytes);
+  };
+  std::atomic<bool> freed = false, stop = false;
+  std::thread other([&] {
+    take_and_free(500, kSmall);
+    freed = true;
+    while (!stop) std::this_thread::yield();
+  });
+  while (!freed) std::this_thread::yield();
+  EXPECT_EQ(in_child([&] {
+              empty_cache();
+              take_and_free(kLimit / kMiB, kMiB);
+              return cached_bytes() == kLimit ? kChildRight : 1;
+            }),
+            right)
+      << "what the other thread claims is lost to the child";
+  stop = true;
+  other.join();
+  set_cache_limit(512 * kMiB);
+}
+
 TEST_P(Fork, KernelsWorkAfterStaticObjectsAreGone) {
   EXPECT_EQ(in_child([] {
               if (!computes_right()) return 1;

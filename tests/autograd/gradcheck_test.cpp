@@ -98,6 +98,17 @@ TEST(Gradcheck, NoticesOneDifferenceThatIsNoNumber) {
   }
 }
 
+TEST(Gradcheck, NamesTheLargestDifference) {
+  const auto result = gradcheck(
+      [](std::span<const Tensor> in) {
+        return record("wrong", in[0].values(), {in[0]}, [](const Tensor& dy, Needs) -> Grads {
+          return {dy + tensor({1, 3, 2}, {.dtype = float64})};
+        });
+      },
+      {some({3})});
+  EXPECT_THAT(result.report, HasSubstr("input 0 [3], element 1: "));
+}
+
 TEST(Gradcheck, MeasuresByTheGradientsOwnSize) {
   // Off by 1e-5 of themselves, and by less than the tolerance of 1e-6 in absolute terms.
   const auto scaled = [](double factor) {
@@ -141,6 +152,27 @@ TEST(Gradgradcheck, NoticesASecondDerivativeThatIsWrong) {
   const auto result = gradgradcheck(lossy, {some({3})});
   EXPECT_FALSE(result);
   EXPECT_THAT(result.report, HasSubstr("gradgradcheck"));
+}
+
+/// y = x^2, x [2]. What the rule of its gradient gives too much is zero for equal cotangents.
+TensorFunction squares(double error) {
+  const auto gradient = [=](const Tensor& dy, const Tensor& x) {
+    return record("gradient", (dy.detach() * x.detach() * 2.0).values(), {dy, x},
+                  [error, dy = Saved(dy), x = Saved(x)](const Tensor& d, Needs) -> Grads {
+                    const double wrong = error * (d.data<double>()[0] - d.data<double>()[1]);
+                    return {d * x * 2.0, d * dy * 2.0 + wrong};
+                  });
+  };
+  return [=](std::span<const Tensor> in) {
+    const Tensor& x = in[0];
+    return record("squares", (x.detach() * x.detach()).values(), {x},
+                  [gradient, x = Saved(x)](const Tensor& dy, Needs) -> Grads { return {gradient(dy, x)}; });
+  };
+}
+
+TEST(Gradgradcheck, NoticesErrorsWhoseSumIsZero) {
+  EXPECT_TRUE(gradgradcheck(squares(0), {some({2})}));
+  EXPECT_FALSE(gradgradcheck(squares(1), {some({2})}));
 }
 
 }  // namespace

@@ -232,6 +232,16 @@ TEST_F(PoolLimits, IdleThreadsMakeRoomForThoseAtWork) {
       });
 }
 
+TEST_F(PoolLimits, ABlockAboveTheLimitTakesNothingFromOthers) {
+  set_cache_limit(8 * kMiB);
+  in_threads(
+      1, [](std::size_t) { hold_and_free(4, kMiB); },
+      [&] {
+        for (int i = 0; i < 3; ++i) hold_and_free(1, 9 * kMiB);
+        EXPECT_EQ(kept(), 4 * kMiB);
+      });
+}
+
 TEST_F(PoolLimits, BlocksComeBackToTheThreadThatFreedThem) {
   for (const std::size_t bytes : {64 * kKiB, kMiB, 100 * kMiB}) {
     void* mine = pool_allocate(bytes);

@@ -333,6 +333,20 @@ TEST_F(Replacement, PlacesWithoutPermission) {
   EXPECT_EQ(files(), (Names{"closed", "read-only"}));
 }
 
+TEST_F(Replacement, ADirectoryThatMayBeWrittenToButNotRead) {
+  fs::create_directory(path("blind"));
+  chmod(path("blind").c_str(), 0333);
+  chmod(directory_.path().c_str(), 0777);
+  const int status = in_child([&] {
+    constexpr uid_t kNobody = 65534;
+    if (geteuid() == 0 && setuid(kNobody) != 0) _exit(2);  // root may read everything
+    save(path("blind/net"), 'a');
+  });
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(read_file(path("blind/net")), content('a'));
+  chmod(path("blind").c_str(), 0777);
+}
+
 TEST_F(Replacement, LinksAreFollowedAndStay) {
   fs::create_directories(path("far/away"));
   put("far/away/target", "old");

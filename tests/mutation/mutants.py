@@ -71,12 +71,14 @@ def squeezed(text):
 
 
 def find(mutant, source):
-    """Where the mutant's original begins and ends. Neither spaces nor line ends matter."""
+    """Where the mutant's original begins and ends. Neither spaces nor line ends matter. LookupError unless there is
+    one such place."""
     places = [i for i, character in enumerate(source) if not character.isspace()]
     text = squeezed(source)
     snippet = squeezed(mutant.before + mutant.original + mutant.after)
     if (count := text.count(snippet)) != 1:
-        sys.exit(f"{LIST}:{mutant.line}: stands {count} times in {mutant.file}, must stand there once: {mutant.text}")
+        raise LookupError(f"{LIST}:{mutant.line}: stands {count} times in {mutant.file}, must stand there once: "
+                          f"{mutant.text}")
     first = text.index(snippet) + len(squeezed(mutant.before))
     return places[first], places[first + len(squeezed(mutant.original)) - 1] + 1
 
@@ -103,6 +105,18 @@ def rewritten(source, mutants):
     return source
 
 
+def check_places(mutants):
+    """Ends with all that is wrong, for a change of the code may leave many mutants without a place."""
+    problems = []
+    for mutant in mutants:
+        try:
+            find(mutant, (ROOT / mutant.file).read_text())
+        except LookupError as error:
+            problems.append(str(error))
+    if problems:
+        sys.exit("\n".join(problems))
+
+
 def rewrite(copy):
     mutants = read_list()
     listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -111,6 +125,7 @@ def rewrite(copy):
     for mutant in mutants:
         if mutant.file not in names:
             sys.exit(f"{LIST}:{mutant.line}: no such file: {mutant.file}")
+    check_places(mutants)
     for name in names:
         content = (ROOT / name).read_bytes()
         in_file = [mutant for mutant in mutants if mutant.file == name]

@@ -195,6 +195,16 @@ TEST(Pool2d, PassesNotANumberAndInfinityOn) {
   expect_close(grad(y, x, {.gradient = ones({1, 1, 1, 3})}), {0, 1, 1, 0, 1, 0}, 0);
 }
 
+TEST(Pool2d, PaddingGetsNoGradientHoweverSmallTheElements) {
+  for (const std::int64_t batch : {1, 17}) {
+    const Tensor leaf = full({batch, 1, 2, 2}, -kInfinity).set_requires_grad();
+    for (const Tensor& x : {leaf, in_lanes(leaf)}) {
+      const Tensor y = max_pool2d(x, {.window = 2, .padding = 1});  // one element in each window
+      for (const double dx : numbers(grad(sum(y), leaf))) ASSERT_EQ(dx, 1);
+    }
+  }
+}
+
 TEST(Pool2d, TheFirstNotANumberGetsTheGradient) {
   for_each_instruction_set([] {
     for (const DType dtype : {float32, float64}) {

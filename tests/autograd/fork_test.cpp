@@ -211,7 +211,7 @@ TEST_P(Fork, AChildMayKeepAsMuchAsTheLimitAllows) {
               take_and_free(kLimit / kMiB, kMiB);
               return cached_bytes() == kLimit ? kChildRight : 1;
             }),
-            right)
+            kRight)
       << "what the other thread claims is lost to the child";
   stop = true;
   other.join();

@@ -248,15 +248,21 @@ void gradients_of(const Tensor& y, const Tensor& dy, std::span<const Tensor> xs,
     asked.push_back({x.node()->sequence, asked.size()});
   }
   std::ranges::sort(asked, {}, &Asked::sequence);
-  const auto all_of = [&](const Node& node) {
-    return std::ranges::equal_range(asked, node.sequence, {}, &Asked::sequence);
+  const auto first_of = [&](const Node& node) {
+    return std::ranges::lower_bound(asked, node.sequence, {}, &Asked::sequence);
+  };
+  const auto is_of = [&](auto found, const Node& node) {
+    return found != asked.end() && found->sequence == node.sequence;
   };
   const std::uint64_t earliest = asked.empty() ? UINT64_MAX : asked.front().sequence;
   run(
       y, dy, options.retain_graph, options.create_graph,
-      [&](const Node& node) { return node.is_leaf() ? !all_of(node).empty() : node.sequence >= earliest; },
+      [&](const Node& node) {
+        return node.is_leaf() ? is_of(first_of(node), node) : node.sequence >= earliest;
+      },
       [&](const Ref<Node>& node, const Tensor& gradient) {
-        for (const Asked& found : all_of(*node)) gradients[found.x] = pass_through("identity", gradient);
+        for (auto found = first_of(*node); is_of(found, *node); ++found)
+          gradients[found->x] = pass_through("identity", gradient);
         return node->sequence > earliest;
       });
 }

@@ -58,11 +58,11 @@ Tensor Module::operator()(const Tensor& x) {
 void Module::check_is_part_of(const Running& outer) const {
   for (const auto& [name, tensor] : named_parameters()) {
     if (!tensor.requires_grad() || outer.have(tensor)) continue;
+    const Module& parent = outer.module();
     throw Error(
         fmt::format("forward: {0} runs inside {1}, which does not know it: its {2} {3} would be neither "
-                    "trained nor saved; "
-                    "call register_child(\"name\", member) in the constructor of {1}",
-                    name_of(typeid(*this)), name_of(typeid(outer.module())), name, tensor.shape()));
+                    "trained nor saved; call register_child(\"name\", member) in the constructor of {1}",
+                    name_of(typeid(*this)), name_of(typeid(parent)), name, tensor.shape()));
   }
 }
 

@@ -18,22 +18,25 @@ Values with_scalar(const char* op, Tensor& x, double s, const Kernel& kernel) {
       x, [&]<class T>(std::int64_t n, const T* in, T* out) { kernel(n, static_cast<T>(s), in, out); });
 }
 
+/// sum_to() for a rule, which may return dy itself: the engine sees to it that gradients are apart.
+Tensor reduced(const Tensor& dy, const Shape& shape) { return dy.shape() == shape ? dy : sum_to(dy, shape); }
+
 }  // namespace
 
 Tensor add(const Tensor& a, const Tensor& b) {
   Values y = ops::broadcast<true>("add", a, b, [](const auto&... arguments) { kernels::add(arguments...); });
-  return record(
-      "add", std::move(y), {a, b}, [as = a.shape(), bs = b.shape()](Tensor dy, Needs needs) -> Grads {
-        return {needs[0] ? sum_to(dy, as) : Tensor{}, needs[1] ? sum_to(std::move(dy), bs) : Tensor{}};
-      });
+  return record("add", std::move(y), {a, b},
+                [as = a.shape(), bs = b.shape()](const Tensor& dy, Needs needs) -> Grads {
+                  return {needs[0] ? reduced(dy, as) : Tensor{}, needs[1] ? reduced(dy, bs) : Tensor{}};
+                });
 }
 
 Tensor sub(const Tensor& a, const Tensor& b) {
   Values y = ops::broadcast<true>("sub", a, b, [](const auto&... arguments) { kernels::sub(arguments...); });
-  return record(
-      "sub", std::move(y), {a, b}, [as = a.shape(), bs = b.shape()](Tensor dy, Needs needs) -> Grads {
-        return {needs[0] ? sum_to(dy, as) : Tensor{}, needs[1] ? neg(sum_to(std::move(dy), bs)) : Tensor{}};
-      });
+  return record("sub", std::move(y), {a, b},
+                [as = a.shape(), bs = b.shape()](const Tensor& dy, Needs needs) -> Grads {
+                  return {needs[0] ? reduced(dy, as) : Tensor{}, needs[1] ? neg(reduced(dy, bs)) : Tensor{}};
+                });
 }
 
 Tensor mul(const Tensor& a, const Tensor& b) {

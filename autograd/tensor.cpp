@@ -152,10 +152,8 @@ void Tensor::assign(const Tensor& source) {
                     name().empty() ? "the tensor" : name(), dtype(), source.dtype());
   Values& own = body().values;
   if (own.handed_out()) {
-    const Values from = source.values();
-    const std::size_t bytes = from.row_buffer()->bytes();
-    const void* rows = from.row_buffer()->data();
-    std::memmove(body().own_rows(), rows, bytes);  // the source may be this tensor itself
+    Buffer& rows = *source.values().row_buffer();  // which own_rows() keeps, should the source be this tensor
+    std::memmove(body().own_rows(), rows.data(), rows.bytes());
   } else {
     own = source.values();
   }

@@ -59,9 +59,11 @@ StateDict load_checkpoint(const std::string& path) {
                    "follow, and a header has at most {}",
                    path, announced, rest, kMostHeaderBytes);
   const auto header_bytes = static_cast<std::int64_t>(announced);
+  std::string header(announced, '\0');
+  read(header);
 
   StateDict state;
-  for (TensorEntry& entry : parse_safetensors_header(file.stream, header_bytes, rest - header_bytes, path)) {
+  for (TensorEntry& entry : parse_safetensors_header(std::move(header), rest - header_bytes, path)) {
     Values values(entry.dtype, entry.shape);
     file.stream.seekg(kStart + header_bytes + entry.begin);
     read(bytes_of(values, entry.end - entry.begin));

@@ -1,11 +1,8 @@
 #pragma once
-// The header of a safetensors file: JSON that says which tensors the file holds and where. Parsed here, byte
-// by byte, rather than with a general JSON library, so that a file of any kind is refused at the first byte
-// that is wrong and costs no more memory than the tensors it names.
+// The header of a safetensors file: JSON that says which tensors the file holds and where.
 
 #include <cstdint>
 #include <deque>
-#include <istream>
 #include <string>
 
 #include "layers/module.h"
@@ -25,12 +22,13 @@ struct TensorEntry {
 /// allows.
 std::string format_safetensors_header(const StateDict& state);
 
-/// The tensors of the header that the next header_bytes of in hold, before data_bytes of values; in the order
-/// of the header. Throws FileError, which names the file, unless it is what the format describes
+/// The tensors that a header describes, before data_bytes of values; in the order of the header. Throws
+/// FileError, which names the file, unless it is what the format describes
 /// (https://github.com/huggingface/safetensors): one JSON object whose tensors fill the values without gaps
 /// and whose metadata, which are skipped, are strings; no key comes twice, and nothing but spaces follows.
-std::deque<TensorEntry> parse_safetensors_header(std::istream& in, std::int64_t header_bytes,
-                                                 std::int64_t data_bytes, const std::string& file);
+/// Takes a few times the header's bytes at most.
+std::deque<TensorEntry> parse_safetensors_header(std::string header, std::int64_t data_bytes,
+                                                 const std::string& file);
 
 /// The longest header that readers of the format accept.
 inline constexpr std::int64_t kMostHeaderBytes = 100'000'000;

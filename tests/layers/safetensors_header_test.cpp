@@ -192,12 +192,12 @@ TEST(SafetensorsHeader, NoHeaderTakesMuchMemory) {
     getrusage(RUSAGE_SELF, &usage);
     return static_cast<std::size_t>(usage.ru_maxrss) * 1024;
   };
-  for (const auto& [start, filling] :
+  for (const auto& [first, filler] :
        {std::pair("[", '['), std::pair("{\"", 'x'), std::pair("{", '\n'), std::pair(R"({"a":)", '['),
         std::pair(R"({"a":{"shape":[)", '['), std::pair(R"({"a":{"shape":[)", '1'),
         std::pair(R"({"a":{"data_offsets":[)", '\t'), std::pair(R"({"a":{"more":)", '['),
         std::pair(R"({"__metadata__":)", '[')}) {
-    EXPECT_EQ(in_child([&] {
+    EXPECT_EQ(in_child([&, start = first, filling = filler] {
                 std::string header = start;
                 header.resize(kBytes, filling);
                 const std::size_t before = peak();
@@ -209,7 +209,7 @@ TEST(SafetensorsHeader, NoHeaderTakesMuchMemory) {
                 return 2;
               }),
               fmt::format("exit code {}", kChildRight))
-        << start << filling;
+        << first << filler;
   }
 }
 

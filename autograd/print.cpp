@@ -15,7 +15,7 @@ struct Elision {
   std::int64_t shown(std::int64_t size) const { return applies_to(size) ? 2 * edge : size; }
 };
 
-/// The mildest elision by which a shape shows at most so many elements, or the strictest there is.
+/// The least elision that shows at most this many elements, or the strictest if none does.
 Elision elision(const Shape& shape, std::int64_t most) {
   for (std::int64_t edge = 3; edge > 1; --edge) {
     std::int64_t elements = 1;  // At most 8^8. Empty axes count as well: their brackets are shown.

@@ -151,7 +151,7 @@ void list_products(const Taps& a, const Taps& b, std::int64_t row_stride, std::i
                      (a.tap + i * a.tap_step) * kernel_width + b.tap + j * b.tap_step};
 }
 
-/// Levels of correlate_as_tree for a row of so many products.
+/// Levels of correlate_as_tree for a row of this many products.
 int tree_levels(std::int64_t channels, std::int64_t products) {
   const int of_channels =
       levels_of_halves(channels, std::max<std::int64_t>(kShortSum / std::max<std::int64_t>(products, 1), 1));

@@ -18,7 +18,7 @@ inline constexpr int kRegisters = HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64 ? 3
 /// Registers that hold a product before it is added to a sum: none where one instruction does both.
 inline constexpr int kProductRegisters = HWY_NATIVE_FMA ? 0 : 1;
 
-/// Whether a block of so many sums, and so many vectors that it reads at a time, stays in registers.
+/// Whether the accumulators and the vectors read for them fit into the registers together.
 constexpr bool fits_registers(int sums, int vectors) {
   return sums + vectors + kProductRegisters <= kRegisters;
 }

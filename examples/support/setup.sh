@@ -26,6 +26,7 @@ is_there() {
     libfmt-dev) has_header fmt/core.h ;;
     libhwy-dev) has_header hwy/highway.h ;;
     zlib1g-dev) has_header zlib.h ;;
+    libcli11-dev) has_header CLI/CLI.hpp ;;
     nlohmann-json3-dev) has_header nlohmann/json.hpp ;;
     libgtest-dev) has_header gtest/gtest.h ;;
     libgmock-dev) has_header gmock/gmock.h ;;

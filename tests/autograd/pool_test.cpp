@@ -84,22 +84,15 @@ TEST(Pool, AbsurdSizesThrow) {
 
 constexpr std::size_t kKiB = 1024, kMiB = 1024 * kKiB;
 
-/// Counts what is kept beyond what other tests have left in small blocks of the kernels' threads.
 class PoolLimits : public testing::Test {
  protected:
-  PoolLimits() {
-    empty_cache();
-    before_ = cached_bytes();
-  }
   ~PoolLimits() override { set_cache_limit(512 * kMiB); }
   void SetUp() override {
     hold_and_free(1, kMiB);
-    if (kept() == 0) GTEST_SKIP() << "under the address sanitizer nothing is kept";
+    if (cached_bytes() == 0) GTEST_SKIP() << "under the address sanitizer nothing is kept";
     empty_cache();
-    ASSERT_EQ(kept(), 0u);
+    ASSERT_EQ(cached_bytes(), 0u);
   }
-
-  std::size_t kept() const { return cached_bytes() - before_; }
 
   /// Takes so many blocks at once and frees them.
   static void hold_and_free(std::size_t count, std::size_t bytes) {
@@ -125,61 +118,58 @@ class PoolLimits : public testing::Test {
     done.arrive_and_wait();
     for (std::thread& thread : threads) thread.join();
   }
-
- private:
-  std::size_t before_;
 };
 
 TEST_F(PoolLimits, AThreadKeepsUpToTheLimit) {
   hold_and_free(511, kMiB);
-  EXPECT_EQ(kept(), 511 * kMiB);
+  EXPECT_EQ(cached_bytes(), 511 * kMiB);
   hold_and_free(600, kMiB);
-  EXPECT_EQ(kept(), 512 * kMiB);
+  EXPECT_EQ(cached_bytes(), 512 * kMiB);
   hold_and_free(1, 600 * kMiB);
-  EXPECT_EQ(kept(), 512 * kMiB);
+  EXPECT_EQ(cached_bytes(), 512 * kMiB);
 }
 
 TEST_F(PoolLimits, SmallBlocksCountToo) {
   set_cache_limit(3 * kMiB);
   for (const std::size_t bytes : {std::size_t{64}, kKiB, 32 * kKiB}) {
     hold_and_free(10 * kMiB / bytes, bytes);
-    EXPECT_EQ(kept(), 3 * kMiB) << bytes;
+    EXPECT_EQ(cached_bytes(), 3 * kMiB) << bytes;
     empty_cache();
-    EXPECT_EQ(kept(), 0u);
+    EXPECT_EQ(cached_bytes(), 0u);
   }
   set_cache_limit(30 * kMiB);
   hold_and_free(10 * kMiB / 64, 64);
   hold_and_free(30, kMiB);
-  EXPECT_EQ(kept(), 30 * kMiB);
+  EXPECT_EQ(cached_bytes(), 30 * kMiB);
   hold_and_free(40 * kMiB / (32 * kKiB), 32 * kKiB);
-  EXPECT_EQ(kept(), 30 * kMiB);
+  EXPECT_EQ(cached_bytes(), 30 * kMiB);
 }
 
 TEST_F(PoolLimits, AThreadsSmallBlocksBeyond16MebibytesCanBeTakenFromIt) {
   in_threads(
       1, [](std::size_t) { hold_and_free(40 * kMiB / (32 * kKiB), 32 * kKiB); },
       [&] {
-        EXPECT_EQ(kept(), 40 * kMiB);
+        EXPECT_EQ(cached_bytes(), 40 * kMiB);
         empty_cache();
-        EXPECT_EQ(kept(), 16 * kMiB);
+        EXPECT_EQ(cached_bytes(), 16 * kMiB);
       });
-  EXPECT_EQ(kept(), 0u);
+  EXPECT_EQ(cached_bytes(), 0u);
 }
 
 TEST_F(PoolLimits, AllThreadsTogetherKeepNoMore) {
   in_threads(
-      5, [](std::size_t) { hold_and_free(100, kMiB); }, [&] { EXPECT_EQ(kept(), 500 * kMiB); });
-  EXPECT_EQ(kept(), 0u) << "threads that end keep nothing";
+      5, [](std::size_t) { hold_and_free(100, kMiB); }, [&] { EXPECT_EQ(cached_bytes(), 500 * kMiB); });
+  EXPECT_EQ(cached_bytes(), 0u) << "threads that end keep nothing";
   in_threads(
       12,
       [](std::size_t) {
         hold_and_free(100, kMiB);
         hold_and_free(3 * kMiB / 64, 64);
       },
-      [&] { EXPECT_LE(kept(), 512 * kMiB); });
-  EXPECT_EQ(kept(), 0u);
+      [&] { EXPECT_LE(cached_bytes(), 512 * kMiB); });
+  EXPECT_EQ(cached_bytes(), 0u);
   hold_and_free(600, kMiB);
-  EXPECT_EQ(kept(), 512 * kMiB) << "threads that have ended count";
+  EXPECT_EQ(cached_bytes(), 512 * kMiB) << "threads that have ended count";
 }
 
 TEST_F(PoolLimits, EmptyCacheTakesFromAllThreads) {
@@ -191,11 +181,11 @@ TEST_F(PoolLimits, EmptyCacheTakesFromAllThreads) {
       },
       [&] {
         hold_and_free(10, kMiB);
-        EXPECT_EQ(kept(), 40 * kMiB + 3 * 5 * 64);
+        EXPECT_EQ(cached_bytes(), 40 * kMiB + 3 * 5 * 64);
         empty_cache();
-        EXPECT_EQ(kept(), 3u * 5 * 64) << "other threads' small blocks stay";
+        EXPECT_EQ(cached_bytes(), 3u * 5 * 64) << "other threads' small blocks stay";
       });
-  EXPECT_EQ(kept(), 0u);
+  EXPECT_EQ(cached_bytes(), 0u);
 }
 
 TEST_F(PoolLimits, BlocksThatOthersFreeCountToo) {
@@ -205,19 +195,19 @@ TEST_F(PoolLimits, BlocksThatOthersFreeCountToo) {
   std::thread([&] {
     for (void* block : blocks) pool_free(block, kMiB);
   }).join();
-  EXPECT_EQ(kept(), 8 * kMiB);
+  EXPECT_EQ(cached_bytes(), 8 * kMiB);
   empty_cache();
-  EXPECT_EQ(kept(), 0u);
+  EXPECT_EQ(cached_bytes(), 0u);
 }
 
 TEST_F(PoolLimits, NothingIsKeptWithoutALimit) {
   hold_and_free(10, kMiB);
   hold_and_free(10, 64);
   set_cache_limit(0);
-  EXPECT_EQ(kept(), 0u);
+  EXPECT_EQ(cached_bytes(), 0u);
   hold_and_free(10, kMiB);
   hold_and_free(10, 64);
-  EXPECT_EQ(kept(), 0u);
+  EXPECT_EQ(cached_bytes(), 0u);
 }
 
 // Otherwise threads that once had the memory would send those at work to the system for each block.
@@ -226,9 +216,9 @@ TEST_F(PoolLimits, IdleThreadsMakeRoomForThoseAtWork) {
   in_threads(
       1, [](std::size_t) { hold_and_free(64, kMiB); },
       [&] {
-        EXPECT_EQ(kept(), 64 * kMiB);
+        EXPECT_EQ(cached_bytes(), 64 * kMiB);
         for (int i = 0; i < 3; ++i) hold_and_free(1, kMiB);
-        EXPECT_EQ(kept(), kMiB);
+        EXPECT_EQ(cached_bytes(), kMiB);
       });
 }
 
@@ -238,7 +228,7 @@ TEST_F(PoolLimits, ABlockAboveTheLimitTakesNothingFromOthers) {
       1, [](std::size_t) { hold_and_free(4, kMiB); },
       [&] {
         for (int i = 0; i < 3; ++i) hold_and_free(1, 9 * kMiB);
-        EXPECT_EQ(kept(), 4 * kMiB);
+        EXPECT_EQ(cached_bytes(), 4 * kMiB);
       });
 }
 
@@ -278,9 +268,9 @@ TEST_F(PoolLimits, ThreadsMayTakeAndEmptyAtOnce) {
           pool_free(block, bytes);
         }
       },
-      [&] { EXPECT_LE(kept(), 4 * kMiB); });
+      [&] { EXPECT_LE(cached_bytes(), 4 * kMiB); });
   empty_cache();
-  EXPECT_EQ(kept(), 0u);
+  EXPECT_EQ(cached_bytes(), 0u);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the fuzz targets with Clang under the address and undefined-behaviour sanitizers and runs each of them:
-# tests/fuzz/run.sh [SECONDS [TARGET...]]; 60 seconds each, all targets. Exits 1 when one has found something.
+# tests/fuzz/run.sh [SECONDS [TARGET...]]; 60 seconds each, all targets, as many at once as there are processors.
+# Exits 1 when one has found something.
 set -euo pipefail
 # shellcheck source=examples/support/setup.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../../examples/support/setup.sh"
@@ -20,17 +21,20 @@ place="$root/build/fuzz"
 "$root/tests/fuzz/seeds.sh" "$place/seeds"
 # Files of the targets in memory, where there is such a place: a disk would be flushed at every save.
 [ ! -w /dev/shm ] || export TMPDIR=/dev/shm
-found=0
-printf '%-12s %12s %14s   %s\n' target executions 'peak memory' findings
-for target in "${targets[@]}"; do
+
+# Prints what came of one target; fails when it has found something.
+fuzz() {
+  local target=$1 log="$place/$1.log" outcome=none
   mkdir -p "$place/corpus/$target" "$place/findings/$target"
-  log="$place/$target.log"
-  outcome=none
   "$place/tests/fuzz/fuzz_$target" "$place/corpus/$target" "$place/seeds/$target" -max_total_time="$seconds" \
     -max_len="$longest_input" -rss_limit_mb="$most_memory" -timeout=10 -print_final_stats=1 -verbosity=1 \
     -artifact_prefix="$place/findings/$target/" &> "$log" < /dev/null || outcome="see $log"
-  [ "$outcome" = none ] || found=1
   stat() { sed -nE "s/^stat::$1: *//p" "$log"; }
   printf '%-12s %12s %11s MB   %s\n' "$target" "$(stat number_of_executed_units)" "$(stat peak_rss_mb)" "$outcome"
-done
-exit "$found"
+  [ "$outcome" = none ]
+}
+
+printf '%-12s %12s %14s   %s\n' target executions 'peak memory' findings
+export place seconds longest_input most_memory
+export -f fuzz
+printf '%s\n' "${targets[@]}" | xargs -P "$(nproc)" -I TARGET bash -c 'fuzz TARGET' || exit 1

@@ -9,6 +9,7 @@ import concurrent.futures
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,8 +21,8 @@ from dataclasses import dataclass
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LIST = ROOT / "tests/mutation/mutants.txt"
 # The suite of a file's own tests runs first.
-FIRST = {"autograd/kernels/": "kernels_test", "autograd/ops/": "ops_test", "autograd/": "autograd_test",
-         "layers/": "layers_test", "examples/": "examples_test"}
+FIRST = {"autograd/kernels/": "kernels_test", "autograd/ops/": "ops_test", "autograd/pool": "pool_test",
+         "autograd/": "autograd_test", "layers/": "layers_test", "examples/": "examples_test"}
 MOST_MEMORY = 8 << 30  # bytes of address space: some mutants ask for all that there is
 EDIT = re.compile(r"\{\{((?:(?!\{\{).)*?) ==>(.*?)\}\}(?!\})")
 
@@ -86,7 +87,7 @@ def find(mutant, source):
 def switched(mutant, original):
     """What chooses between original and mutant when it runs: an expression, or a statement where the original is one."""
     chosen = f"ADJOINT_MUTANT({mutant.number})"
-    if original.endswith((";", "}")):
+    if ";" in original and original.endswith((";", "}")):
         return f"{{ if ({chosen}) {{ {mutant.mutated} }} else {{ {original} }} }}"
     return f"({chosen} ? ({mutant.mutated}) : ({original}))"
 
@@ -135,6 +136,7 @@ def rewrite(copy):
         if not target.exists() or target.read_bytes() != content:  # what has not changed is not built again
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
+            shutil.copymode(ROOT / name, target)
     for old in [path for path in copy.rglob("*") if path.is_file()]:
         if old.relative_to(copy).as_posix() not in names:
             old.unlink()

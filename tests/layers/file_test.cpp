@@ -339,8 +339,8 @@ TEST_F(Replacement, ADirectoryThatMayBeWrittenToButNotRead) {
   chmod(directory_.path().c_str(), 0777);
   const int status = in_child([&] {
     constexpr uid_t kNobody = 65534;
-    if (chdir(directory_.path().c_str()) != 0)
-      _exit(3);  // nobody may not come here when the parent is private
+    // Before, for nobody may not come here when the folder above is private.
+    if (chdir(directory_.path().c_str()) != 0) _exit(3);
     if (geteuid() == 0 && setuid(kNobody) != 0) _exit(2);  // root may read everything
     save("blind/net", 'a');
   });

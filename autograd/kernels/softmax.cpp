@@ -74,7 +74,8 @@ struct Columns {
   }
   template <class Add>
   HWY_INLINE Vector<T> sum(const Add& add) const {
-    return sum_in_stages<T>(axis, [&](std::int64_t first, std::int64_t last) HWY_ATTR {
+    // Inlined, GCC would keep the sum on the stack.
+    return sum_in_stages<T>(axis, [&](std::int64_t first, std::int64_t last) HWY_ATTR HWY_NOINLINE {
       auto sum = hn::Zero(Tag<T>());
       for (std::int64_t k = first; k < last; ++k) sum = add(part, k * inner, sum);
       return sum;

@@ -260,10 +260,14 @@ void gradients_of(const Tensor& y, const Tensor& dy, std::span<const Tensor> xs,
       [&](const Node& node) {
         return node.is_leaf() ? is_of(first_of(node), node) : node.sequence >= earliest;
       },
-      [&](const Ref<Node>& node, const Tensor& gradient) {
-        for (auto found = first_of(*node); is_of(found, *node); ++found)
-          gradients[found->x] = pass_through("identity", gradient);
-        return node->sequence > earliest;
+      [&](const Ref<Node>& node, Tensor& gradient) {
+        const bool goes_on = node->sequence > earliest && !node->is_leaf();
+        for (auto found = first_of(*node); is_of(found, *node);) {
+          Tensor& result = gradients[(found++)->x];
+          const bool is_last = !goes_on && !is_of(found, *node);
+          result = is_last ? std::move(gradient) : pass_through("identity", gradient);
+        }
+        return goes_on;
       });
 }
 

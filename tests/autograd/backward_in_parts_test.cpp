@@ -59,14 +59,15 @@ TEST_F(BackwardInParts, AddsUpEveryPart) {
   for (const int threads : {1, 2, 3}) {
     set_num_threads(threads);
     for (const std::int64_t parts : {1, 2, 3, 5, 7, 8}) {
-      // For each part a leaf older than the shared one, and one younger, which no other part uses.
+      // For each part a leaf older than the shared one, and one younger, which no other part uses. The last part
+      // has the oldest and the youngest of all.
       std::vector<Tensor> older, younger;
       for (std::int64_t i = 0; i < parts; ++i) older.push_back(leaf(3));
       const Tensor x = leaf(1);
       for (std::int64_t i = 0; i < parts; ++i) younger.push_back(leaf(5));
       const double loss = backward_in_parts(parts, [&](std::int64_t i) {
         const auto k = static_cast<std::size_t>(i);
-        return x * std::ldexp(1, static_cast<int>(i)) + older[k] + younger[k] * 2.0;
+        return x * std::ldexp(1, static_cast<int>(i)) + older[older.size() - 1 - k] + younger[k] * 2.0;
       });
       const double sum = std::ldexp(1, static_cast<int>(parts)) - 1;  // 1 + 2 + 4 + ...
       EXPECT_EQ(loss, sum + 13 * static_cast<double>(parts));

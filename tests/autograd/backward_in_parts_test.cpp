@@ -59,8 +59,8 @@ TEST_F(BackwardInParts, AddsUpEveryPart) {
   for (const int threads : {1, 2, 3}) {
     set_num_threads(threads);
     for (const std::int64_t parts : {1, 2, 3, 5, 7, 8}) {
-      // For each part a leaf older than the shared one, and one younger, which no other part uses. The last part
-      // has the oldest and the youngest of all.
+      // For each part a leaf older than the shared one, and one younger, which no other part uses. The last
+      // part has the oldest and the youngest of all.
       std::vector<Tensor> older, younger;
       for (std::int64_t i = 0; i < parts; ++i) older.push_back(leaf(3));
       const Tensor x = leaf(1);

@@ -57,5 +57,12 @@ TEST(Shape, AnOverflowIsNotHiddenByASizeOfZero) {
   EXPECT_THROW(Shape({kHuge, 0, kHuge}), ShapeError);
 }
 
+TEST(Shape, BytesCanBeCountedToo) {
+  constexpr std::int64_t kTooMany = std::int64_t{1} << 59;  // 2^62 bytes of float64
+  EXPECT_EQ(Shape({kTooMany - 1}).numel(), kTooMany - 1);
+  EXPECT_THROW(Shape({kTooMany}), ShapeError);
+  EXPECT_THROW(Shape({0, kTooMany}), ShapeError);
+}
+
 }  // namespace
 }  // namespace adjoint

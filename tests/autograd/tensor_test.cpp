@@ -141,5 +141,14 @@ TEST(Tensor, RequiresGradCanBeSwitchedOnALeaf) {
   EXPECT_FALSE((x + x).requires_grad());
 }
 
+TEST(Tensor, RequiringAGradientAgainChangesNothing) {
+  Tensor x = ones({2}, {.requires_grad = true});
+  const Tensor y = sum(x * 3.0);
+  sum(x).backward();
+  x.set_requires_grad();
+  y.backward();
+  EXPECT_EQ(x.grad().data<float>()[1], 1 + 3);
+}
+
 }  // namespace
 }  // namespace adjoint

@@ -110,15 +110,15 @@ TYPED_TEST(ValuesOf, FactorsGiveTheirProductsInEitherLayout) {
 
 TEST(Values, FactorsGoWhenLanesComeAndStayReadable) {
   const Values values = factored<float>(3, 4);
-  const Values copy = values;
   const float* factors = values.factors<float>();
   ASSERT_NE(factors, nullptr);
   values.rows<float>();
   EXPECT_EQ(values.factors<float>(), factors) << "rows have a place of their own";
   values.lanes<float>();
   EXPECT_EQ(values.factors<float>(), nullptr);
+  Values other = factored<float>(3, 4);  // in their memory if it were free
+  other.writable<float>()[0] = 0;
   EXPECT_EQ(factors[0], 10);
-  EXPECT_EQ(copy.factors<float>(), factors);
 }
 
 TEST(Values, FactorsAreNeverWrittenInPlaceOrReshaped) {

@@ -97,11 +97,11 @@ class Frontier {
   PoolVector<Waiting> heap_;
 };
 
-void check_not_freed(const Node& node) {
-  const Ref<Pass>& by = node.freed_by();
-  if (!by) [[likely]]
-    return;
-  const char* failed_in = by->failed_in;
+[[noreturn]] void raise_not_open(const Node& node) {
+  check<GraphError>(
+      node.state() == Node::State::freed,
+      "backward: another thread's backward is freeing {}; pass {{.retain_graph = true}} to both", node.op);
+  const char* failed_in = node.freed_by()->failed_in;
   check<GraphError>(
       failed_in == nullptr,
       "backward: an earlier backward over this graph failed in {} after it had freed {}; compute "
@@ -113,9 +113,30 @@ void check_not_freed(const Node& node) {
       fmt::make_format_args(node.op));
 }
 
+/// A node that a pass is at. Where the pass frees nodes, no other one can be at it meanwhile, nor later,
+/// unless its rule throws.
+class Visit {
+ public:
+  Visit(Node& node, const Ref<Pass>& freeing) : node_(node), freeing_(freeing) {
+    if (!(freeing ? node.claim() : node.state() == Node::State::open)) [[unlikely]]
+      raise_not_open(node);
+  }
+  ~Visit() {
+    if (freeing_ && node_.state() == Node::State::claimed) node_.reopen();
+  }
+  Visit(const Visit&) = delete;
+  Visit& operator=(const Visit&) = delete;
+  void finish() {
+    if (freeing_) node_.free(freeing_);
+  }
+
+ private:
+  Node& node_;
+  const Ref<Pass>& freeing_;
+};
+
 /// Applies node's rule to dy and checks what it returns.
 Grads checked_apply(Node& node, Tensor dy, Needs needs) {
-  check_not_freed(node);
   RunningOp running(node.op);
   Grads grads = node.apply(std::move(dy), needs);
   check<GraphError>(grads.size() == node.inputs.size(),
@@ -163,6 +184,7 @@ void run(const Tensor& y, const Tensor& dy, bool retain_graph, bool create_graph
       if (!gradient.is_only_handle()) gradient = pass_through("identity", std::move(gradient));
       if (!take(node, gradient) || node->is_leaf()) continue;
 
+      Visit visit(*node, pass);
       std::uint64_t needs = 0;
       for (std::size_t i = 0; i < node->inputs.size() && i < 64; ++i) {
         if (node->inputs[i] && wanted(*node->inputs[i])) needs |= std::uint64_t{1} << i;
@@ -172,7 +194,7 @@ void run(const Tensor& y, const Tensor& dy, bool retain_graph, bool create_graph
         if (grads[i].defined() && node->inputs[i] && wanted(*node->inputs[i]))
           frontier.add(node->inputs[i], std::move(grads[i]));
       }
-      if (pass) node->free(pass);
+      visit.finish();
     }
   } catch (...) {
     if (pass) pass->failed_in = op;

@@ -34,10 +34,16 @@ void Node::destroy(Node* node) noexcept {
   destroying = false;
 }
 
+bool Node::claim() {
+  State expected = State::open;
+  return state_.compare_exchange_strong(expected, State::claimed, std::memory_order_acquire);
+}
+
 void Node::free(const Ref<Pass>& by) {
   freed_by_ = by;
   free_rule();
   for (Ref<Node>& input : inputs) input = {};
+  state_.store(State::freed, std::memory_order_release);
 }
 
 std::int64_t live_nodes() { return nodes_alive.load(); }

@@ -64,10 +64,19 @@ class Node : public RefCounted, public Pooled {
 
   /// The gradients of the inputs from dy, the gradient of this node's result.
   virtual Grads apply(Tensor dy, Needs needs) = 0;
-  /// Frees what apply() needs, which cannot be called again, and the way to the inputs.
+
+  enum class State : std::uint8_t { open, claimed, freed };
+  State state() const { return state_.load(std::memory_order_acquire); }
+  /// For a pass that will free this node: from now on other passes, in other threads too, fail here. False
+  /// unless it was open.
+  bool claim();
+  /// Undoes claim().
+  void reopen() { state_.store(State::open, std::memory_order_release); }
+  /// Frees what apply() needs, which cannot be called again, and the way to the inputs. To be claimed before.
   void free(const Ref<Pass>& by);
-  /// Null unless this was freed.
+  /// The pass that has freed this.
   const Ref<Pass>& freed_by() const { return freed_by_; }
+
   bool is_leaf() const { return inputs.size() == 0; }
 
   const char* const op;          ///< "" for a leaf.
@@ -81,6 +90,7 @@ class Node : public RefCounted, public Pooled {
   virtual void free_rule() = 0;
 
  private:
+  std::atomic<State> state_ = State::open;
   Node* next_to_destroy_ = nullptr;
   Ref<Pass> freed_by_;
 };

@@ -1,5 +1,6 @@
 #include "autograd/engine.h"
 
+#include <atomic>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdexcept>
@@ -297,6 +298,31 @@ TEST(Backward, MayRunInsideARule) {  // burn 5193, pytorch 12106
   }).backward();
   EXPECT_EQ(x.grad().item(), 1);
   EXPECT_EQ(inner.grad().item(), 10);
+}
+
+TEST(Backward, OneOfTwoThreadsThatFreeASharedPartGetsThrough) {
+  for (int round = 0; round < 200; ++round) {
+    const Tensor x = leaf(2);
+    Tensor trunk = x;
+    for (int i = 0; i < 50; ++i) trunk = trunk * 1.0;
+    const Tensor heads[] = {trunk * 3.0, trunk * 5.0};
+    std::atomic<int> ready = 0;
+    bool is_through[2] = {};
+    const auto go = [&](std::size_t i) {
+      ++ready;
+      while (ready < 2) std::this_thread::yield();
+      try {
+        heads[i].backward();
+        is_through[i] = true;
+      } catch (const GraphError&) {
+      }
+    };
+    std::thread other([&] { go(1); });
+    go(0);
+    other.join();
+    ASSERT_NE(is_through[0], is_through[1]);
+    ASSERT_EQ(x.grad().item(), is_through[0] ? 3 : 5);
+  }
 }
 
 TEST(Backward, MayRunInsideARuleOverTheSameGraph) {

@@ -4,6 +4,7 @@
 #include <new>
 #include <utility>
 
+#include "autograd/check.h"
 #include "autograd/kernels/dense.h"
 #include "autograd/kernels/lanes.h"
 #include "autograd/kernels/layout.h"
@@ -26,6 +27,10 @@ Values::Values(DType dtype, const Shape& shape, Layout layout) : shape_(shape), 
   buffer->is_factors = layout == Layout::factors;
   buffer->add_ref();  // what is held counts as one
   (layout == Layout::rows ? rows_ : other_).store(buffer.get(), std::memory_order_relaxed);
+}
+
+void Values::raise_type(DType asked) const {
+  throw DTypeError(fmt::format("values: they are {} {}, not {}", name(dtype_), shape_, name(asked)));
 }
 
 Values& Values::operator=(Values other) noexcept {

@@ -56,22 +56,24 @@ class Values {
   Shape shape() const&& { return shape_; }
   std::int64_t numel() const { return shape_.numel(); }
 
-  /// The values in rows or lanes, made from what is there if need be. T is the C++ type of dtype(). The
-  /// memory lives as long as the values: a temporary's must get a name first.
+  /// The values in rows or lanes, which are made when they are missing. T is the C++ type of dtype(), else
+  /// this and all that follow throw DTypeError. The memory lives as long as the values: a temporary's must
+  /// get a name first.
   template <class T>
   const T* rows() const& {
-    return static_cast<const T*>(data(Layout::rows));
+    return in<T>(Layout::rows);
   }
   template <class T>
   const T* rows() const&& = delete;
   template <class T>
   const T* lanes() const& {
-    return static_cast<const T*>(data(Layout::lanes));
+    return in<T>(Layout::lanes);
   }
   template <class T>
   const T* lanes() const&& = delete;
   template <class T>
   const T* in(Layout layout) const& {
+    check_type<T>();
     return static_cast<const T*>(data(layout));
   }
   template <class T>
@@ -80,6 +82,7 @@ class Values {
   /// The factors, or null where there are none.
   template <class T>
   const T* factors() const& {
+    check_type<T>();
     Buffer* buffer = held(Layout::factors);
     return buffer != nullptr ? static_cast<const T*>(buffer->data()) : nullptr;
   }
@@ -98,6 +101,7 @@ class Values {
   /// The one layout held, for its maker to fill, or for in-place use by an only owner; see is_unique.
   template <class T>
   T* writable() & {
+    check_type<T>();
     return static_cast<T*>(writable_data());
   }
   template <class T>
@@ -157,6 +161,12 @@ class Values {
     return buffer != nullptr ? buffer->data() : converted(layout);
   }
   const void* converted(Layout layout) const;
+  template <class T>
+  void check_type() const {
+    if (dtype_ != dtype_of<T>) [[unlikely]]
+      raise_type(dtype_of<T>);
+  }
+  [[noreturn]] void raise_type(DType asked) const;
   void* writable_data();
 
   Shape shape_;

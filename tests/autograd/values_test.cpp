@@ -6,7 +6,9 @@
 #include <thread>
 #include <vector>
 
+#include "autograd/check.h"
 #include "autograd/kernels/lanes.h"
+#include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
@@ -51,6 +53,16 @@ TYPED_TEST(ValuesOf, RowsComeBackFromLanes) {
       EXPECT_TRUE(lanes.has(Layout::rows));
     }
   }
+}
+
+TEST(Values, OnlyTheirOwnElementTypeMayBeAskedFor) {
+  Values values = counting<float>({2, 3});
+  const char* const kMessage = "values: they are float32 [2,3], not float64";
+  EXPECT_THROWS(DTypeError, kMessage, values.writable<double>());
+  EXPECT_THROWS(DTypeError, kMessage, values.rows<double>());
+  EXPECT_THROWS(DTypeError, kMessage, values.lanes<double>());
+  EXPECT_THROWS(DTypeError, kMessage, values.factors<double>());
+  EXPECT_THROWS(DTypeError, "values: they are float32 [2,3], not int64", values.rows<std::int64_t>());
 }
 
 TEST(Values, SharingAndUniqueness) {

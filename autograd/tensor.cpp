@@ -81,7 +81,14 @@ Tensor& Tensor::set_requires_grad(bool wanted) {
   check<DTypeError>(is_floating(dtype()) || !wanted,
                     "set_requires_grad: gradients need a floating dtype, the tensor is {}", dtype());
   if (wanted == requires_grad()) return *this;
-  body().node = wanted ? Ref<Node>(new LeafNode(shape(), dtype())) : Ref<Node>();
+  Ref<Node>& node = body().node;
+  if (!wanted) {
+    body().ensure_extra().frozen = std::move(node);
+  } else if (body().extra && body().extra->frozen) {
+    node = std::move(body().extra->frozen);
+  } else {
+    node = Ref<Node>(new LeafNode(shape(), dtype()));
+  }
   return *this;
 }
 

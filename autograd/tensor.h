@@ -23,6 +23,7 @@ namespace detail {
 /// What few tensors have.
 struct TensorExtra : Pooled {
   std::string name;
+  Ref<Node> frozen;  ///< The leaf's own node while no gradient is wanted.
   /// Memory that data() has handed out and that an update then left behind, because it was shared.
   std::vector<Ref<Buffer>, PoolAllocator<Ref<Buffer>>> left_behind;
 };
@@ -96,7 +97,8 @@ class Tensor {
 
   /// True when gradients flow to or through this tensor.
   bool requires_grad() const { return body_ && body_->node; }
-  /// Makes a leaf one that gradients are kept for, or no longer; returns *this. Throws GraphError on an op's
+  /// Makes a leaf one that gradients are kept for, or no longer; returns *this. Without, grad() is undefined;
+  /// it comes back with it, and graphs recorded before still lead to the leaf. Throws GraphError on an op's
   /// result, DTypeError on int64.
   Tensor& set_requires_grad(bool requires_grad = true);
   /// True unless an op on tensors that require a gradient computed this.
@@ -116,6 +118,9 @@ class Tensor {
   /// is retained. Throws GraphError when this requires no gradient, is no single number, or its graph was
   /// already freed. Gradients are constants here: those that shall be differentiated come from
   /// grad(y, x, {.create_graph = true}), which stores nothing in leaves, so that no graph can own itself.
+  ///
+  /// Threads may go backward over graphs that share a part when all of them retain it. Of two that free it,
+  /// one throws GraphError where the other has been; one that frees it beside one that retains it may crash.
   ///
   /// When a backward rule throws, no grad() has changed, and the part of the graph that was already visited
   /// is freed unless it is retained: a later backward over it throws GraphError and says so.
@@ -160,9 +165,9 @@ class Tensor {
   const Ref<Node>& node() const& { return body().node; }
   Ref<Node> node() const&&;
   /// True when this is the only handle to the tensor.
-  bool is_only_handle() const { return body_->is_unique(); }
+  bool is_only_handle() const { return body().is_unique(); }
   /// True when this is the only handle, to memory that nobody else shares.
-  bool is_unique() const { return body_->is_unique() && body_->values.is_unique(); }
+  bool is_unique() const { return body().is_unique() && body_->values.is_unique(); }
   /// mutable_data() of any dtype, for use before anything else happens to the tensor: the memory is not kept
   /// when a later update leaves it behind.
   void* start_update();

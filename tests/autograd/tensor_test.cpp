@@ -22,6 +22,8 @@ TEST(Tensor, AnUndefinedTensorSaysSo) {
   EXPECT_FALSE(nothing.defined());
   EXPECT_FALSE(nothing.requires_grad());
   EXPECT_THROWS(Error, "tensor: it is undefined; nothing was assigned to it", nothing.shape());
+  EXPECT_THROW(nothing.is_only_handle(), Error);
+  EXPECT_THROW(nothing.is_unique(), Error);
   EXPECT_THROW(nothing.item(), Error);
   EXPECT_THROW(nothing.detach(), Error);
   EXPECT_THROW(nothing.backward(), Error);
@@ -141,13 +143,25 @@ TEST(Tensor, RequiresGradCanBeSwitchedOnALeaf) {
   EXPECT_FALSE((x + x).requires_grad());
 }
 
+TEST(Tensor, ALeafThatWasFrozenIsTheSameAfterwards) {
+  Tensor x = scalar(2, {.requires_grad = true});
+  const Tensor y = x * 3.0;
+  (x * 1.0).backward();
+  x.set_requires_grad(false);
+  EXPECT_FALSE(x.grad().defined());
+  x.set_requires_grad(true);
+  EXPECT_EQ(x.grad().item(), 1);
+  y.backward();
+  EXPECT_EQ(x.grad().item(), 1 + 3);
+}
+
 TEST(Tensor, RequiringAGradientAgainChangesNothing) {
-  Tensor x = ones({2}, {.requires_grad = true});
-  const Tensor y = sum(x * 3.0);
-  sum(x).backward();
+  Tensor x = scalar(2, {.requires_grad = true});
+  const Tensor y = x * 3.0;
+  (x * 1.0).backward();
   x.set_requires_grad();
   y.backward();
-  EXPECT_EQ(x.grad().data<float>()[1], 1 + 3);
+  EXPECT_EQ(x.grad().item(), 1 + 3);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <fmt/core.h>
 #include <ostream>
 
@@ -28,7 +29,7 @@ Elision elision(const Shape& shape, std::int64_t most) {
 template <class T>
 void print_number(std::string& text, T value, int digits) {
   if constexpr (std::is_floating_point_v<T>) {
-    text += fmt::format("{:.{}g}", value, digits);
+    text += std::isnan(value) ? "nan" : fmt::format("{:.{}g}", value, digits);  // whatever its sign bit
   } else {
     text += fmt::format("{}", value);
   }

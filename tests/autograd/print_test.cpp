@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <cmath>
 #include <gtest/gtest.h>
+#include <limits>
 #include <sstream>
 
 #include "autograd/create.h"
@@ -64,6 +66,11 @@ TEST(Print, ElidesMoreWhereThereAreManyAxes) {
   EXPECT_EQ(to_string(arange(8), {.elements = 7}), "tensor [8] int64\n[0, 1, ..., 6, 7]");
   EXPECT_EQ(to_string(arange(8), {.elements = 3}), "tensor [8] int64\n[0, ..., 7]");
   EXPECT_EQ(to_string(arange(3), {.elements = 2}), "tensor [3] int64\n[0, ..., 2]");
+}
+
+TEST(Print, NaNHasNoSign) {
+  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_EQ(to_string(tensor({kNaN, std::copysign(kNaN, -1.0), -0.0})), "tensor [3] float32\n[nan, nan, -0]");
 }
 
 TEST(Print, RefusesOptionsOutOfRange) {

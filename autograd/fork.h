@@ -4,8 +4,8 @@
 
 namespace adjoint {
 
-/// To be called before the first second thread and the first lock; later calls do nothing, as do all where
-/// there is no fork().
+/// Call before starting a thread or taking a lock. Later calls do nothing; so do all calls on systems without
+/// fork().
 void install_fork_handlers();
 
 }  // namespace adjoint

@@ -1,7 +1,7 @@
 #pragma once
 // Recycled memory. A training loop asks for the same sizes again and again: freed blocks are kept in lists by
-// size, one set of lists per thread and one for blocks that other threads free than take them, so that a
-// steady loop never reaches the system's allocator. When the system has no more memory, the free blocks of
+// size, one set of lists per thread and one for blocks freed by a thread that did not allocate them, so that
+// a steady loop never reaches the system's allocator. When the system has no more memory, the free blocks of
 // all threads go back to it before an allocation fails.
 
 #include <cstddef>

@@ -46,9 +46,9 @@ class Module {
 
   /// The module's result for x.
   virtual Tensor forward(const Tensor& x) = 0;
-  /// forward(x), which a module that is part of another is called by. Throws Error when that would record
-  /// parameters that nobody trains: when this runs inside another module's forward, is no module's child and
-  /// has parameters that require a gradient and are none of that module's.
+  /// Calls forward(x). Use this, not forward(), to call one module from another. Throws Error when that would
+  /// record parameters that nobody trains: when this runs inside another module's forward, is no module's
+  /// child and has parameters that require a gradient and are none of that module's.
   Tensor operator()(const Tensor& x);
 
   /// Every parameter, the children's included: handles, so that an optimiser updates the module itself.

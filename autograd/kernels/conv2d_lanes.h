@@ -73,7 +73,7 @@ struct CorrelationRow {
   std::int64_t first_channel, channels;  // of all_channels, which weights has
   std::int64_t all_channels;
   const Product* products;                      // for each channel
-  std::int64_t product_count, row_taps, reach;  // of rows that many, each that many values from end to end
+  std::int64_t product_count, row_taps, reach;  // a product reads row_taps rows of `reach` values each
   const T* weights;  // [m block][all c][kernel_area][m in block], cut by Cut(maps, block_channels())
   std::int64_t kernel_area;
   const T* bias;  // or null

@@ -32,7 +32,7 @@ struct GemmJob {
   const T *a, *b, *start;  // C's beginning is start[r * start_row + j], or 0 when start is null
   std::int64_t start_row;
   T* c;
-  Piece depth;  // of which C is the product
+  Piece depth;  // the part of the depth that this job covers
 };
 
 enum class GemmWay { outer_product, dot_products, tiles };
@@ -332,8 +332,8 @@ namespace {
 
 ADJOINT_TABLES_OF_PROCESSOR(table)
 
-// A piece of the depth. C for all pieces takes little memory beside A and B, and the cost of adding these up
-// is a hundredth of what they take.
+// A piece of the depth. The partial results need little memory compared with A and B, and adding them costs
+// about 1 % of the product.
 constexpr std::int64_t kDepthPiece = 16384;
 
 template <class T>

@@ -12,7 +12,7 @@ namespace adjoint::kernels {
 /// are equal, all round the same way and the error may be 1e-5.
 inline constexpr std::int64_t kShortSum = 640;
 
-/// Products that one call of a kernel adds up where it adds up short sums one after the other.
+/// The most products that a kernel adds as a plain sequence of short sums. Longer sums are halved.
 inline constexpr std::int64_t kSumOfShortSums = 65536;
 
 /// Halvings until n is at most `most`, which is positive.

@@ -15,8 +15,8 @@
 // kernel before. A thread that is through with its own range takes over those that nobody has begun, and
 // after a while what others have left of theirs; not at once, for its data would have to follow it from cache
 // to cache. The caller waits for nobody but those in the middle of a chunk. With a fixed share for each
-// thread, as OpenMP has it, every kernel would wait for a thread that the system has given another program's
-// time to, and small kernels would run hundreds of times slower on a busy machine.
+// thread, as OpenMP has it, every kernel would wait for a thread that the system has preempted, and small
+// kernels would run hundreds of times slower on a busy machine.
 
 namespace adjoint {
 namespace {
@@ -55,7 +55,7 @@ struct alignas(64) Range {
 class Team {
  public:
   /// Calls call(body, chunk) for every chunk; it must not throw. Returns false without a call when the team
-  /// is at work already, for another thread or for a chunk of this one, or when the program ends.
+  /// is at work already, for another thread or for a chunk of this one.
   bool run(std::uint32_t chunks, std::uint32_t threads, void (*call)(const void*, std::int64_t),
            const void* body) {
     // Looked at first: chunks that would share out their own work come here often, and all read it.

@@ -32,9 +32,9 @@ void forget_threads();
 }  // namespace detail
 
 /// Calls body(chunk) once for every chunk in [0, chunks), on several threads when work, the whole job's
-/// number of multiply-adds, is worth it. When calls throw, the exception of the lowest of their chunks comes
-/// out once no thread is in body any more; other chunks may have been done or not. Where memory or the
-/// system's threads run out, fewer threads do the work.
+/// number of multiply-adds, is worth it. If chunks throw, the call waits for all threads, then rethrows the
+/// exception of the lowest chunk; other chunks may have been done or not. Where memory or the system's
+/// threads run out, fewer threads do the work.
 ///
 /// body may not fork, unless the child calls another program or _exit: the threads that do the other chunks
 /// are not in it.

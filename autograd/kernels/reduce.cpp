@@ -163,7 +163,7 @@ namespace {
 
 ADJOINT_TABLES_OF_PROCESSOR(table)
 
-constexpr std::int64_t kChunk = 16384;  // Elements worth a thread's attention.
+constexpr std::int64_t kChunk = 16384;  // Elements per chunk.
 
 std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 

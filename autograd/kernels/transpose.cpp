@@ -85,7 +85,7 @@ auto transpose_kernel() {
   }
 }
 
-constexpr std::int64_t kChunk = 16384;  // Elements worth a thread's attention.
+constexpr std::int64_t kChunk = 16384;  // Elements per chunk.
 
 struct Axis {
   std::int64_t size, from, to;  // A step along it moves by `from` in x and by `to` in y.

@@ -117,8 +117,9 @@ class Tensor {
   /// already freed. Gradients are constants here: those that shall be differentiated come from
   /// grad(y, x, {.create_graph = true}), which stores nothing in leaves, so that no graph can own itself.
   ///
-  /// When a backward rule throws, no grad() has changed, and the part of the graph that was already visited
-  /// is freed unless it is retained: a later backward over it throws GraphError and says so.
+  /// When a backward rule throws or memory runs out, no grad() has changed, and the part of the graph that
+  /// was already visited is freed unless it is retained: a later backward over it throws GraphError and says
+  /// so.
   void backward(const BackwardOptions& options = {}) const;
   /// The same for sum(this * gradient); gradient has this tensor's shape and dtype.
   void backward(const Tensor& gradient, const BackwardOptions& options = {}) const;

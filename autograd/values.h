@@ -92,6 +92,8 @@ class Values {
                                                                                     : Layout::lanes;
   }
   bool has(Layout layout) const { return held(layout) != nullptr; }
+  /// Makes rows or lanes unless they are there, so that reading them cannot throw afterwards.
+  void make(Layout layout) const { data(layout); }
   /// Elements in a layout's memory, spare lanes included.
   std::int64_t stored_elements(Layout layout) const;
 

@@ -69,6 +69,20 @@ TEST(Backward, AccumulatesOnLeavesAndLeavesOldHandlesAlone) {
   EXPECT_EQ(x.grad().item(), 5);
 }
 
+TEST(Backward, AddsInPlaceToAGradientThatNobodyHolds) {
+  const Tensor x = tensor({1, 2}, {.requires_grad = true});
+  const auto memory_of_the_gradient = [&] {
+    const Tensor gradient = x.grad();
+    return gradient.data<float>().data();
+  };
+  sum(x * 3.0).backward();
+  const float* before = memory_of_the_gradient();
+  sum(x * 4.0).backward();
+  EXPECT_EQ(memory_of_the_gradient(), before);
+  const Tensor gradient = x.grad();
+  EXPECT_THAT(gradient.data<float>(), ElementsAre(7, 7));
+}
+
 TEST(Backward, VisitsADiamondInOrder) {  // micrograd PR 64, tinygrad PR 165
   const Tensor x = leaf(3);
   const Tensor b = x + x, c = b + b;

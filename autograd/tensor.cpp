@@ -144,6 +144,12 @@ void* Tensor::start_update() {
   return rows;
 }
 
+void Tensor::prepare_assign(const Tensor& source) {
+  if (!values().handed_out()) return;  // Then assign() shares the source's memory.
+  source.values().make(Values::Layout::rows);
+  prepare_update();
+}
+
 void Tensor::assign(const Tensor& source) {
   check<GraphError>(is_leaf(), "assign: the tensor was computed by {}; only leaves can be changed", op());
   check_shape(source.shape() == shape(), "assign: the shapes must be equal; {} is {}, the source {}",

@@ -167,6 +167,11 @@ class Tensor {
   /// mutable_data() of any dtype, for use before anything else happens to the tensor: the memory is not kept
   /// when a later update leaves it behind.
   void* start_update();
+  /// Allocates what start_update() would, which then cannot throw, for those who update several tensors or
+  /// none. Changes neither values nor version().
+  void prepare_update() { body().own_rows(); }
+  /// The same for assign(source).
+  void prepare_assign(const Tensor& source);
 
  private:
   detail::TensorBody& body() const {

@@ -1,5 +1,5 @@
 // What changes several tensors changes all of them or, when an allocation fails, none: a backward pass the
-// leaves' gradients.
+// leaves' gradients, a step of an optimiser the parameters, load_state_dict() a network.
 
 #include <adjoint.h>
 #include <cstring>
@@ -163,6 +163,108 @@ TEST_F(AllOrNothing, BackwardInPartsChangesTheGradientsOfAllLeaves) {
               backward_in_parts(3, [&](std::int64_t i) { return of.losses[static_cast<std::size_t>(i)]; });
             },
             expect_gradients);
+}
+
+/// Parameters with gradients in all layouts, whose values others share or not.
+struct Training {
+  std::vector<Tensor> parameters;
+  std::vector<Numbers> values, gradients;
+  std::vector<Known> held_by_others;
+  std::unique_ptr<Optimiser> optimiser;
+};
+
+template <class Rule, class Options>
+Training training(const Options& options) {
+  Training result;
+  for (const bool shared : {false, true}) {
+    for (const auto layout : {Values::Layout::rows, Values::Layout::lanes, Values::Layout::factors}) {
+      result.values.push_back(counting(1000.0 * static_cast<double>(result.values.size())));
+      const Tensor& parameter =
+          result.parameters.emplace_back(in(Values::Layout::rows, result.values.back()));
+      result.parameters.back().set_requires_grad();
+      if (shared) result.held_by_others.push_back({parameter.detach(), result.values.back()});
+      Numbers& gradient = result.gradients.emplace_back(20 * 3);
+      Values factors(float32, kShape, Values::Layout::factors);
+      for (int i = 0; i < 23; ++i)
+        factors.writable<float>()[i] = static_cast<float>(i + 1);  // [3], then [20]
+      for (std::size_t i = 0; i < 60; ++i) gradient[i] = static_cast<double>((i / 3 + 4) * (i % 3 + 1));
+      parameter.backward(layout == Values::Layout::factors ? Tensor(std::move(factors))
+                                                           : in(layout, gradient));
+    }
+  }
+  result.optimiser = std::make_unique<Rule>(result.parameters, options);
+  return result;
+}
+
+/// After a step that failed nothing is as if it had been made: two more give value(p, g) of every parameter.
+template <class Value>
+auto expect_two_steps(const Value& value) {
+  return [value](Training& of, bool failed) {
+    for (std::size_t i = 0; failed && i < of.parameters.size(); ++i) {
+      ASSERT_EQ(numbers(of.parameters[i]), of.values[i]) << i;
+      ASSERT_EQ(of.parameters[i].version(), 0u) << i;
+    }
+    if (failed) of.optimiser->step();
+    of.optimiser->step();
+    for (std::size_t i = 0; i < of.parameters.size(); ++i) {
+      ASSERT_EQ(of.parameters[i].version(), 2u);
+      const Numbers found = numbers(of.parameters[i]);
+      for (std::size_t j = 0; j < found.size(); ++j)
+        ASSERT_NEAR(found[j], value(of.values[i][j], of.gradients[i][j]), 0.01) << i << ", " << j;
+    }
+    for (const Known& held : of.held_by_others) ASSERT_EQ(numbers(held.tensor), held.numbers);
+  };
+}
+
+void step(Training& of) { of.optimiser->step(); }
+
+TEST_F(AllOrNothing, AStepOfSgdUpdatesAllParameters) {
+  fail_each([] { return training<Sgd>(SgdOptions{.learning_rate = 1}); }, step,
+            expect_two_steps([](double p, double g) { return p - 2 * g; }));
+}
+
+TEST_F(AllOrNothing, AStepWithMomentumUpdatesAllParameters) {
+  fail_each([] { return training<Sgd>(SgdOptions{.learning_rate = 1, .momentum = 0.5}); }, step,
+            expect_two_steps([](double p, double g) { return p - g - 1.5 * g; }));
+}
+
+TEST_F(AllOrNothing, AStepOfAdamUpdatesAllParameters) {
+  // With the same gradient in every step m and v without their bias are g and g^2.
+  fail_each([] { return training<Adam>(AdamOptions{.learning_rate = 1}); }, step,
+            expect_two_steps([](double p, double) { return p - 2; }));
+}
+
+struct Net : Module {
+  Net() {
+    for (const char* name : {"a", "b", "c"})
+      parameters.push_back(register_parameter(name, in(Values::Layout::rows, counting(1))));
+  }
+  Tensor forward(const Tensor& x) override { return x; }
+  std::vector<Tensor> parameters;
+};
+
+TEST_F(AllOrNothing, LoadingAStateChangesAllParameters) {
+  struct Load {
+    std::unique_ptr<Net> net = std::make_unique<Net>();
+    StateDict before = net->state_dict(), state;
+  };
+  fail_each(
+      [] {
+        Load load;
+        // Values that were handed out are written over, which takes memory, since the state shares them.
+        for (const Tensor& parameter : load.net->parameters) (void)parameter.data<float>();
+        for (const char* name : {"a", "b", "c"})
+          load.state.push_back({name, in(Values::Layout::lanes, counting(100))});
+        return load;
+      },
+      [](Load& load) { load.net->load_state_dict(load.state); },
+      [](Load& load, bool failed) {
+        for (const Tensor& parameter : load.net->parameters) {
+          ASSERT_EQ(numbers(parameter), counting(failed ? 1 : 100));
+          ASSERT_EQ(parameter.version(), failed ? 0u : 1u);
+        }
+        for (const NamedTensor& named : load.before) ASSERT_EQ(numbers(named.tensor), counting(1));
+      });
 }
 
 }  // namespace

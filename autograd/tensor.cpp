@@ -109,10 +109,20 @@ Ref<Node> Tensor::node() const&& { return body().node; }
 
 Tensor Tensor::detach() const { return Tensor(values()); }
 
-const std::string& Tensor::name() const& {
-  static const std::string none;
-  return body().extra ? body().extra->name : none;
-}
+namespace {
+
+/// An empty string, made before main() and never destroyed. No local static: its guard could be locked while
+/// the process forks.
+union NoName {
+  NoName() : text() {}
+  ~NoName() {}  // NOLINT: a defaulted one would have to destroy text
+  std::string text;
+};
+const NoName no_name;
+
+}  // namespace
+
+const std::string& Tensor::name() const& { return body().extra ? body().extra->name : no_name.text; }
 
 void Tensor::set_name(std::string name) {
   check<GraphError>(is_leaf(), "set_name: the tensor was computed by {}; only leaves have names", op());

@@ -15,8 +15,8 @@
 // kernel before. A thread that is through with its own range takes over those that nobody has begun, and
 // after a while what others have left of theirs; not at once, for its data would have to follow it from cache
 // to cache. The caller waits for nobody but those in the middle of a chunk. With a fixed share for each
-// thread, as OpenMP has it, every kernel would wait for a thread that the system has given another program's
-// time to, and small kernels would run hundreds of times slower on a busy machine.
+// thread, as OpenMP has it, every kernel would wait for a thread that the system has preempted, and small
+// kernels would run hundreds of times slower on a busy machine.
 
 namespace adjoint {
 namespace {

@@ -37,7 +37,7 @@ Bytes read_file(const fs::path& path) {
   return Bytes(std::istreambuf_iterator<char>(file), {});
 }
 
-/// A file with this header before so many bytes of values 0, 1, 2, ...
+/// A file with this header and then data_bytes bytes: 0, 1, 2, ...
 Bytes file_of(const std::string& header, std::size_t data_bytes) {
   Bytes bytes(8 + header.size() + data_bytes);
   const std::uint64_t header_bytes = header.size();

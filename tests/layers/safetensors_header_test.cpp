@@ -20,7 +20,7 @@ namespace {
 
 using support::expect_error;
 
-/// A header in a file "net" with so many bytes of values is refused with this text.
+/// Expects that a header is refused with this text, in a file "net" with data_bytes bytes of values.
 void expect_refused(const std::string& header, std::int64_t data_bytes, const std::string& message) {
   SCOPED_TRACE(header);
   expect_error<FileError>([&] { parse_safetensors_header(header, data_bytes, "net"); }, "net: " + message);

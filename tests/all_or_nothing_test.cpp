@@ -187,7 +187,9 @@ Training training(const Options& options) {
       Values factors(float32, kShape, Values::Layout::factors);
       for (int i = 0; i < 23; ++i)
         factors.writable<float>()[i] = static_cast<float>(i + 1);  // [3], then [20]
-      for (std::size_t i = 0; i < 60; ++i) gradient[i] = static_cast<double>((i / 3 + 4) * (i % 3 + 1));
+      for (std::size_t row = 0; row < 20; ++row)
+        for (std::size_t column = 0; column < 3; ++column)
+          gradient[row * 3 + column] = (static_cast<double>(row) + 4) * (static_cast<double>(column) + 1);
       parameter.backward(layout == Values::Layout::factors ? Tensor(std::move(factors))
                                                            : in(layout, gradient));
     }

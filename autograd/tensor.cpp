@@ -118,11 +118,11 @@ union NoName {
   ~NoName() {}  // NOLINT: a defaulted one would have to destroy text
   std::string text;
 };
-const NoName no_name;
+const NoName kNoName;
 
 }  // namespace
 
-const std::string& Tensor::name() const& { return body().extra ? body().extra->name : no_name.text; }
+const std::string& Tensor::name() const& { return body().extra ? body().extra->name : kNoName.text; }
 
 void Tensor::set_name(std::string name) {
   check<GraphError>(is_leaf(), "set_name: the tensor was computed by {}; only leaves have names", op());

@@ -10,6 +10,7 @@
 #include "autograd/grad.h"
 #include "autograd/node.h"
 #include "autograd/ops/arithmetic.h"
+#include "autograd/ops/reduce.h"
 #include "tests/support/expect_gradients.h"
 #include "tests/support/small_stack.h"
 #include "tests/support/throws.h"

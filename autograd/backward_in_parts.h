@@ -34,7 +34,8 @@ double backward_in_parts(std::int64_t parts, Tensor (*call)(const void* loss, st
 /// and its order of use is not fixed.
 ///
 /// Throws Error when parts is negative, ShapeError when a loss is not a single number, and as
-/// Tensor::backward. Exceptions from loss are rethrown (the first part's); no grad() has changed then.
+/// Tensor::backward. Exceptions from loss are rethrown (the first part's). Whatever is thrown, no grad() has
+/// changed.
 template <class Loss>
 double backward_in_parts(std::int64_t parts, const Loss& loss) {
   return detail::backward_in_parts(

@@ -244,12 +244,22 @@ void add(LeafGradients& total, LeafGradients&& part) {
 void add_to_leaves(LeafGradients&& gradients) {
   const std::lock_guard lock(mutex_of_leaves);
   const NoGrad no_grad;
-  for (auto& [leaf, gradient] : gradients) {
+  // First all that may throw, since memory may run out. It changes no grad().
+  for (auto& [leaf, gradient, replaces] : gradients) {
+    const Tensor& total = static_cast<const LeafNode&>(*leaf).grad;
+    replaces = !total.defined() || !total.is_unique();
+    if (!replaces) {
+      gradient.values().make(total.values().layout());
+    } else if (total.defined()) {
+      accumulate(gradient, total);
+    }
+  }
+  for (auto& [leaf, gradient, replaces] : gradients) {
     Tensor& total = static_cast<LeafNode&>(*leaf).grad;
-    if (total.defined()) {
-      accumulate(total, std::move(gradient));
-    } else {
+    if (replaces) {
       total = std::move(gradient);
+    } else {
+      accumulate(total, std::move(gradient));
     }
   }
 }

@@ -15,6 +15,7 @@ namespace adjoint::engine {
 struct LeafGradient {
   Ref<Node> leaf;
   Tensor gradient;
+  bool replaces = false;  ///< For add_to_leaves: the gradient becomes grad() instead of being added to it.
 };
 using LeafGradients = std::vector<LeafGradient, PoolAllocator<LeafGradient>>;
 
@@ -25,7 +26,7 @@ LeafGradients leaf_gradients(const Tensor& y, const Tensor& dy, bool retain_grap
 /// total <- total + part, leaf by leaf, both in the order of leaf_gradients.
 void add(LeafGradients& total, LeafGradients&& part);
 
-/// Adds gradients to the leaves' grad().
+/// Adds gradients to the leaves' grad(). Throws std::bad_alloc; no grad() has changed then.
 void add_to_leaves(LeafGradients&& gradients);
 
 /// Writes the gradients of sum(y * dy) for every x of xs to gradients, undefined where y does not depend on

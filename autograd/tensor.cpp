@@ -116,10 +116,20 @@ Ref<Node> Tensor::node() const&& { return body().node; }
 
 Tensor Tensor::detach() const { return Tensor(values()); }
 
-const std::string& Tensor::name() const& {
-  static const std::string none;
-  return body().extra ? body().extra->name : none;
-}
+namespace {
+
+/// An empty string, made before main() and never destroyed. No local static: its guard could be locked while
+/// the process forks.
+union NoName {
+  NoName() : text() {}
+  ~NoName() {}  // NOLINT: a defaulted one would have to destroy text
+  std::string text;
+};
+const NoName kNoName;
+
+}  // namespace
+
+const std::string& Tensor::name() const& { return body().extra ? body().extra->name : kNoName.text; }
 
 void Tensor::set_name(std::string name) {
   check<GraphError>(is_leaf(), "set_name: the tensor was computed by {}; only leaves have names", op());
@@ -149,6 +159,12 @@ void* Tensor::start_update() {
   void* rows = body().own_rows();
   ++body().version;
   return rows;
+}
+
+void Tensor::prepare_assign(const Tensor& source) {
+  if (!values().handed_out()) return;  // Then assign() shares the source's memory.
+  source.values().make(Values::Layout::rows);
+  prepare_update();
 }
 
 void Tensor::assign(const Tensor& source) {

@@ -122,8 +122,9 @@ class Tensor {
   /// Threads may go backward over graphs that share a part when all of them retain it. Of two that free it,
   /// one throws GraphError where the other has been; one that frees it beside one that retains it may crash.
   ///
-  /// When a backward rule throws, no grad() has changed, and the part of the graph that was already visited
-  /// is freed unless it is retained: a later backward over it throws GraphError and says so.
+  /// When a backward rule throws or memory runs out, no grad() has changed, and the part of the graph that
+  /// was already visited is freed unless it is retained: a later backward over it throws GraphError and says
+  /// so.
   void backward(const BackwardOptions& options = {}) const;
   /// The same for sum(this * gradient); gradient has this tensor's shape and dtype.
   void backward(const Tensor& gradient, const BackwardOptions& options = {}) const;
@@ -171,6 +172,11 @@ class Tensor {
   /// mutable_data() of any dtype, for use before anything else happens to the tensor: the memory is not kept
   /// when a later update leaves it behind.
   void* start_update();
+  /// Allocates what start_update() would, which then cannot throw, for those who update several tensors or
+  /// none. Changes neither values nor version().
+  void prepare_update() { body().own_rows(); }
+  /// The same for assign(source).
+  void prepare_assign(const Tensor& source);
 
  private:
   detail::TensorBody& body() const {

@@ -32,8 +32,8 @@ class alignas(64) Buffer : public RefCounted {
 /// when it is first asked for, and kept. Which ones are there never shows outside ops and kernels.
 ///
 /// A matrix may also be held as factors: values[i, j] = a[i] b[j], in memory the vector b and then a. The op
-/// that computes such a product may make them instead of it, and whoever does better with them than with the
-/// product asks for factors(); all others find rows or lanes, as ever.
+/// that computes such a product may make them instead of it. Code that gains from them asks for factors();
+/// all other code asks for rows or lanes, which are then made.
 class Values {
  public:
   enum class Layout : std::uint8_t { rows, lanes, factors };
@@ -56,9 +56,9 @@ class Values {
   Shape shape() const&& { return shape_; }
   std::int64_t numel() const { return shape_.numel(); }
 
-  /// The values in rows or lanes, which are made when they are missing. T is the C++ type of dtype(), else
-  /// this and all that follow throw DTypeError. The memory lives as long as the values: a temporary's must
-  /// get a name first.
+  /// The values in rows or lanes. A layout that is not there yet is made from one that is, and kept. T is the
+  /// C++ type of dtype(), else this and all that follow throw DTypeError. The memory lives as long as the
+  /// values: a temporary's must get a name first.
   template <class T>
   const T* rows() const& {
     return in<T>(Layout::rows);
@@ -95,6 +95,8 @@ class Values {
                                                                                     : Layout::lanes;
   }
   bool has(Layout layout) const { return held(layout) != nullptr; }
+  /// Makes rows or lanes unless they are there, so that reading them cannot throw afterwards.
+  void make(Layout layout) const { data(layout); }
   /// Elements in a layout's memory, spare lanes included.
   std::int64_t stored_elements(Layout layout) const;
 
@@ -109,7 +111,7 @@ class Values {
   /// True when nobody else shares this memory and it is in one layout, rows or lanes.
   bool is_unique() const;
 
-  /// The same values under another shape of as many elements, sharing memory.
+  /// The same values under another shape with the same number of elements, sharing memory.
   Values reshaped(const Shape& shape) const;
   /// A copy in row-major memory of its own.
   Values copy() const;

@@ -14,15 +14,23 @@ data_is_settled() {
   return 1
 }
 
+# Whether the program refuses the flags: with 2, before it looks for data that it does not find.
+are_refused() {
+  local code=0
+  "$program" --data /dev/null/none "$@" &> /dev/null || code=$?
+  [ $code -eq 2 ]
+}
+
 configure release OFF
 build release mnist_cnn
 
+program=$root/build/release/examples/mnist_cnn
 data=()
-if ! data_is_settled "$@"; then
+if ! data_is_settled "$@" && ! are_refused "$@"; then
   if "$root/examples/get_mnist.sh"; then
     data=(--data "$root/examples/data/mnist")
   else
     say "The whole MNIST cannot be fetched: training on the embedded subset"
   fi
 fi
-exec "$root/build/release/examples/mnist_cnn" "${data[@]}" "$@"
+exec "$program" "${data[@]}" "$@"

@@ -21,7 +21,7 @@ struct BatchesOptions {
   bool shuffle = false;
   std::uint64_t seed = 0;                  ///< Of the orders.
   bool drop_last = false;                  ///< Leave out the last images when they do not fill a batch.
-  std::optional<std::int64_t> limit = {};  ///< Use at most so many images, the first ones.
+  std::optional<std::int64_t> limit = {};  ///< Use only the first `limit` images.
   DType dtype = DType::float32;            ///< Of the images.
 };
 

@@ -129,6 +129,7 @@ void Module::load_state_dict(const StateDict& state) {
   check(count == 0, "load_state_dict: {}{}", problems,
         count > kMostListed ? fmt::format("; and {} more", count - kMostListed) : "");
 
+  for (std::size_t i = 0; i < parameters.size(); ++i) parameters[i].tensor.prepare_assign(*sources[i]);
   for (std::size_t i = 0; i < parameters.size(); ++i) parameters[i].tensor.assign(*sources[i]);
 }
 

@@ -58,8 +58,9 @@ class Module {
 
   /// The parameters' values as they are now; later updates do not reach them.
   StateDict state_dict() const;
-  /// Gives every parameter the value of its name in state. Throws Error, changing nothing, unless the names
-  /// are the same on both sides, once each, and shapes and dtypes equal; the message lists all that differs.
+  /// Gives every parameter the value of its name in state. Throws Error unless the names are the same on both
+  /// sides, once each, and shapes and dtypes equal; the message lists all that differs. Whatever is thrown,
+  /// no parameter has changed.
   void load_state_dict(const StateDict& state);
 
   /// Switches between training and evaluation, for layers that behave differently in the two; so for all

@@ -33,6 +33,18 @@ void check_parameters(const char* optimiser, const std::vector<Tensor>& paramete
   }
 }
 
+/// Allocates all that a step will need before it changes anything: rows of the gradients, or the factors
+/// where there are any and the step takes them, and memory for the updated values.
+void prepare_step(std::span<Tensor> parameters, bool takes_factors) {
+  for (Tensor& parameter : parameters) {
+    const Tensor gradient = parameter.grad();
+    if (!gradient.defined()) continue;
+    const Values& g = gradient.values();
+    if (!takes_factors || !g.has(Values::Layout::factors)) g.make(Values::Layout::rows);
+    parameter.prepare_update();
+  }
+}
+
 template <class T>
 T* writable(Tensor& tensor) {
   return static_cast<T*>(tensor.start_update());
@@ -70,6 +82,7 @@ Sgd::Sgd(std::vector<Tensor> parameters, const SgdOptions& options)
 }
 
 void Sgd::step() {
+  prepare_step(parameters(), /*takes_factors=*/true);
   const kernels::SgdStep step{learning_rate(), options_.momentum, options_.weight_decay};
   for (std::size_t i = 0; i < parameters().size(); ++i) {
     Tensor& parameter = parameters()[i];
@@ -102,6 +115,7 @@ Adam::Adam(std::vector<Tensor> parameters, const AdamOptions& options)
 }
 
 void Adam::step() {
+  prepare_step(parameters(), /*takes_factors=*/false);
   for (std::size_t i = 0; i < parameters().size(); ++i) {
     Tensor& parameter = parameters()[i];
     const Tensor gradient = parameter.grad();
@@ -118,7 +132,7 @@ void Adam::step() {
       kernels::adam_step(parameter.numel(), step, gradient.values().rows<T>(), writable<T>(m_[i]),
                          writable<T>(v_[i]), writable<T>(parameter));
     });
-    steps_[i] = t;  // Not before memory for the step was there.
+    steps_[i] = t;
   }
 }
 

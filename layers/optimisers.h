@@ -20,7 +20,8 @@ class Optimiser {
 
   /// Forgets the parameters' gradients.
   void zero_grad();
-  /// Updates every parameter that has a gradient; the others stay as they are.
+  /// Updates every parameter that has a gradient; the others stay as they are. Throws std::bad_alloc; nothing
+  /// has changed then.
   virtual void step() = 0;
 
   double learning_rate() const { return learning_rate_; }

@@ -1,79 +1,21 @@
 // Every allocation of every op, in all threads, may fail: std::bad_alloc comes out, nothing leaks, and the
-// same computation gives the same values afterwards. A program of its own, since it replaces operator new.
+// same computation gives the same values afterwards.
 
 #include <adjoint.h>
-#include <atomic>
-#include <cstdlib>
 #include <functional>
 #include <gtest/gtest.h>
 #include <memory>
-#include <new>
 #include <string>
 #include <vector>
 
-namespace {
-
-enum class Failing { no, from_one_on, one_and_the_next_of_its_thread };
-
-std::atomic<Failing> failing = Failing::no;
-std::atomic<std::int64_t> allocations_left = 0;  // Before the first one that fails.
-std::atomic<int> failed = 0;
-thread_local bool next_fails_too = false;
-
-bool shall_fail() {
-  const Failing how = failing.load(std::memory_order_relaxed);
-  if (how == Failing::no) return false;
-  const std::int64_t left = allocations_left.fetch_sub(1, std::memory_order_relaxed);
-  // Memory is asked for twice: the second time after all that is kept was given back.
-  const bool fails = how == Failing::from_one_on ? left <= 0 : left == 0 || next_fails_too;
-  next_fails_too = left == 0;
-  if (fails) ++failed;
-  return fails;
-}
-
-void* allocate(std::size_t bytes, std::size_t alignment) noexcept {
-  if (shall_fail()) return nullptr;
-  return std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
-}
-
-void* allocate_or_throw(std::size_t bytes, std::size_t alignment) {
-  void* block = allocate(bytes, alignment);
-  if (block == nullptr) throw std::bad_alloc();
-  return block;
-}
-
-constexpr std::size_t kUsual = alignof(std::max_align_t);
-
-}  // namespace
-
-void* operator new(std::size_t bytes) { return allocate_or_throw(bytes, kUsual); }
-void* operator new[](std::size_t bytes) { return allocate_or_throw(bytes, kUsual); }
-void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept { return allocate(bytes, kUsual); }
-void* operator new[](std::size_t bytes, const std::nothrow_t&) noexcept { return allocate(bytes, kUsual); }
-void* operator new(std::size_t bytes, std::align_val_t alignment) {
-  return allocate_or_throw(bytes, static_cast<std::size_t>(alignment));
-}
-void* operator new[](std::size_t bytes, std::align_val_t alignment) {
-  return allocate_or_throw(bytes, static_cast<std::size_t>(alignment));
-}
-void* operator new(std::size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
-  return allocate(bytes, static_cast<std::size_t>(alignment));
-}
-void* operator new[](std::size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
-  return allocate(bytes, static_cast<std::size_t>(alignment));
-}
-void operator delete(void* block) noexcept { std::free(block); }
-void operator delete[](void* block) noexcept { std::free(block); }
-void operator delete(void* block, std::size_t) noexcept { std::free(block); }
-void operator delete[](void* block, std::size_t) noexcept { std::free(block); }
-void operator delete(void* block, std::align_val_t) noexcept { std::free(block); }
-void operator delete[](void* block, std::align_val_t) noexcept { std::free(block); }
-void operator delete(void* block, std::size_t, std::align_val_t) noexcept { std::free(block); }
-void operator delete[](void* block, std::size_t, std::align_val_t) noexcept { std::free(block); }
+#include "tests/support/failing_memory.h"
 
 namespace adjoint {
 namespace {
 
+using support::Failing;
+using support::Outcome;
+using support::with_failure;
 using Numbers = std::vector<double>;
 /// Each call computes the same.
 using Computation = std::function<std::vector<Tensor>()>;
@@ -240,24 +182,6 @@ class OutOfMemory : public testing::TestWithParam<Case> {
   int before_ = num_threads();
 };
 
-enum class Outcome { came_out, went_well, nothing_failed };
-
-Outcome with_failure(Failing how, std::int64_t first, const Computation& compute,
-                     std::vector<Tensor>& results) {
-  allocations_left = first;
-  failed = 0;
-  failing = how;
-  bool threw = false;
-  try {
-    results = compute();
-  } catch (const std::bad_alloc&) {
-    threw = true;
-  }
-  failing = Failing::no;
-  if (threw) return Outcome::came_out;
-  return failed > 0 ? Outcome::went_well : Outcome::nothing_failed;
-}
-
 TEST_P(OutOfMemory, EachAllocationMayFail) {
   set_num_threads(1);
   const Computation& compute = GetParam().compute;
@@ -270,7 +194,7 @@ TEST_P(OutOfMemory, EachAllocationMayFail) {
       for (std::int64_t first = 0;; ++first) {
         SCOPED_TRACE(testing::Message() << threads << " threads, allocation " << first);
         std::vector<Tensor> results;
-        const Outcome outcome = with_failure(how, first, compute, results);
+        const Outcome outcome = with_failure(how, first, [&] { results = compute(); });
         came_out += outcome == Outcome::came_out;
         if (outcome != Outcome::came_out) {
           ASSERT_EQ(numbers(results), expected);
@@ -283,32 +207,6 @@ TEST_P(OutOfMemory, EachAllocationMayFail) {
       EXPECT_GE(came_out, 3);
     }
   }
-}
-
-// Adam's update depends on how many steps there were, so one that failed must not count.
-TEST(OutOfMemoryInAStep, TheStepMayBeMadeAgain) {
-  set_cache_limit(0);
-  const auto after_three_steps = [](bool with_a_failure) {
-    Tensor parameter = mixed({50});
-    Adam adam({parameter}, {.learning_rate = 0.1});
-    std::vector<Tensor> held;  // A step copies values that somebody else has, too.
-    for (int i = 0; i < 3; ++i) {
-      adam.zero_grad();
-      sum(parameter * parameter).backward();
-      held.push_back(parameter.detach());
-      const auto step = [&] {
-        adam.step();
-        return std::vector<Tensor>();
-      };
-      std::vector<Tensor> none;
-      if (with_a_failure) {
-        EXPECT_EQ(with_failure(Failing::from_one_on, 0, step, none), Outcome::came_out);
-      }
-      step();
-    }
-    return numbers({parameter});
-  };
-  EXPECT_EQ(after_three_steps(true), after_three_steps(false));
 }
 
 INSTANTIATE_TEST_SUITE_P(Ops, OutOfMemory, testing::ValuesIn(cases()),

@@ -61,7 +61,8 @@ constexpr auto kBlocks = all_blocks<Kernel, T>(std::make_integer_sequence<int, k
 
 // ---- The convolution and its input gradient ----
 
-/// Blocks of maps read the same values one after the other: of so many channels that these stay in L1.
+/// Blocks of maps read the same values one after the other. The number of channels is chosen so that these
+/// values, at most this many bytes, stay in L1.
 constexpr std::int64_t kReadAgainBytes = 24 * 1024;
 
 /// What a block adds up, or goes on adding up in out: channels from `in` and `weights` on.

@@ -23,8 +23,8 @@ namespace adjoint::kernels {
 ///                                                           column_offset].
 struct PlaneConvolution {
   std::int64_t sources, source_height, source_width;
-  std::int64_t rows, out_height, out_width;  // rows: output planes,
-  std::int64_t out_stride;                   // so many elements apart
+  std::int64_t rows, out_height, out_width;  // rows: output planes
+  std::int64_t out_stride;                   // elements from one output plane to the next
   std::int64_t tap_rows = 1, tap_columns = 1;
   std::int64_t row_step = 1, row_dilation = 1, row_offset = 0;
   std::int64_t column_step = 1, column_dilation = 1, column_offset = 0;
@@ -47,7 +47,7 @@ struct PlaneConvolution {
     const std::int64_t m = u * row_dilation, q = row_quotient(m);
     return ((m - q * row_step) * phase_rows() + q) * out_width;
   }
-  /// Elements of the shifted copies of so many sources, and room for a register past the end.
+  /// Elements of the shifted copies of of_sources sources, and room for a register past the end.
   std::int64_t copies_size(std::int64_t of_sources) const {
     return of_sources * tap_columns * copy_size() + 64;
   }
@@ -88,8 +88,8 @@ struct IndexedProduct {
   bool add = false;  // the sum to c's former values
 };
 
-/// dy [rows, positions] and shifted copies of the sources of some images, so many elements apart; rows of dy
-/// are PlaneConvolution::out_stride apart.
+/// dy [rows, positions] and shifted copies of the sources, of `count` images. From one image to the next are
+/// dy_image and copies_image elements, from one row of dy to the next PlaneConvolution::out_stride.
 template <class T>
 struct CopiedImages {
   std::int64_t count;
@@ -200,7 +200,8 @@ void for_each_product(const Conv2dSizes& s, const F& f) {
 
 inline constexpr std::int64_t kChunkWork = 4 * kWorkWorthAThread;
 
-/// How many chunks of at least kChunkWork a convolution's work, in multiply-adds, makes, at most so many.
+/// How many chunks of at least kChunkWork a convolution's work, in multiply-adds, is cut into: at least 1,
+/// and at most `most`.
 inline std::int64_t chunks_of(std::int64_t work, std::int64_t most) {
   return std::clamp<std::int64_t>(work / kChunkWork, 1, std::max<std::int64_t>(most, 1));
 }
@@ -222,8 +223,8 @@ inline std::int64_t bands_of(const PlaneConvolution& c, std::int64_t work) {
   return chunks_of(work, c.out_height * c.row_step / std::max(4 * shared_rows, c.row_step));
 }
 
-/// The weight gradient of one group of channels: dy and x of its first image, images so many elements apart,
-/// and rows of dy c.out_stride.
+/// The weight gradient of one group of channels. dy and x point to the first image; from one image to the
+/// next are dy_image and x_image elements, from one row of dy to the next c.out_stride.
 template <class T>
 struct WeightGrad {
   PlaneConvolution c;

@@ -192,14 +192,14 @@ std::int64_t cost_of_shifted_copies(const PlaneConvolution& c, std::int64_t vect
 
 /// What the products along the maps cost, and whether they go column by column.
 struct Products {
-  /// Column by column they make so many columns of tiles for each panel, each of so many rows; depth is that
-  /// of all columns together.
+  /// columns, rows and depth are for going column by column: each panel has `columns` columns of tiles, each
+  /// column has `rows` rows, and depth is the sum of all columns' depths.
   Products(const PlaneConvolution& c, const MapPanels& maps, std::int64_t columns, std::int64_t rows,
            std::int64_t depth) {
     constexpr std::int64_t kSetup = 60;
     // Single values are spread over a register somewhat slower than registers are read.
     const std::int64_t flat = maps.vectors * c.positions() * c.taps() * 17 / 16;
-    // About as many rows as the registers of this size hold.
+    // A tile has about as many rows as fit the registers.
     const std::int64_t tiles = maps.count * divide_up(rows, std::max<std::int64_t>(maps.vector_size / 2, 1));
     const std::int64_t by_column = depth * (maps.vectors * rows + tiles) + columns * tiles * kSetup;
     by_columns = by_column < flat;

@@ -131,7 +131,7 @@ std::int64_t cost_of_phases(const Conv2dSizes& s, std::int64_t vector_size) {
 /// channels c at a time.
 template <class T>
 void input_grad_by_fold(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
-  constexpr std::int64_t kFewestProducts = 16;  // so many rows make efficient tiles
+  constexpr std::int64_t kFewestProducts = 16;  // rows that make efficient tiles
   const auto& kernels = row_kernels<T>();
   const std::int64_t channels = s.in_channels / s.groups, maps = s.out_channels / s.groups;
   const std::int64_t area = s.kernel_height * s.kernel_width, positions = s.out_height * s.out_width;

@@ -25,8 +25,8 @@ void list_taps(const PlaneConvolution& c, bool flip, std::int64_t sources, std::
 
 constexpr std::int64_t kFewestTaps = 64;  // at a time: registers hold 4, the last often fewer
 
-/// How many images are added up in registers, so that the lanes of these are summed once for all: as many as
-/// have a tile's rows of dy in the first-level cache.
+/// How many images are added up in registers before the lanes of these are summed. The tile's rows of dy of
+/// all these images fit the first-level cache together.
 template <class T>
 std::int64_t images_at_once(const WeightGrad<T>& job) {
   constexpr std::int64_t kTileValues = 24 * 1024 / sizeof(T), kTileRows = 6;

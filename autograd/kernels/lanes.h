@@ -28,9 +28,9 @@ constexpr std::int64_t lane_blocks(std::int64_t n) {
   return (n + kLanes<T> - 1) / kLanes<T>;
 }
 
-/// Whether a convolution of n images to so many maps (of a group) runs in lanes. Spare lanes are computed for
-/// nothing, so images must fill their blocks; the better the more maps there are, with which the rows
-/// kernels, too, keep their registers full. Strides suit the rows kernels less.
+/// Whether a convolution of n images to `maps` maps (of one group) runs in lanes. Work on spare lanes is
+/// wasted, so images must nearly fill their blocks. They must fill them better when there are many maps,
+/// since the rows kernels keep their registers full then, too. Strides suit the rows kernels less.
 template <class T>
 constexpr bool lanes_pay(std::int64_t n, std::int64_t maps, bool strided = false) {
   const std::int64_t sixteenths = maps <= 8 ? 11 : strided ? 13 : 15;

@@ -20,8 +20,8 @@
 namespace adjoint::kernels {
 namespace {
 
-/// Images drawn at random are in no cache, and sixteen at once too many for the processor to see where reads
-/// will go on: so many bytes are asked for ahead.
+/// How many bytes ahead are prefetched. Images drawn at random are in no cache, and sixteen streams are too
+/// many for the processor to prefetch by itself.
 constexpr std::int64_t kAhead = 192;
 
 /// The functions as compiled for one instruction set.

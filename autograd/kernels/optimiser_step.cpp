@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "autograd/kernels/lanes.h"
-#include "autograd/kernels/scratch.h"
 #include "autograd/kernels/tile.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -69,13 +67,18 @@ void sgd_step(std::int64_t n, const SgdStep& step, const T* grad, T* velocity, T
                         HWY_ATTR { of_vector(part, part.load(grad + i), i, velocity, param); });
 }
 
-/// b [columns] is followed by its own beginning: a vector may hold the end of one row and the beginning of
-/// the next, so that all rows are worked on in whole vectors.
+/// A vector may hold the end of one row and the beginning of the next, so that all rows are worked on in
+/// whole vectors.
 template <class T>
 void sgd_step_outer(std::int64_t rows, std::int64_t columns, const SgdStep& step, const T* a, const T* b,
                     T* velocity, T* param) {
   const Tag<T> d;
   const SgdOfVector<T> of_vector(step);
+  T end_and_beginning[2 * kVector<T>];  // Of b.
+  if (columns >= kVector<T>) {
+    std::copy_n(b + columns - kVector<T>, kVector<T>, end_and_beginning);
+    std::copy_n(b, kVector<T>, end_and_beginning + kVector<T>);
+  }
   std::int64_t j = 0;
   for (std::int64_t r = 0; r < rows; ++r) {
     const auto factor = hn::Set(d, a[r]);
@@ -88,7 +91,8 @@ void sgd_step_outer(std::int64_t rows, std::int64_t columns, const SgdStep& step
     } else if (r + 1 < rows && columns >= kVector<T>) {
       const auto in_row = hn::FirstN(d, static_cast<std::size_t>(rest));
       const auto factors = hn::IfThenElse(in_row, factor, hn::Set(d, a[r + 1]));
-      of_vector(Whole<T>(), hn::Mul(factors, hn::LoadU(d, b + j)), row + j, velocity, param);
+      const auto products = hn::Mul(factors, hn::LoadU(d, end_and_beginning + kVector<T> - rest));
+      of_vector(Whole<T>(), products, row + j, velocity, param);
       j = kVector<T> - rest;
     } else {
       const Part<T> part(rest);
@@ -154,13 +158,10 @@ void sgd_step_outer(std::int64_t rows, std::int64_t columns, const SgdStep& step
   constexpr std::int64_t kChunkElements = 16384;
   if (rows * columns == 0) return;
   const std::int64_t chunks = std::min(rows, rows * columns / kChunkElements + 1);
-  const Scratch<T> repeated(columns + kLanes<T>);
-  T* again = std::copy_n(b, columns, repeated.get());
-  for (std::int64_t i = 0; i < kLanes<T>; ++i) again[i] = repeated.get()[i];
   parallel_for(chunks, rows * columns, [&](std::int64_t chunk) {
     const Piece some = piece(rows, chunks, chunk);
     const std::int64_t at = some.begin * columns;
-    table<T>().sgd_step_outer(some.size(), columns, step, a + some.begin, repeated.get(),
+    table<T>().sgd_step_outer(some.size(), columns, step, a + some.begin, b,
                               step.momentum == 0 ? nullptr : velocity + at, param + at);
   });
 }

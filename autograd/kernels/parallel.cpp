@@ -24,13 +24,16 @@ namespace {
 // 0 until somebody asks or sets it. No local static: its guard could be locked while the process forks.
 constinit std::atomic<int> thread_limit = 0;
 
+/// Tells the processor that this thread waits in a loop.
 void pause() {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
 #endif
 }
 
-/// Calls ready() until it is true, at most so many times.
+/// Calls ready() until it is true, or at most times + 1 times. Returns what it gave last.
 template <class Ready>
 bool spin(int times, const Ready& ready) {
   for (int i = 0; i < times; ++i) {

@@ -10,7 +10,7 @@ namespace adjoint {
 /// The most threads that kernels can use.
 inline constexpr int kMostThreads = 256;
 
-/// Threads that kernels may use. At the start: as many as the machine runs at once.
+/// Threads that kernels may use. At the start: the number that the machine runs at once.
 int num_threads();
 
 /// Sets num_threads(). Throws Error unless threads is 1 to kMostThreads.
@@ -20,7 +20,7 @@ namespace kernels {
 
 /// Below this much work, in multiply-adds, waking a second thread costs more than it saves.
 inline constexpr std::int64_t kWorkWorthAThread = 98304;
-/// An element that is read and written takes about as long as so many multiply-adds.
+/// Reading and writing an element takes about as long as this number of multiply-adds.
 inline constexpr std::int64_t kElementWork = 8;
 
 namespace detail {

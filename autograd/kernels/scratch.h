@@ -21,7 +21,9 @@ class Scratch {
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
 
-  T* get() const { return values_; }
+  /// The memory lives as long as this does: a temporary must get a name first.
+  T* get() const& { return values_; }
+  T* get() const&& = delete;
 
  private:
   std::size_t bytes_;

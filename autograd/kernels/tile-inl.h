@@ -29,8 +29,8 @@ inline constexpr std::int64_t kVectorSize = static_cast<std::int64_t>(hn::MaxLan
 
 inline constexpr int kTileVectors = 3;
 
-/// The most rows, `most` or fewer, whose sums stay in registers when a row has so many, and so many vectors
-/// are read at a time.
+/// The largest number of rows, at most `most`, such that all their sums, sums_of_row for each row, stay in
+/// registers beside the vectors that are read at a time.
 constexpr int most_rows(int most, int sums_of_row, int vectors) {
   while (!fits_registers(most * sums_of_row, vectors)) --most;
   return most;

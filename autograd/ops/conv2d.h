@@ -10,9 +10,9 @@ namespace adjoint {
 
 struct Conv2dOptions {
   PerAxis stride = 1;
-  PerAxis padding = 0;  ///< Zeros around the image, as many on each side.
+  PerAxis padding = 0;  ///< Zeros added on each side of the image.
   PerAxis dilation = 1;
-  std::int64_t groups = 1;   ///< Channels are cut into so many groups; each group of y sees its group of x.
+  std::int64_t groups = 1;   ///< Number of groups of channels; each group of y sees its group of x.
   bool flip_kernel = false;  ///< True convolution: w is read from its last row and column backwards.
 };
 

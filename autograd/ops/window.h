@@ -36,8 +36,8 @@ struct Windows {
 /// not negative.
 PerAxis count_windows(const char* op, const Shape& x, const Windows& windows);
 
-/// A stride, or a dilation, between so many positions: 1 where there is but one, so that kernels never meet
-/// a huge number that has no effect.
+/// The step (stride or dilation) to use along an axis with this many positions. With one position the step
+/// has no effect; 1 is returned then, so that kernels never meet a huge number.
 constexpr std::int64_t step_between(std::int64_t positions, std::int64_t step) {
   return positions > 1 ? step : 1;
 }

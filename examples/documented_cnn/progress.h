@@ -8,8 +8,8 @@
 
 namespace documented_cnn {
 
-/// What the line says of an epoch of so many examples, in fewer than width columns: a bar, the share that is
-/// done, the loss, the speed and the seconds left, or as many of these as there is room for.
+/// What the line says of an epoch of `examples` examples, in fewer than width columns: a bar, the share that
+/// is done, the loss, the speed and the seconds left. What there is no room for is left out.
 std::string progress_line(const TrainResult& so_far, std::int64_t examples, std::size_t width);
 
 /// Draws on stdout, a few times a second, when that is a terminal that can erase a line; otherwise nothing.

@@ -11,6 +11,7 @@
 #include "autograd/grad.h"
 #include "autograd/node.h"
 #include "autograd/ops/arithmetic.h"
+#include "autograd/ops/reduce.h"
 #include "tests/support/expect_gradients.h"
 #include "tests/support/small_stack.h"
 #include "tests/support/throws.h"
@@ -68,6 +69,20 @@ TEST(Backward, AccumulatesOnLeavesAndLeavesOldHandlesAlone) {
   EXPECT_FALSE(x.grad().defined());
   (x * 5.0).backward();
   EXPECT_EQ(x.grad().item(), 5);
+}
+
+TEST(Backward, AddsInPlaceToAGradientThatNobodyHolds) {
+  const Tensor x = tensor({1, 2}, {.requires_grad = true});
+  const auto memory_of_the_gradient = [&] {
+    const Tensor gradient = x.grad();
+    return gradient.data<float>().data();
+  };
+  sum(x * 3.0).backward();
+  const float* before = memory_of_the_gradient();
+  sum(x * 4.0).backward();
+  EXPECT_EQ(memory_of_the_gradient(), before);
+  const Tensor gradient = x.grad();
+  EXPECT_THAT(gradient.data<float>(), ElementsAre(7, 7));
 }
 
 TEST(Backward, VisitsADiamondInOrder) {  // micrograd PR 64, tinygrad PR 165

@@ -58,7 +58,8 @@ bool computes_right() {
   return all;
 }
 
-/// How many threads did chunks of a job in which so many meet.
+/// Runs a job whose chunks wait for each other, one for each of `threads` threads; returns how many threads
+/// did chunks.
 int threads_of_a_job(int threads) {
   std::atomic<int> there = 0;
   kernels::parallel_for(threads, kMuch, [&](std::int64_t) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "autograd/create.h"
+#include "autograd/kernels/scratch.h"
 #include "autograd/node.h"
 #include "autograd/ops/arithmetic.h"
 #include "layers/batches.h"
@@ -34,6 +35,7 @@ template <class T> concept GivesSizes = requires(T&& t) { std::forward<T>(t).siz
 template <class T> concept GivesBegin = requires(T&& t) { std::forward<T>(t).begin(); };
 template <class T> concept GivesEnd = requires(T&& t) { std::forward<T>(t).end(); };
 template <class T> concept GivesElement = requires(T&& t) { std::forward<T>(t)[0]; };
+template <class T> concept GivesGet = requires(T&& t) { std::forward<T>(t).get(); };
 // clang-format on
 
 static_assert(GivesData<Tensor&> && GivesData<const Tensor&>);
@@ -49,6 +51,9 @@ static_assert(GivesBegin<const Shape&> && !GivesBegin<Shape> && !GivesBegin<cons
 static_assert(GivesEnd<const Shape&> && !GivesEnd<Shape> && !GivesEnd<const Shape>);
 static_assert(GivesBegin<Batches&> && !GivesBegin<Batches>);
 static_assert(GivesElement<Sequential&> && !GivesElement<Sequential>);
+using Scratch = kernels::Scratch<float>;
+static_assert(GivesGet<Scratch&> && GivesGet<const Scratch&>);
+static_assert(!GivesGet<Scratch> && !GivesGet<const Scratch>);
 static_assert(!std::is_constructible_v<Batches::Iterator, Batches> &&
               std::is_constructible_v<Batches::Iterator, Batches&>);
 static_assert(!std::is_constructible_v<Batches, LabelledImages> &&

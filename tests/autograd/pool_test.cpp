@@ -94,14 +94,14 @@ class PoolLimits : public testing::Test {
     ASSERT_EQ(cached_bytes(), 0u);
   }
 
-  /// Takes so many blocks at once and frees them.
+  /// Takes `count` blocks at once and frees them.
   static void hold_and_free(std::size_t count, std::size_t bytes) {
     std::vector<void*> blocks(count);
     for (void*& block : blocks) block = pool_allocate(bytes);
     for (void* block : blocks) pool_free(block, bytes);
   }
 
-  /// Calls work(i) in so many threads, and then then() while all of them are alive.
+  /// Calls work(i) in `count` threads, and then then() while all of them are alive.
   template <class Work, class Then>
   static void in_threads(std::size_t count, const Work& work, const Then& then) {
     std::barrier worked(static_cast<std::ptrdiff_t>(count) + 1), done(static_cast<std::ptrdiff_t>(count) + 1);

@@ -22,7 +22,7 @@ Outcome run_shell(const std::string& command);
 /// Runs a program; arguments are in the shell's syntax and may redirect streams.
 Outcome run(const std::string& program, const std::string& arguments);
 
-/// Runs body in a child process on a terminal of so many columns. Once a line has been erased there, the
+/// Runs body in a child process on a terminal with this many columns. Once a line has been erased there, the
 /// terminal has columns_later columns, unless that is 0. Outcome::out is all that the terminal received.
 Outcome on_terminal(int columns, const std::function<void()>& body, int columns_later = 0);
 
@@ -35,7 +35,8 @@ Outcome run_on_terminal(const std::string& program, const std::string& arguments
 Outcome expect_failure(const std::string& program, const std::string& arguments, int exit_code,
                        const std::string& text);
 
-/// The lines that a terminal of so many columns shows after this output, as VT100s have it: \r, \n and ESC[K.
+/// The lines that a terminal with this many columns shows after this output. It knows \r, \n and ESC[K, as a
+/// VT100 does.
 std::vector<std::string> screen(const std::string& output, std::size_t columns);
 
 }  // namespace adjoint::support

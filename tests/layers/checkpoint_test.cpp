@@ -37,7 +37,7 @@ Bytes read_file(const fs::path& path) {
   return Bytes(std::istreambuf_iterator<char>(file), {});
 }
 
-/// A file with this header before so many bytes of values 0, 1, 2, ...
+/// A file with this header and then data_bytes bytes: 0, 1, 2, ...
 Bytes file_of(const std::string& header, std::size_t data_bytes) {
   Bytes bytes(8 + header.size() + data_bytes);
   const std::uint64_t header_bytes = header.size();
@@ -130,13 +130,15 @@ TEST_F(Checkpoint, ReadsWhatOthersWrite) {
 
 TEST_F(Checkpoint, RefusesToSave) {
   const Tensor one = ones({1});
-  const auto save = [&](StateDict state) { return [=, this] { save_checkpoint(path(), state); }; };
+  const auto save = [&](const StateDict& state) { return [=, this] { save_checkpoint(path(), state); }; };
   expect_error<Error>(save({{"a", Tensor()}}), "save_checkpoint: \"a\" is undefined");
   expect_error<Error>(save({{"a", one}, {"b", one}, {"a", one}}), "save_checkpoint: \"a\" comes twice");
   expect_error<Error>(save({{"__metadata__", one}}),
                       "save_checkpoint: the name \"__metadata__\" is reserved");
   expect_error<Error>(save({{"\xff", one}}), "save_checkpoint: names must be UTF-8, but one is \"\\xff\"");
-  const StateDict endless = {{std::string(100'000'000, 'x'), one}};
+  std::string name;
+  name.resize(100'000'000, 'x');
+  const StateDict endless = {{name, one}};
   expect_error<Error>(
       [&] { save_checkpoint(path(), endless); },
       "save_checkpoint: names and shapes must fit into a header of 100000000 bytes, they take "

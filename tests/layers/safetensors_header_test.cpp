@@ -20,7 +20,7 @@ namespace {
 
 using support::expect_error;
 
-/// A header in a file "net" with so many bytes of values is refused with this text.
+/// Expects that a header is refused with this text, in a file "net" with data_bytes bytes of values.
 void expect_refused(const std::string& header, std::int64_t data_bytes, const std::string& message) {
   SCOPED_TRACE(header);
   expect_error<FileError>([&] { parse_safetensors_header(header, data_bytes, "net"); }, "net: " + message);
@@ -168,14 +168,23 @@ TEST(SafetensorsHeader, RefusesValuesOfTheWrongKind) {
 TEST(SafetensorsHeader, ErrorsAreNoLongerThanALine) {
   const std::string huge(3'000'000, 'x');
   const std::string tensor = R"({"dtype":"F32","shape":[1],"data_offsets":[0,0]})";
-  for (const std::string& header :
-       {"{\"" + huge + "\":" + tensor + "}", "{\"" + huge + "\":1}", "{\"" + huge + "\xff\":1}", "\"" + huge,
-        "\"" + huge + "\"", "{" + huge, std::string(3'000'000, '\x01'),
-        "{\"" + std::string(3'000'000, '\x01'), R"({"a":{"dtype":")" + huge + "\"}}",
-        R"({"a":{")" + huge + "\":1}}", R"({"__metadata__":{")" + huge + R"(":"",")" + huge + "\":\"\"}}",
-        R"({"__metadata__":{")" + huge + R"(":1)", R"({"a":{"shape":[1,1,1,1,1,1,1,1,1)" + huge,
-        R"({"a":{"data_offsets":[1,1,1)" + huge, R"({"a":{"shape":[)" + std::string(3'000'000, '1'),
-        R"({"a":{"shape":[1.)" + std::string(3'000'000, '1') + "]"}) {
+  const std::string headers[] = {"{\"" + huge + "\":" + tensor + "}",
+                                 "{\"" + huge + "\":1}",
+                                 "{\"" + huge + "\xff\":1}",
+                                 "\"" + huge,
+                                 "\"" + huge + "\"",
+                                 "{" + huge,
+                                 std::string(3'000'000, '\x01'),
+                                 "{\"" + std::string(3'000'000, '\x01'),
+                                 R"({"a":{"dtype":")" + huge + "\"}}",
+                                 R"({"a":{")" + huge + "\":1}}",
+                                 R"({"__metadata__":{")" + huge + R"(":"",")" + huge + "\":\"\"}}",
+                                 R"({"__metadata__":{")" + huge + R"(":1)",
+                                 R"({"a":{"shape":[1,1,1,1,1,1,1,1,1)" + huge,
+                                 R"({"a":{"data_offsets":[1,1,1)" + huge,
+                                 R"({"a":{"shape":[)" + std::string(3'000'000, '1'),
+                                 R"({"a":{"shape":[1.)" + std::string(3'000'000, '1') + "]"};
+  for (const std::string& header : headers) {
     try {
       parse_safetensors_header(header, 0, "net");
       ADD_FAILURE() << "no error";

@@ -1,0 +1,273 @@
+// What changes several tensors changes all of them or, when an allocation fails, none: a backward pass the
+// leaves' gradients, a step of an optimiser the parameters, load_state_dict() a network.
+
+#include <adjoint.h>
+#include <cstring>
+#include <gtest/gtest.h>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "tests/support/failing_memory.h"
+
+namespace adjoint {
+namespace {
+
+using support::Failing;
+using support::Outcome;
+using support::with_failure;
+using Numbers = std::vector<double>;
+
+/// A change whose allocations fail one after the other.
+class AllOrNothing : public testing::Test {
+ protected:
+  AllOrNothing() { set_cache_limit(0); }
+  ~AllOrNothing() override { set_num_threads(before_); }
+
+  /// For every allocation of change(state): makes a state, fails the allocation, and calls
+  /// check(state, whether bad_alloc came out). Expects that it did for some of them.
+  template <class Make, class Change, class Check>
+  void fail_each(const Make& make, const Change& change, const Check& check) {
+    for (const int threads : {1, 2}) {
+      set_num_threads(threads);
+      for (const Failing how : {Failing::from_one_on, Failing::one_and_the_next_of_its_thread}) {
+        int came_out = 0;
+        Outcome outcome = Outcome::went_well;
+        for (std::int64_t first = 0; outcome != Outcome::nothing_failed; ++first) {
+          SCOPED_TRACE(testing::Message() << threads << " threads, allocation " << first);
+          auto state = make();
+          outcome = with_failure(how, first, [&] { change(state); });
+          came_out += outcome == Outcome::came_out;
+          check(state, outcome == Outcome::came_out);
+          if (HasFailure()) return;
+        }
+        EXPECT_GE(came_out, 2);
+      }
+    }
+  }
+
+ private:
+  int before_ = num_threads();
+};
+
+const Shape kShape = {20, 3};  // Lanes of two blocks, some of them spare.
+
+Numbers counting(double start) {
+  Numbers numbers(20 * 3);
+  for (double& number : numbers) number = start++;
+  return numbers;
+}
+
+Numbers numbers(const Tensor& tensor) {
+  const auto data = tensor.data<float>();
+  return {data.begin(), data.end()};
+}
+
+/// A tensor with these numbers in one layout alone.
+Tensor in(Values::Layout layout, const Numbers& numbers) {
+  const std::vector<float> floats(numbers.begin(), numbers.end());
+  const Tensor rows = from_data<float>(floats, kShape);
+  Values values(float32, kShape, layout);
+  std::memcpy(values.writable<float>(), rows.values().in<float>(layout),
+              static_cast<std::size_t>(values.stored_elements(layout)) * sizeof(float));
+  return Tensor(std::move(values));
+}
+
+struct Known {
+  Tensor tensor;
+  Numbers numbers;
+};
+
+struct Leaf {
+  Tensor leaf;
+  Numbers before, after;  // Of its gradient; before is empty when it has none.
+};
+
+/// Losses whose gradients come in all layouts, shared or not, to leaves whose gradients are so, too.
+struct Losses {
+  std::vector<Leaf> leaves;
+  std::vector<Known> held_by_others;
+  std::vector<Tensor> losses;
+};
+
+enum class Sharing { none, memory, handle };
+
+Losses losses(std::size_t count) {
+  Losses result;
+  std::vector<std::vector<Tensor>> gradients(count);
+  const auto add_leaf = [&](std::optional<Values::Layout> had, Sharing of_it, Values::Layout got,
+                            bool shared) {
+    const double start = 1000.0 * static_cast<double>(result.leaves.size());
+    Leaf& leaf = result.leaves.emplace_back(Leaf{zeros(kShape, {.requires_grad = true}), {}, {}});
+    leaf.after = Numbers(20 * 3);
+    if (had) {
+      leaf.before = leaf.after = counting(start);
+      leaf.leaf.backward(in(*had, leaf.before));
+      const Tensor gradient = leaf.leaf.grad();
+      if (of_it != Sharing::none)
+        result.held_by_others.push_back(
+            {of_it == Sharing::handle ? gradient : gradient.detach(), leaf.before});
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      const Numbers added = counting(start + 100 * static_cast<double>(i + 1));
+      for (std::size_t j = 0; j < added.size(); ++j) leaf.after[j] += added[j];
+      const Tensor& gradient = gradients[i].emplace_back(in(got, added));
+      if (shared) result.held_by_others.push_back({gradient.detach(), added});
+    }
+  };
+  for (const auto got : {Values::Layout::rows, Values::Layout::lanes}) {
+    for (const bool shared : {false, true}) {
+      add_leaf({}, Sharing::none, got, shared);
+      for (const auto had : {Values::Layout::rows, Values::Layout::lanes})
+        for (const Sharing of_it : {Sharing::none, Sharing::memory, Sharing::handle})
+          add_leaf(had, of_it, got, shared);
+    }
+  }
+  std::vector<Input> inputs;
+  for (const Leaf& leaf : result.leaves) inputs.emplace_back(leaf.leaf);
+  for (auto& of_loss : gradients) {
+    Values one = ones({}).values();
+    result.losses.push_back(
+        record("given", std::move(one), inputs, [of_loss](const Tensor&, Needs) mutable -> Grads {
+          Grads given = Grads::with_size(of_loss.size());
+          for (std::size_t i = 0; i < of_loss.size(); ++i) given[i] = std::move(of_loss[i]);
+          return given;
+        }));
+    of_loss.clear();
+  }
+  return result;
+}
+
+void expect_gradients(const Losses& of, bool before) {
+  for (std::size_t i = 0; i < of.leaves.size(); ++i) {
+    SCOPED_TRACE(testing::Message() << "leaf " << i);
+    const Leaf& leaf = of.leaves[i];
+    const Tensor gradient = leaf.leaf.grad();
+    const Numbers& expected = before ? leaf.before : leaf.after;
+    ASSERT_EQ(gradient.defined(), !expected.empty());
+    if (gradient.defined()) {
+      ASSERT_EQ(numbers(gradient), expected);
+    }
+  }
+  for (const Known& held : of.held_by_others) ASSERT_EQ(numbers(held.tensor), held.numbers);
+}
+
+TEST_F(AllOrNothing, BackwardChangesTheGradientsOfAllLeaves) {
+  fail_each([] { return losses(1); }, [](Losses& of) { of.losses[0].backward(); }, expect_gradients);
+}
+
+TEST_F(AllOrNothing, BackwardInPartsChangesTheGradientsOfAllLeaves) {
+  fail_each([] { return losses(3); },
+            [](Losses& of) {
+              backward_in_parts(3, [&](std::int64_t i) { return of.losses[static_cast<std::size_t>(i)]; });
+            },
+            expect_gradients);
+}
+
+/// Parameters with gradients in all layouts, whose values others share or not.
+struct Training {
+  std::vector<Tensor> parameters;
+  std::vector<Numbers> values, gradients;
+  std::vector<Known> held_by_others;
+  std::unique_ptr<Optimiser> optimiser;
+};
+
+template <class Rule, class Options>
+Training training(const Options& options) {
+  Training result;
+  for (const bool shared : {false, true}) {
+    for (const auto layout : {Values::Layout::rows, Values::Layout::lanes, Values::Layout::factors}) {
+      result.values.push_back(counting(1000.0 * static_cast<double>(result.values.size())));
+      const Tensor& parameter =
+          result.parameters.emplace_back(in(Values::Layout::rows, result.values.back()));
+      result.parameters.back().set_requires_grad();
+      if (shared) result.held_by_others.push_back({parameter.detach(), result.values.back()});
+      Numbers& gradient = result.gradients.emplace_back(20 * 3);
+      Values factors(float32, kShape, Values::Layout::factors);
+      for (int i = 0; i < 23; ++i)
+        factors.writable<float>()[i] = static_cast<float>(i + 1);  // [3], then [20]
+      for (std::size_t row = 0; row < 20; ++row)
+        for (std::size_t column = 0; column < 3; ++column)
+          gradient[row * 3 + column] = (static_cast<double>(row) + 4) * (static_cast<double>(column) + 1);
+      parameter.backward(layout == Values::Layout::factors ? Tensor(std::move(factors))
+                                                           : in(layout, gradient));
+    }
+  }
+  result.optimiser = std::make_unique<Rule>(result.parameters, options);
+  return result;
+}
+
+/// After a step that failed nothing is as if it had been made: two more give value(p, g) of every parameter.
+template <class Value>
+auto expect_two_steps(const Value& value) {
+  return [value](Training& of, bool failed) {
+    for (std::size_t i = 0; failed && i < of.parameters.size(); ++i) {
+      ASSERT_EQ(numbers(of.parameters[i]), of.values[i]) << i;
+      ASSERT_EQ(of.parameters[i].version(), 0u) << i;
+    }
+    if (failed) of.optimiser->step();
+    of.optimiser->step();
+    for (std::size_t i = 0; i < of.parameters.size(); ++i) {
+      ASSERT_EQ(of.parameters[i].version(), 2u);
+      const Numbers found = numbers(of.parameters[i]);
+      for (std::size_t j = 0; j < found.size(); ++j)
+        ASSERT_NEAR(found[j], value(of.values[i][j], of.gradients[i][j]), 0.01) << i << ", " << j;
+    }
+    for (const Known& held : of.held_by_others) ASSERT_EQ(numbers(held.tensor), held.numbers);
+  };
+}
+
+void step(Training& of) { of.optimiser->step(); }
+
+TEST_F(AllOrNothing, AStepOfSgdUpdatesAllParameters) {
+  fail_each([] { return training<Sgd>(SgdOptions{.learning_rate = 1}); }, step,
+            expect_two_steps([](double p, double g) { return p - 2 * g; }));
+}
+
+TEST_F(AllOrNothing, AStepWithMomentumUpdatesAllParameters) {
+  fail_each([] { return training<Sgd>(SgdOptions{.learning_rate = 1, .momentum = 0.5}); }, step,
+            expect_two_steps([](double p, double g) { return p - g - 1.5 * g; }));
+}
+
+TEST_F(AllOrNothing, AStepOfAdamUpdatesAllParameters) {
+  // With the same gradient in every step m and v without their bias are g and g^2.
+  fail_each([] { return training<Adam>(AdamOptions{.learning_rate = 1}); }, step,
+            expect_two_steps([](double p, double) { return p - 2; }));
+}
+
+struct Net : Module {
+  Net() {
+    for (const char* name : {"a", "b", "c"})
+      parameters.push_back(register_parameter(name, in(Values::Layout::rows, counting(1))));
+  }
+  Tensor forward(const Tensor& x) override { return x; }
+  std::vector<Tensor> parameters;
+};
+
+TEST_F(AllOrNothing, LoadingAStateChangesAllParameters) {
+  struct Load {
+    std::unique_ptr<Net> net = std::make_unique<Net>();
+    StateDict before = net->state_dict(), state;
+  };
+  fail_each(
+      [] {
+        Load load;
+        // Values that were handed out are written over, which takes memory, since the state shares them.
+        for (const Tensor& parameter : load.net->parameters) (void)parameter.data<float>();
+        for (const char* name : {"a", "b", "c"})
+          load.state.push_back({name, in(Values::Layout::lanes, counting(100))});
+        return load;
+      },
+      [](Load& load) { load.net->load_state_dict(load.state); },
+      [](Load& load, bool failed) {
+        for (const Tensor& parameter : load.net->parameters) {
+          ASSERT_EQ(numbers(parameter), counting(failed ? 1 : 100));
+          ASSERT_EQ(parameter.version(), failed ? 0u : 1u);
+        }
+        for (const NamedTensor& named : load.before) ASSERT_EQ(numbers(named.tensor), counting(1));
+      });
+}
+
+}  // namespace
+}  // namespace adjoint

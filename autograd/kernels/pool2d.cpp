@@ -52,14 +52,25 @@ template <class Layout, class T>
 void average(const Pool2dSizes& s, std::int64_t planes, const T* x, T* y) {
   const Tag<T> d;
   const AverageDivisor<T> divisors(s);
+  // A window's rows are added up in bands, for a long sum's rounding error to stay small.
+  constexpr std::int64_t kBand = 512;
+  const std::int64_t rows_of_band = std::max<std::int64_t>(1, kBand / s.window_width);
   for_planes_groups<Layout>(
       s, planes, x, [&](const auto& group, const Window& w, const T* image, std::int64_t at) HWY_ATTR {
         constexpr int kVectors = std::remove_cvref_t<decltype(group)>::kVectors;
         Vector<T> sums[kVectors];
-        for (int k = 0; k < kVectors; ++k) sums[k] = hn::Zero(d);
-        group.for_window(w, image, [&](std::int64_t, const auto& values) HWY_ATTR {
-          for (int k = 0; k < kVectors; ++k) sums[k] = hn::Add(sums[k], values(k));
-        });
+        Window band = w;
+        do {
+          band.rows.last = std::min(band.rows.first + rows_of_band, w.rows.last);
+          Vector<T> some[kVectors];
+          for (int k = 0; k < kVectors; ++k) some[k] = hn::Zero(d);
+          group.for_window(band, image, [&](std::int64_t, const auto& values) HWY_ATTR {
+            for (int k = 0; k < kVectors; ++k) some[k] = hn::Add(some[k], values(k));
+          });
+          const bool is_first = band.rows.first == w.rows.first;
+          for (int k = 0; k < kVectors; ++k) sums[k] = is_first ? some[k] : hn::Add(sums[k], some[k]);
+          band.rows.first = band.rows.last;
+        } while (band.rows.first < w.rows.last);
         const Divisor<T> divisor = divisors.at(w);
         for (int k = 0; k < kVectors; ++k) group.store(divisor.divide(sums[k]), y + at, k);
       });

@@ -38,9 +38,11 @@ Pool2dSizes checked_sizes(const char* op, const Tensor& x, const ops::Windows& w
           .padding_width = windows.padding.width};
 }
 
-/// Whether windows of x, float32, have more elements than `most`. They are pooled in float64.
-bool are_larger(const Tensor& x, const Pool2dSizes& s, std::int64_t most) {
-  return x.dtype() == DType::float32 && s.window_height * s.window_width > most;
+/// Whether windows of x, float32, have more elements than `most`, or their rows than most_in_row. They are
+/// pooled in float64.
+bool are_larger(const Tensor& x, const Pool2dSizes& s, std::int64_t most, std::int64_t most_in_row) {
+  return x.dtype() == DType::float32 &&
+         (s.window_height * s.window_width > most || s.window_width > most_in_row);
 }
 
 // Average pooling is linear, and so is its gradient: each is the other's gradient.
@@ -105,8 +107,9 @@ Tensor scatter(const Pool2dSizes& sizes, const Tensor& dy, const Values& offset)
 Tensor avg_pool2d(const Tensor& x, const AvgPool2dOptions& options) {
   Pool2dSizes sizes = checked_sizes(
       "avg_pool2d", x, {.size = options.window, .stride = options.stride, .padding = options.padding});
-  constexpr std::int64_t kLongSum = 1024;  // Terms; a plain float32 sum of them is right to about 1e-5.
-  if (are_larger(x, sizes, kLongSum)) return avg_pool2d(x.to(DType::float64), options).to(DType::float32);
+  constexpr std::int64_t kLongSum = 1 << 18, kLongRow = 1024;  // Terms; float32 sums of more lose digits.
+  if (are_larger(x, sizes, kLongSum, kLongRow))
+    return avg_pool2d(x.to(DType::float64), options).to(DType::float32);
   sizes.count_include_pad = options.count_include_pad;
   return average(sizes, x);
 }
@@ -115,7 +118,7 @@ Tensor max_pool2d(const Tensor& x, const MaxPool2dOptions& options) {
   const Pool2dSizes sizes = checked_sizes(
       "max_pool2d", x, {.size = options.window, .stride = options.stride, .padding = options.padding});
   constexpr std::int64_t kExactOffsets = 1 << 24;  // Offsets are kept as numbers of x's dtype.
-  if (are_larger(x, sizes, kExactOffsets))
+  if (are_larger(x, sizes, kExactOffsets, kExactOffsets))
     return max_pool2d(x.to(DType::float64), options).to(DType::float32);
   const Layout layout = x.values().layout();
   const bool recorded = grad_enabled() && x.requires_grad();  // offset is for the gradient only

@@ -240,12 +240,15 @@ TEST(Pool2d, FindsTheMaximumOfAnEnormousWindow) {
 TEST(Pool2d, AveragesOfLargeWindowsKeepTheirDigits) {
   const std::int64_t width = (1 << 23) + 1;
   EXPECT_EQ(avg_pool2d(ones({1, 1, 2, width}), {.window = {2, width}}).item(), 1);
-  for (const std::int64_t size : {33, 300}) {
-    const Tensor x = full({1, 1, size, size}, 0.1, {.requires_grad = true});
-    const Tensor y = avg_pool2d(x, {.window = size});
-    EXPECT_NEAR(y.item(), 0.1, 1e-6 * 0.1) << size;
-    const Tensor dx = grad(y, x);
-    EXPECT_EQ(dx.data<float>()[0], 1.0f / static_cast<float>(size * size));
+  EXPECT_NEAR(avg_pool2d(full({1, 1, 1, 200000}, 0.1), {.window = {1, 200000}}).item(), 0.1, 1e-6 * 0.1);
+  for (const std::int64_t images : {1, 17}) {
+    for (const std::int64_t size : {23, 33, 300, 511, 600}) {
+      const Tensor x = full({images, 1, size, size}, 0.1, {.requires_grad = true});
+      const Tensor y = avg_pool2d(x, {.window = size});
+      for (const float average : y.data<float>()) EXPECT_NEAR(average, 0.1, 1e-5 * 0.1) << size;
+      const Tensor dx = grad(sum(y), x);
+      EXPECT_EQ(dx.data<float>()[0], 1.0f / static_cast<float>(size * size));
+    }
   }
 }
 

@@ -43,7 +43,7 @@ TEST(Reshape, KeepsElementsAndMemory) {
       const Tensor y = reshape(x, shape);
       EXPECT_EQ(y.shape(), shape);
       expect_close(y, numbers(x), 0);
-      EXPECT_EQ(y.values().in<char>(Layout::rows), x.values().in<char>(Layout::rows));
+      EXPECT_EQ(y.values().row_buffer(), x.values().row_buffer());
     }
   }
 }

@@ -83,13 +83,25 @@ TEST(CommandLine, NamesAreRefusedWhenEmptyOrUnknown) {
 }
 
 TEST(CommandLine, AFlagNeedsItsValueAndNoOther) {
-  expect_wrong_usage("--seed", "--seed: 1 required N missing");
-  expect_wrong_usage("--save --epochs 0", "--save needs a value FILE, '--epochs' is a flag");
+  expect_wrong_usage("--seed", ": --seed needs a value, as in --seed N (see");
+  expect_wrong_usage("--seed 1 --learning-rate",
+                     ": --learning-rate needs a value, as in --learning-rate X (see");
+  expect_wrong_usage("--save --epochs 0",
+                     ": --save needs a value, as in --save FILE; '--epochs' is a flag (see");
   expect_wrong_usage("--lr= 0.1", "--lr must not be empty");
-  expect_wrong_usage("--verify-gradients=banana", "verify-gradients was given");
-  expect_wrong_usage("--lr 0.1 --lr 0.2", "--lr: At Most 1 required but received 2");
-  expect_wrong_usage("--lr 0.1 --learning-rate=0.2", "--lr: At Most 1 required but received 2");
+  for (const std::string flag : {"--verify-gradients", "--help", "--version"}) {
+    for (const char* value : {"banana", "true", "false", ""})
+      expect_wrong_usage(flag + "=" + value, ": " + flag + " takes no value (see");
+  }
   EXPECT_EQ(settings_of({"--save=strange=name"}).save, "strange=name");
+}
+
+TEST(CommandLine, AFlagIsGivenOnce) {
+  expect_wrong_usage("--epochs 1 --epochs 2", ": --epochs is given twice (see");
+  expect_wrong_usage("--epochs 1 --epochs 1 --epochs=1", ": --epochs is given twice (see");
+  expect_wrong_usage("--lr 0.1 --lr 0.2", ": --lr or --learning-rate is given twice (see");
+  expect_wrong_usage("--lr 0.1 --learning-rate=0.2", ": --lr or --learning-rate is given twice (see");
+  expect_wrong_usage("--verify-gradients --verify-gradients", ": --verify-gradients is given twice (see");
 }
 
 TEST(CommandLine, UnknownFlagsAreNamed) {

@@ -201,9 +201,11 @@ TEST(MnistCnn, WritesNothingOverItsData) {
     expect_kept("--data " + d + " >> " + file, file, "a file of --data and standard output");
     std::filesystem::remove(file);
   }
+  std::ofstream(d + "/train-images-idx3-ubyte").close();
+  std::filesystem::create_symlink("train-images-idx3-ubyte", d + "/t10k-images-idx3-ubyte");
   const Outcome beside = mnist_cnn("--data " + d + " --save " + d + "/net");
-  EXPECT_EQ(beside.exit_code, 1) << "there is no data";
-  EXPECT_THAT(beside.err, HasSubstr("but holds none of them"));
+  EXPECT_EQ(beside.exit_code, 1) << "files that are only read may be one";
+  EXPECT_THAT(beside.err, StartsWith("mnist_cnn: " + d));
 }
 
 TEST(MnistCnn, WritesMetricsToPipes) {

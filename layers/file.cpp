@@ -24,9 +24,6 @@ const char* kind_of(fs::file_type type) {
   return type == fs::file_type::directory ? "a directory" : "a device, a pipe or a socket";
 }
 
-/// The system's functions would take the part before a zero byte for the whole path.
-bool can_name_a_file(const std::string& path) { return !path.empty() && path.find('\0') == path.npos; }
-
 /// The file that path leads to, which need not be there.
 fs::path follow_links(fs::path path) {
   constexpr int kMostLinks = 40;  // the system's own limit
@@ -35,6 +32,8 @@ fs::path follow_links(fs::path path) {
     path = path.parent_path() / fs::read_symlink(path, error);
   return path;
 }
+
+fs::path directory_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : "."; }
 
 /// Removes what killed processes left in a directory: partial files that nobody holds a lock on. One that
 /// cannot be removed does no harm.
@@ -64,8 +63,18 @@ bool flush_directory(const fs::path& directory) {
 
 }  // namespace
 
+bool can_be_a_path(const std::string& text) { return !text.empty() && text.find('\0') == text.npos; }
+
+bool same_file(const fs::path& a, const fs::path& b) {
+  std::error_code error;
+  if (fs::equivalent(a, b, error)) return true;
+  const fs::path end_a = follow_links(a), end_b = follow_links(b);
+  return end_a.filename() == end_b.filename() &&
+         fs::equivalent(directory_of(end_a), directory_of(end_b), error);
+}
+
 InputFile open_file(const std::string& path) {
-  check<FileError>(can_name_a_file(path), "a file cannot be read: its path is empty or holds a zero byte");
+  check<FileError>(can_be_a_path(path), "a file cannot be read: its path is empty or holds a zero byte");
   std::error_code error;
   const fs::file_type type = fs::status(path, error).type();
   check<FileError>(type != fs::file_type::not_found, "{}: no such file", path);
@@ -81,7 +90,7 @@ InputFile open_file(const std::string& path) {
 
 // The constructor that this one calls makes a whole object, so that the destructor cleans up after errors.
 FileReplacement::FileReplacement(const std::string& path) : FileReplacement() {
-  check<FileError>(can_name_a_file(path), "a file cannot be written: its path is empty or holds a zero byte");
+  check<FileError>(can_be_a_path(path), "a file cannot be written: its path is empty or holds a zero byte");
   path_ = path;
   std::error_code error;
   const fs::file_type type = fs::status(path, error).type();
@@ -91,7 +100,7 @@ FileReplacement::FileReplacement(const std::string& path) : FileReplacement() {
   check<FileError>(!exists || type == fs::file_type::regular, "{}: cannot be written: it is {}", path,
                    kind_of(type));
   check<FileError>(target_.has_filename(), "{}: cannot be written: it names a directory", path);
-  directory_ = target_.has_parent_path() ? target_.parent_path() : ".";
+  directory_ = directory_of(target_);
   remove_abandoned(directory_);
 
   if (!exists) {

@@ -1,5 +1,6 @@
 #pragma once
-// Files, for the readers and writers of this folder: opening one, and replacing one as a whole.
+// Files, for the readers and writers of this folder and for programs: which one a path leads to, opening one,
+// and replacing one as a whole.
 
 #include <cstdint>
 #include <cstdio>
@@ -11,6 +12,15 @@
 #include "layers/file_error.h"
 
 namespace adjoint {
+
+/// False for an empty text and for one with a zero byte: the system's functions would take the part before it
+/// for the whole path.
+bool can_be_a_path(const std::string& text);
+
+/// Whether what is written to one path would be found at the other. Links are followed, also those that lead
+/// to a file that is not there yet. False when that cannot be told, as in a directory that may not be
+/// searched.
+bool same_file(const std::filesystem::path& a, const std::filesystem::path& b);
 
 /// A regular file that is open for reading.
 struct InputFile {

@@ -10,6 +10,7 @@
 
 #include "autograd/check.h"
 #include "layers/data/embedded.h"
+#include "layers/file.h"
 #include "layers/quote.h"
 
 namespace adjoint {
@@ -70,31 +71,37 @@ std::array<std::string, 4> spellings(std::string_view stem) {
   return {name('-'), name('.'), name('-') + ".gz", name('.') + ".gz"};
 }
 
-/// The first of a file's spellings in directory that is there and no directory itself, or an empty path.
-fs::path find_in(const fs::path& directory, std::string_view stem) {
-  for (const std::string& name : spellings(stem)) {
+/// Where the file may lie: in directory, or in a folder there that has a name of the file itself, as some
+/// archives unpack. The first path that is there counts.
+std::vector<fs::path> candidates(const fs::path& directory, std::string_view stem) {
+  const auto names = spellings(stem);
+  std::vector<fs::path> paths(names.begin(), names.end());
+  for (const std::string& folder : names) {
+    for (const std::string& name : names) paths.push_back(fs::path(folder) / name);
+  }
+  for (fs::path& path : paths) path = directory / path;
+  return paths;
+}
+
+/// The first of the candidates that is there and no directory itself, or an empty path.
+fs::path find_file(const fs::path& directory, std::string_view stem) {
+  for (const fs::path& path : candidates(directory, stem)) {
     std::error_code error;  // a file that cannot be looked at counts as found: reading it says why
-    const fs::file_type type = fs::status(directory / name, error).type();
-    if (type != fs::file_type::not_found && type != fs::file_type::directory) return directory / name;
+    const fs::file_type type = fs::status(path, error).type();
+    if (type != fs::file_type::not_found && type != fs::file_type::directory) return path;
   }
   return {};
 }
 
-/// Where the file lies: in directory, or in a folder there that has a name of the file itself, as some
-/// archives unpack. An empty path when it is in neither.
-fs::path find_file(const fs::path& directory, std::string_view stem) {
-  fs::path found = find_in(directory, stem);
-  for (const std::string& folder : spellings(stem)) {
-    if (found.empty()) found = find_in(directory / folder, stem);
-  }
-  return found;
-}
-
 constexpr std::array kStems = {"train-images", "train-labels", "t10k-images", "t10k-labels"};
 
-/// The first of the usual places that holds any of the files.
+/// Where the files may lie together; the first place that holds any of them counts.
+std::array<fs::path, 3> places(const fs::path& directory) {
+  return {directory, directory / "raw", directory / "MNIST" / "raw"};
+}
+
 fs::path find_place(const fs::path& directory) {
-  for (const auto& place : {directory, directory / "raw", directory / "MNIST" / "raw"}) {
+  for (const fs::path& place : places(directory)) {
     if (std::ranges::any_of(kStems, [&](auto stem) { return !find_file(place, stem).empty(); })) return place;
   }
   throw FileError(fmt::format(
@@ -105,7 +112,19 @@ fs::path find_place(const fs::path& directory) {
 
 }  // namespace
 
+std::vector<std::string> mnist_paths(const std::string& directory) {
+  std::vector<std::string> paths;
+  for (const fs::path& place : places(directory)) {
+    for (const char* stem : kStems) {
+      for (const fs::path& path : candidates(place, stem)) paths.push_back(path.string());
+    }
+  }
+  return paths;
+}
+
 Mnist load_mnist(const std::string& name, const IdxOptions& options) {
+  check<FileError>(can_be_a_path(name),
+                   "the directory of MNIST cannot be read: its path is empty or holds a zero byte");
   const fs::path directory = name;
   std::error_code error;
   const auto status = fs::status(directory, error);

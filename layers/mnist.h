@@ -32,6 +32,10 @@ struct Mnist {
 /// is not below kMnistClasses.
 Mnist load_mnist(const std::string& directory, const IdxOptions& options = {});
 
+/// Every path that load_mnist() may read for this directory, whether there is a file or not: a file that
+/// takes one of these names changes what the next load finds.
+std::vector<std::string> mnist_paths(const std::string& directory);
+
 /// The first 5,000 training and the first 1,000 test images of MNIST, which are part of this library
 /// (layers/data).
 Mnist embedded_mnist();

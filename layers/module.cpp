@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "autograd/grad_mode.h"
+#include "layers/quote.h"
 
 namespace adjoint {
 namespace {
@@ -107,8 +108,8 @@ void Module::load_state_dict(const StateDict& state) {
   };
   std::map<std::string_view, const Tensor*> given;
   for (const auto& [name, tensor] : state) {
-    if (!tensor.defined()) report(fmt::format("{} is undefined", name));
-    if (!given.emplace(name, &tensor).second) report(fmt::format("{} is given twice", name));
+    if (!tensor.defined()) report(fmt::format("{} is undefined", Quoted(name)));
+    if (!given.emplace(name, &tensor).second) report(fmt::format("{} is given twice", Quoted(name)));
   }
 
   std::vector<NamedTensor> parameters = named_parameters();
@@ -116,16 +117,16 @@ void Module::load_state_dict(const StateDict& state) {
   for (const auto& [name, parameter] : parameters) {
     const auto found = given.find(name);
     if (found == given.end()) {
-      report(fmt::format("{} is missing", name));
+      report(fmt::format("{} is missing", Quoted(name)));
       continue;
     }
     const Tensor& source = *sources.emplace_back(found->second);
     given.erase(found);
     if (source.defined() && (source.shape() != parameter.shape() || source.dtype() != parameter.dtype()))
-      report(fmt::format("{} must be {} {}, it is {} {}", name, parameter.dtype(), parameter.shape(),
+      report(fmt::format("{} must be {} {}, it is {} {}", Quoted(name), parameter.dtype(), parameter.shape(),
                          source.dtype(), source.shape()));
   }
-  for (const auto& [name, source] : given) report(fmt::format("{} is not a parameter", name));
+  for (const auto& [name, source] : given) report(fmt::format("{} is not a parameter", Quoted(name)));
   check(count == 0, "load_state_dict: {}{}", problems,
         count > kMostListed ? fmt::format("; and {} more", count - kMostListed) : "");
 

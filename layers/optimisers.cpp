@@ -28,8 +28,8 @@ void check_parameters(const char* optimiser, const std::vector<Tensor>& paramete
           i, parameter.op());
     check(parameter.requires_grad(), "{}: parameter {}, {} {}, requires no gradient", optimiser, i,
           parameter.dtype(), parameter.shape());
-    check(seen.insert(&parameter.values()).second, "{}: parameter {} {} comes twice", optimiser, i,
-          parameter.name());
+    check(seen.insert(&parameter.values()).second, "{}: parameter {}{}{} comes twice", optimiser, i,
+          parameter.name().empty() ? "" : " ", parameter.name());
   }
 }
 

@@ -1,5 +1,6 @@
 #include "examples/documented_cnn/progress.h"
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <fmt/core.h>
@@ -25,6 +26,22 @@ bool is_terminal_with_escapes() {
 std::size_t terminal_width() {
   winsize size{};
   return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+/// Ends the progress line, so that the shell's prompt gets one of its own, and the program as the signal
+/// would.
+extern "C" void end_line_and_die(int signal) {
+  (void)!write(STDOUT_FILENO, "\n", 1);
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+}
+
+/// Sets what the signals that keys send lead to, where that is from: those that are ignored stay ignored.
+void change_handler(void (*from)(int), void (*to)(int)) {
+  for (const int signal : {SIGINT, SIGQUIT}) {
+    struct sigaction now {};
+    if (sigaction(signal, nullptr, &now) == 0 && now.sa_handler == from) std::signal(signal, to);
+  }
 }
 
 }  // namespace
@@ -53,6 +70,7 @@ ProgressBar::ProgressBar(std::int64_t examples)
 void ProgressBar::show(const TrainResult& so_far) {
   if (!can_draw_ || so_far.seconds < next_seconds_) return;
   next_seconds_ = so_far.seconds + kSecondsBetween;
+  change_handler(SIG_DFL, end_line_and_die);
   fmt::print("\r{}\033[K", progress_line(so_far, examples_, terminal_width()));
   examples::flush_output();
   drawn_ = true;
@@ -63,6 +81,7 @@ void ProgressBar::clear() {
   drawn_ = false;
   std::fputs("\r\033[K", stdout);
   std::fflush(stdout);  // before anything on stderr; should it fail, what is printed next tells
+  change_handler(end_line_and_die, SIG_DFL);
 }
 
 }  // namespace documented_cnn

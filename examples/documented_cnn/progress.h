@@ -13,7 +13,8 @@ namespace documented_cnn {
 std::string progress_line(const TrainResult& so_far, std::int64_t examples, std::size_t width);
 
 /// Draws on stdout, a few times a second, when that is a terminal that can erase a line; otherwise nothing.
-/// Erases the line at the end of its life, so that an error's message has a line of its own.
+/// Erases the line at the end of its life, so that an error's message has a line of its own. Ctrl-C ends it
+/// where it is, and the program.
 class ProgressBar {
  public:
   explicit ProgressBar(std::int64_t examples);

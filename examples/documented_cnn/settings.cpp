@@ -4,6 +4,12 @@
 #include <filesystem>
 #include <fmt/core.h>
 #include <limits>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "layers/file.h"
+#include "layers/mnist.h"
 
 namespace documented_cnn {
 namespace {
@@ -93,20 +99,51 @@ std::vector<Flag> file_flags(Settings& s) {
   };
 }
 
-/// Whether two paths, of files that need not be there yet, lead to the same.
-bool same_file(const std::string& a, const std::string& b) {
-  namespace fs = std::filesystem;
-  std::error_code error;
-  const fs::path whole_a = fs::weakly_canonical(fs::absolute(a, error), error);
-  return !error && whole_a == fs::weakly_canonical(fs::absolute(b, error), error) && !error;
+/// A file that a run reads or writes.
+struct File {
+  std::string_view what;
+  std::string path;
+  bool is_written;
+};
+
+std::vector<File> files_of(const Settings& s) {
+  std::vector<File> files = {
+      {"--metrics", s.metrics, true}, {"--save", s.save, true}, {"--load", s.load, false}};
+  if (!s.data.empty()) {
+    for (std::string& path : adjoint::mnist_paths(s.data))
+      files.push_back({"a file of --data", std::move(path), false});
+  }
+  for (const auto& [what, path] :
+       {std::pair("standard output", "/dev/stdout"), {"standard error", "/dev/stderr"}}) {
+    std::error_code error;
+    // Others are pipes and terminals, which several may write to.
+    if (std::filesystem::is_regular_file(path, error)) files.push_back({what, path, true});
+  }
+  std::erase_if(files, [](const File& file) { return file.path.empty(); });
+  return files;
+}
+
+/// One that goes on where a run ended saves over what it loads; a shell's 2>&1 joins the streams.
+bool may_be_one(const File& a, const File& b) {
+  return (a.what == "--save" && b.what == "--load") ||
+         (a.what == "standard output" && b.what == "standard error");
+}
+
+/// Nothing that is written may be another file.
+void check_files(const Settings& s) {
+  const std::vector<File> files = files_of(s);
+  for (auto a = files.begin(); a != files.end(); ++a) {
+    for (auto b = a + 1; b != files.end(); ++b) {
+      if ((a->is_written || b->is_written) && !may_be_one(*a, *b) && adjoint::same_file(a->path, b->path))
+        throw UsageError(
+            fmt::format("{} and {} must be different files, both are {}", a->what, b->what, a->path));
+    }
+  }
 }
 
 /// Flags that are right each by itself but not together.
 void check_together(const Settings& s) {
-  for (const auto& [flag, file] : {std::pair("--save", s.save), {"--load", s.load}}) {
-    if (!s.metrics.empty() && !file.empty() && same_file(s.metrics, file))
-      throw UsageError(fmt::format("--metrics and {} must be different files, both are {}", flag, file));
-  }
+  check_files(s);
   if (!s.verify_gradients) return;
   if (s.pooling != "avg") throw UsageError("--verify-gradients needs --pooling avg: the note has no other");
   for (const auto& [flag, value] :

@@ -7,32 +7,48 @@
 namespace examples {
 namespace {
 
+/// value: what --help calls it. found: what stands in its place.
+[[noreturn]] void refuse_missing_value(std::string_view flag, std::string_view value,
+                                       std::string_view found = "") {
+  throw UsageError(fmt::format("{0} needs a value, as in {0} {1}{2}", flag, value, found));
+}
+
 void add(CLI::App& app, const Flag& flag) {
   const std::string names =
       flag.alias.empty() ? std::string(flag.name) : fmt::format("{},{}", flag.name, flag.alias);
-  const auto set = [&flag](const std::string& value) {
+  // Takes what stands behind each occurrence of the flag.
+  const auto set = [&flag](const CLI::results_t& values) {
+    if (values.size() > 1)
+      throw UsageError(
+          fmt::format("{}{}{} is given twice", flag.name, flag.alias.empty() ? "" : " or ", flag.alias));
     // CLI11 takes a flag behind one that lacks its value for the value.
-    if (value.starts_with("--"))
-      throw UsageError(fmt::format("{} needs a value {}, '{}' is a flag", flag.name, flag.value, value));
+    if (values[0].starts_with("--"))
+      refuse_missing_value(flag.name, flag.value, fmt::format("; '{}' is a flag", values[0]));
     try {
-      flag.set(value);
+      flag.set(values[0]);
     } catch (const UsageError& error) {
       throw UsageError(fmt::format("{} {}", flag.name, error.what()));
     }
+    return true;
   };
-  if (flag.value.empty()) {
-    app.add_flag_callback(
-           names, [set] { set(""); }, flag.help)
-        ->disable_flag_override();
-  } else {
-    app.add_option_function<std::string>(names, set, flag.help)->type_name(std::string(flag.value));
-  }
+  CLI::Option* option =
+      app.add_option(names, set, flag.help)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  if (flag.value.empty())
+    option->expected(0);
+  else
+    option->type_name(std::string(flag.value));
 }
 
-/// CLI11 takes the argument behind --name= for its value.
-void check_no_empty_value(std::string_view argument) {
-  if (argument.starts_with("--") && argument.find('=') == argument.size() - 1)
-    throw UsageError(fmt::format("{} must not be empty", argument.substr(0, argument.size() - 1)));
+/// Refuses what CLI11 would misread, or refuse in words of its own.
+void check_argument(const CLI::App& app, std::string_view argument) {
+  const std::size_t equals = argument.find('=');
+  if (!argument.starts_with("--") || equals == argument.npos) return;
+  const std::string name(argument.substr(0, equals));
+  const CLI::Option* option = app.get_option_no_throw(name);
+  if (option != nullptr && option->get_items_expected_max() == 0)
+    throw UsageError(fmt::format("{} takes no value", name));
+  // CLI11 takes the argument behind --name= for its value.
+  if (equals == argument.size() - 1) throw UsageError(fmt::format("{} must not be empty", name));
 }
 
 }  // namespace
@@ -45,7 +61,7 @@ bool parse(const Program& program, int argc, const char* const* argv) {
   app.set_help_flag("--help,-h", "Print this text and exit");
   app.allow_extras();  // which are refused below, by name
   for (const Flag& flag : program.flags) add(app, flag);
-  for (int i = 1; i < argc; ++i) check_no_empty_value(argv[i]);
+  for (int i = 1; i < argc; ++i) check_argument(app, argv[i]);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
@@ -54,6 +70,9 @@ bool parse(const Program& program, int argc, const char* const* argv) {
   } catch (const CLI::CallForVersion&) {
     fmt::print("{}\n", app.version());
     return false;
+  } catch (const CLI::ArgumentMismatch&) {  // the arguments end where the last one's value should be
+    const std::string_view last = argv[argc - 1];
+    refuse_missing_value(last, app.get_option(std::string(last))->get_type_name());
   } catch (const CLI::ParseError& error) {
     throw UsageError(error.what());
   }

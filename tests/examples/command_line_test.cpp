@@ -1,8 +1,11 @@
 // The programs' command lines: every flag, sensible or refused in one line.
 
+#include <filesystem>
+#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "examples/documented_cnn/settings.h"
@@ -83,13 +86,25 @@ TEST(CommandLine, NamesAreRefusedWhenEmptyOrUnknown) {
 }
 
 TEST(CommandLine, AFlagNeedsItsValueAndNoOther) {
-  expect_wrong_usage("--seed", "--seed: 1 required N missing");
-  expect_wrong_usage("--save --epochs 0", "--save needs a value FILE, '--epochs' is a flag");
+  expect_wrong_usage("--seed", ": --seed needs a value, as in --seed N (see");
+  expect_wrong_usage("--seed 1 --learning-rate",
+                     ": --learning-rate needs a value, as in --learning-rate X (see");
+  expect_wrong_usage("--save --epochs 0",
+                     ": --save needs a value, as in --save FILE; '--epochs' is a flag (see");
   expect_wrong_usage("--lr= 0.1", "--lr must not be empty");
-  expect_wrong_usage("--verify-gradients=banana", "verify-gradients was given");
-  expect_wrong_usage("--lr 0.1 --lr 0.2", "--lr: At Most 1 required but received 2");
-  expect_wrong_usage("--lr 0.1 --learning-rate=0.2", "--lr: At Most 1 required but received 2");
+  for (const std::string flag : {"--verify-gradients", "--help", "--version"}) {
+    for (const char* value : {"banana", "true", "false", ""})
+      expect_wrong_usage(flag + "=" + value, ": " + flag + " takes no value (see");
+  }
   EXPECT_EQ(settings_of({"--save=strange=name"}).save, "strange=name");
+}
+
+TEST(CommandLine, AFlagIsGivenOnce) {
+  expect_wrong_usage("--epochs 1 --epochs 2", ": --epochs is given twice (see");
+  expect_wrong_usage("--epochs 1 --epochs 1 --epochs=1", ": --epochs is given twice (see");
+  expect_wrong_usage("--lr 0.1 --lr 0.2", ": --lr or --learning-rate is given twice (see");
+  expect_wrong_usage("--lr 0.1 --learning-rate=0.2", ": --lr or --learning-rate is given twice (see");
+  expect_wrong_usage("--verify-gradients --verify-gradients", ": --verify-gradients is given twice (see");
 }
 
 TEST(CommandLine, UnknownFlagsAreNamed) {
@@ -117,6 +132,25 @@ TEST(CommandLine, FlagsThatContradictEachOtherAreRefused) {
       "--metrics " + d + "/x --save " + d + "/../" + directory.path().filename().string() + "/x",
       "--metrics and --save must be different files");
   expect_wrong_usage("--metrics " + d + "/x --load " + d + "/x", "--metrics and --load must be different");
+  std::filesystem::create_directories(d + "/folder/below");
+  std::filesystem::create_directory_symlink(d + "/folder/below", d + "/link");
+  std::filesystem::create_symlink("../new", d + "/folder/dangling");
+  std::filesystem::create_symlink("folder/dangling", d + "/chain");
+  std::ofstream(d + "/old").close();
+  std::filesystem::create_hard_link(d + "/old", d + "/hard");
+  for (const auto& [one, other] : {std::pair("/chain", "/new"),
+                                   {"/new", "/folder/dangling"},
+                                   {"/chain", "/link/../dangling"},
+                                   {"/link/x", "/folder/below/x"},
+                                   {"/link/../x", "/folder/x"},
+                                   {"/hard", "/old"}}) {
+    expect_wrong_usage("--metrics " + d + one + " --save " + d + other, "--metrics and --save must be diff");
+    expect_wrong_usage("--metrics " + d + one + " --load " + d + other, "--metrics and --load must be diff");
+  }
+  for (const auto& [one, other] : {std::pair("/link/x", "/folder/x"), {"/chain", "/folder/new"}}) {
+    const std::string save = d + other;
+    EXPECT_EQ(settings_of({"--metrics", (d + one).c_str(), "--save", save.c_str()}).save, save);
+  }
   expect_wrong_usage("--verify-gradients --pooling max", "--verify-gradients needs --pooling avg");
   for (const std::string flag : {"--save", "--load", "--metrics"})
     expect_wrong_usage("--verify-gradients " + flag + " x", "does not go with " + flag);

@@ -141,6 +141,73 @@ TEST(MnistCnn, OldMetricsStayUntilThereAreNew) {
   EXPECT_EQ(std::count(after.begin(), after.end(), '\n'), 2);
 }
 
+/// The program refuses arguments, which may redirect streams, with one line in file, and changes nothing
+/// else.
+void expect_kept(const std::string& arguments, const std::string& file, const std::string& text) {
+  std::ofstream(file) << "keep\n";
+  const std::string command = std::string(kShortTraining) + " " + arguments;
+  const Outcome outcome = mnist_cnn(command);
+  EXPECT_EQ(outcome.exit_code, 2) << command;
+  std::string shown = outcome.err + content(file);
+  ASSERT_THAT(shown, HasSubstr("keep\n")) << command;
+  shown.erase(shown.find("keep\n"), 5);
+  EXPECT_THAT(shown,
+              AllOf(StartsWith("mnist_cnn: " + text), HasSubstr(" must be different files, both are ")));
+  EXPECT_EQ(std::count(shown.begin(), shown.end(), '\n'), 1) << shown;
+}
+
+TEST(MnistCnn, WritesNothingOverTheFileThatItPrintsTo) {
+  const TemporaryDirectory directory;
+  const std::string d = directory.path().string(), log = d + "/log";
+  std::filesystem::create_symlink("log", d + "/link");
+  for (const std::string flag : {"--metrics", "--save", "--load"}) {
+    for (const std::string& path : {log, d + "/link", d + "/./log", std::string("/dev/stdout"),
+                                    std::string("/proc/self/fd/1"), std::string("/dev/fd/1")})
+      expect_kept(flag + " " + path + " >> " + log, log, flag + " and standard output");
+    for (const std::string& path : {log, std::string("/dev/stderr"), std::string("/proc/self/fd/2")})
+      expect_kept(flag + " " + path + " 2>> " + log, log, flag + " and standard error");
+    expect_kept(flag + " " + log + " >> " + log + " 2>&1", log, flag + " and standard output");
+  }
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(d), {}), 2);
+}
+
+TEST(MnistCnn, PrintsAndWritesToOnePipeOrDevice) {
+  const std::string training = program_path("mnist_cnn") + " " + kShortTraining;
+  const Outcome piped = run_shell(training + " --metrics /dev/stdout | cat");
+  EXPECT_THAT(piped.out, AllOf(HasSubstr("\nepoch  1/1: "), HasSubstr("\n{\"epoch\": 1,")));
+  EXPECT_EQ(run_shell(training + " --metrics /dev/null > /dev/null 2>&1").exit_code, 0);
+  const TemporaryDirectory directory;
+  const std::string log = (directory.path() / "log").string();
+  EXPECT_EQ(run_shell(training + " > " + log + " 2>&1").exit_code, 0);
+}
+
+TEST(MnistCnn, WritesNothingOverItsData) {
+  const TemporaryDirectory directory;
+  const std::string d = directory.path().string();
+  std::filesystem::create_directories(d + "/raw/t10k-labels.idx1-ubyte");
+  std::filesystem::create_directory_symlink(d, d + "/link");
+  // All are names that load_mnist() takes.
+  for (const std::string name :
+       {"train-images-idx3-ubyte", "train-labels-idx1-ubyte.gz", "t10k-images.idx3-ubyte",
+        "t10k-labels.idx1-ubyte.gz", "raw/train-labels-idx1-ubyte",
+        "raw/t10k-labels.idx1-ubyte/t10k-labels-idx1-ubyte"}) {
+    const std::string file = d + "/" + name;
+    for (const std::string flag : {"--metrics ", "--save "}) {
+      expect_kept("--data " + d + " " + flag + d + "/link/" + name, file, flag + "and a file of --data");
+      std::filesystem::remove(file);
+      expect_failure("mnist_cnn", "--data " + d + "/link " + flag + file, 2, flag + "and a file of --data");
+      EXPECT_FALSE(std::filesystem::exists(file)) << "it would hide the file of another spelling";
+    }
+    expect_kept("--data " + d + " >> " + file, file, "a file of --data and standard output");
+    std::filesystem::remove(file);
+  }
+  std::ofstream(d + "/train-images-idx3-ubyte").close();
+  std::filesystem::create_symlink("train-images-idx3-ubyte", d + "/t10k-images-idx3-ubyte");
+  const Outcome beside = mnist_cnn("--data " + d + " --save " + d + "/net");
+  EXPECT_EQ(beside.exit_code, 1) << "files that are only read may be one";
+  EXPECT_THAT(beside.err, StartsWith("mnist_cnn: " + d));
+}
+
 TEST(MnistCnn, WritesMetricsToPipes) {
   const Outcome outcome = run_shell("{ " + program_path("mnist_cnn") + " " + kShortTraining +
                                     " --metrics /dev/fd/3 > /dev/null; } 3>&1 | cat");

@@ -1,5 +1,6 @@
 // The progress line on terminals of any width, and on those that cannot erase a line.
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <gmock/gmock.h>
@@ -102,6 +103,40 @@ TEST(Progress, MakesRoomForAnError) {
   });
   EXPECT_EQ(drawings(outcome.out).size(), 1u);
   EXPECT_THAT(screen(outcome.out, 80), ElementsAre("out of memory"));
+}
+
+/// What the terminal shows, and how the program ends, when the signal comes while the line is drawn.
+Outcome interrupted(int signal, void (*before)(int), bool cleared) {
+  return on_terminal(80, [&] {
+    setenv("TERM", "xterm", 1);
+    std::signal(signal, before);
+    documented_cnn::ProgressBar bar(400);
+    for (int k = 0; k < 2; ++k) bar.show({.loss = 0.5, .seconds = 2.0 + k, .examples = 100});
+    if (cleared) bar.clear();
+    std::raise(signal);
+    std::fputs("alive", stdout);
+  });
+}
+
+TEST(Progress, IsEndedByCtrlC) {
+  for (const int signal : {SIGINT, SIGQUIT}) {
+    const Outcome outcome = interrupted(signal, SIG_DFL, false);
+    EXPECT_EQ(outcome.exit_code, 128 + signal) << "as shells expect of a program that was interrupted";
+    EXPECT_THAT(screen(outcome.out, 80), ElementsAre(HasSubstr("25%"), ""));
+  }
+}
+
+TEST(Progress, LeavesSignalsAloneThatItNeedNotHandle) {
+  for (const int signal : {SIGINT, SIGQUIT}) {
+    const Outcome between_epochs = interrupted(signal, SIG_DFL, true);
+    EXPECT_EQ(between_epochs.exit_code, 128 + signal);
+    EXPECT_THAT(screen(between_epochs.out, 80), ElementsAre(""));
+    for (const bool cleared : {false, true}) {
+      const Outcome ignored = interrupted(signal, SIG_IGN, cleared);
+      EXPECT_EQ(ignored.exit_code, 0);
+      EXPECT_THAT(ignored.out, HasSubstr("alive"));
+    }
+  }
 }
 
 TEST(Progress, IsNotDrawnWhereALineCannotBeErased) {

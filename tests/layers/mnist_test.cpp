@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <gtest/gtest.h>
 #include <numeric>
+#include <set>
 #include <span>
 
+#include "tests/support/expect_gradients.h"
 #include "tests/support/files.h"
 
 namespace adjoint {
@@ -121,6 +123,22 @@ TEST_F(MnistDirectory, FoldersBesideTheFiles) {
   expect_loads(directory_.path(), directory_.path());
 }
 
+TEST_F(MnistDirectory, EveryPathThatMayBeReadIsListed) {
+  const std::vector<std::string> paths = mnist_paths(path("all").string());
+  EXPECT_EQ(paths.size(), 3 * 4 * (4 + 4 * 4)) << "places, files, spellings, spellings in folders";
+  EXPECT_EQ(std::set(paths.begin(), paths.end()).size(), paths.size());
+  for (const std::string& listed : paths) {
+    fs::remove_all(path("all"));
+    write_file(listed, labels(1));
+    try {
+      load_mnist(path("all"));
+      ADD_FAILURE() << "three files are missing";
+    } catch (const FileError& error) {
+      EXPECT_EQ(std::string(error.what()).find("holds none of them"), std::string::npos) << listed;
+    }
+  }
+}
+
 TEST_F(MnistDirectory, TheBoundHoldsForEachFile) {
   EXPECT_EQ(load_mnist(directory_.path(), {.max_bytes = 30}).train.count, 3);
   EXPECT_THROW(load_mnist(directory_.path(), {.max_bytes = 29}), FileError);
@@ -150,6 +168,14 @@ TEST_F(MnistDirectory, MissingOrNotADirectory) {
   expect(path("none"), ": no such directory");
   expect(path("train-images-idx3-ubyte"), ": must be a directory, but is a file");
   expect(std::string(300, 'x'), ": cannot be read: File name too long");
+}
+
+TEST(LoadMnist, RefusesWhatIsNoPath) {
+  for (const std::string& nowhere : {std::string(), std::string("/tmp\0x", 6)}) {
+    support::expect_error<FileError>(
+        [&] { load_mnist(nowhere); },
+        "the directory of MNIST cannot be read: its path is empty or holds a zero byte");
+  }
 }
 
 TEST_F(MnistDirectory, FileThatIsADirectory) {

@@ -141,19 +141,34 @@ TEST(Module, LoadIsAllOrNothingAndListsEverything) {
                              {"inner.shift", pair(8, 8)},
                              {"bias", Tensor()}});
       },
-      "load_state_dict: inner.shift is given twice; bias is undefined; inner.first.scale must be float64 "
-      "[2], "
-      "it is float32 [2,1]; inner.second.scale is missing; bias is not a parameter; inner.first.scales is "
-      "not "
-      "a parameter");
+      R"(load_state_dict: "inner.shift" is given twice; "bias" is undefined; "inner.first.scale" must be )"
+      R"(float64 [2], it is float32 [2,1]; "inner.second.scale" is missing; "bias" is not a parameter; )"
+      R"("inner.first.scales" is not a parameter)");
   expect_error<Error>([&] { net.load_state_dict({}); },
-                      "load_state_dict: inner.shift is missing; inner.first.scale is missing; "
-                      "inner.second.scale is missing");
+                      R"(load_state_dict: "inner.shift" is missing; "inner.first.scale" is missing; )"
+                      R"("inner.second.scale" is missing)");
   StateDict undefined = net.state_dict();
   undefined[1].tensor = Tensor();
   expect_error<Error>([&] { net.load_state_dict(undefined); },
-                      "load_state_dict: inner.first.scale is undefined");
+                      R"(load_state_dict: "inner.first.scale" is undefined)");
   EXPECT_EQ(values_of(net.state_dict()), before);
+}
+
+TEST(Module, ErrorsOfLoadingStayOnOneReadableLine) {
+  Scale net;
+  const std::string name = "a\n\x1b[31m";
+  for (const auto& [state, problem] : {std::pair(StateDict{{name, pair(1, 2)}}, "is not a parameter"),
+                                       {{{name, Tensor()}}, "is undefined"},
+                                       {{{name, pair(1, 2)}, {name, pair(1, 2)}}, "is given twice"}}) {
+    try {
+      net.load_state_dict(state);
+      ADD_FAILURE();
+    } catch (const Error& error) {
+      const std::string text = error.what();
+      EXPECT_NE(text.find(std::string(R"("a\x0a\x1b[31m" )") + problem), text.npos) << text;
+      EXPECT_EQ(text.find_first_of("\n\x1b"), text.npos) << text;
+    }
+  }
 }
 
 TEST(Module, TrainAndEvalReachEveryChild) {

@@ -243,6 +243,8 @@ TEST(Optimiser, RefusesWhatIsNoParameter) {
   expect_error<Error>(sgd({p * 2.0}), "Sgd: parameter 0 was computed by mul; only leaves can be updated");
   expect_error<Error>(sgd({p, zeros({2, 3})}), "Sgd: parameter 1, float32 [2,3], requires no gradient");
   expect_error<Error>(sgd({parameter(1), p, p}), "Sgd: parameter 2 w comes twice");
+  const Tensor nameless = parameter(1);
+  expect_error<Error>(sgd({nameless, nameless}), "Sgd: parameter 1 comes twice");
 }
 
 }  // namespace

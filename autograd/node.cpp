@@ -51,7 +51,7 @@ std::int64_t live_nodes() { return nodes_alive.load(); }
 void Saved::raise_changed() const {
   const std::string& name = tensor_.name();
   detail::raise<GraphError>(
-      "{}: {} was changed after it was used in this graph ({} updates since)",
+      "{}: {} was changed after it was used in this graph (updates since: {})",
       fmt::make_format_args(*engine::running_op() != '\0' ? engine::running_op() : "backward",
                             name.empty() ? std::string("a parameter") : name, tensor_.version() - version_));
 }

@@ -99,7 +99,7 @@ TEST(Saved, NoticesAnUpdateOfALeafItNeeds) {
   const Tensor y = w * x;
   w.mutable_data<float>()[0] = 2;
   w.mutable_data<float>()[0] = 3;
-  EXPECT_THROWS(GraphError, "mul: conv1.weight was changed after it was used in this graph (2 updates since)",
+  EXPECT_THROWS(GraphError, "mul: conv1.weight was changed after it was used in this graph (updates since: 2)",
                 y.backward(ones({2})));
 }
 
@@ -118,7 +118,7 @@ TEST(Saved, NoticesUnnamedLeavesAndAssign) {
   const Tensor y = squared(w);
   w.assign(zeros({1}));
   EXPECT_THROWS(GraphError,
-                "squared: a parameter was changed after it was used in this graph (1 updates since)",
+                "squared: a parameter was changed after it was used in this graph (updates since: 1)",
                 y.backward());
 }
 

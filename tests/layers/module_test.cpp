@@ -105,7 +105,7 @@ TEST(Module, ErrorsOfTheGraphNameTheParameter) {
   net.inner.second.scale().assign(pair(0, 0));
   expect_error<GraphError>(
       [&] { y.backward(); },
-      "mul: inner.second.scale was changed after it was used in this graph (1 updates since)");
+      "mul: inner.second.scale was changed after it was used in this graph (updates since: 1)");
 }
 
 TEST(Module, StateDictIsASnapshot) {

@@ -194,7 +194,7 @@ TEST(Optimiser, GraphsNoticeTheUpdate) {
   p.backward();
   sgd.step();
   expect_error<GraphError>([&] { y.backward(); },
-                           "mul: p was changed after it was used in this graph (1 updates since)");
+                           "mul: p was changed after it was used in this graph (updates since: 1)");
 }
 
 TEST(Optimiser, ValuesSharedWithOthersStay) {

@@ -229,7 +229,7 @@ TEST(Arithmetic, KeepsOnlyWhatItsGradientReads) {
   w.mutable_data<float>()[0] = 7;
   for (const Tensor& y : sums) EXPECT_NO_THROW(y.backward());
   expect_error<GraphError>([&] { needs_w[0].backward(); },
-                           "mul: w was changed after it was used in this graph (1 updates since)");
+                           "mul: w was changed after it was used in this graph (updates since: 1)");
   EXPECT_THROW(needs_w[1].backward(), GraphError);
   EXPECT_THROW(needs_w[2].backward(), GraphError);
 }

@@ -98,7 +98,7 @@ TEST(Matmul, KeepsOnlyWhatItsGradientReads) {
   EXPECT_NO_THROW(free_of_w.backward());
   expect_error<GraphError>(
       [&] { needs_w.backward(); },
-      "matmul: a parameter was changed after it was used in this graph (1 updates since)");
+      "matmul: a parameter was changed after it was used in this graph (updates since: 1)");
 }
 
 TEST(Matmul, Errors) {

@@ -65,6 +65,14 @@ TEST(Values, OnlyTheirOwnElementTypeMayBeAskedFor) {
   EXPECT_THROWS(DTypeError, "values: they are float32 [2,3], not int64", values.rows<std::int64_t>());
 }
 
+TEST(Values, OthersThatAreAssignedWereNotHandedOut) {
+  Values values = counting<float>({4});
+  values.hand_out();
+  EXPECT_TRUE(values.handed_out());
+  values = counting<float>({4});
+  EXPECT_FALSE(values.handed_out());
+}
+
 TEST(Values, SharingAndUniqueness) {
   Values a = counting<float>({4});
   EXPECT_TRUE(a.is_unique());

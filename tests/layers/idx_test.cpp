@@ -171,6 +171,13 @@ TEST(Idx, TheBoundIsCheckedAgainstTheHeader) {
               "some-file: truncated: sizes [768,1024,1024] need 805306368 values, the file holds 6");
   expect_both(idx_bytes({805306369}, kSix),
               "some-file: sizes [805306369] need 805306369 bytes, but the option max_bytes allows 805306368");
+  // Memory is taken for what is there, not for what the header promises.
+  const Bytes promising = idx_bytes({1 << 20, 1 << 20, 1 << 10}, kSix);
+  for (const Bytes& stored : {promising, gzip(promising)}) {
+    EXPECT_EQ(
+        error(stored, INT64_MAX),
+        "some-file: truncated: sizes [1048576,1048576,1024] need 1125899906842624 values, the file holds 6");
+  }
   const TemporaryDirectory directory;
   const auto path = directory.path() / "file";
   write_file(path, bytes);

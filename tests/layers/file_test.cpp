@@ -354,7 +354,7 @@ TEST_F(Replacement, ANewFileHasTheUsualMode) {
 }
 
 TEST_F(Replacement, ModeAndOwnerStay) {
-  for (const mode_t kept : {0600u, 0644u, 0666u, 0660u, 02750u}) {
+  for (const mode_t kept : {0600u, 0644u, 0666u, 0660u, 0750u}) {
     put("net", "old");
     ASSERT_EQ(chmod(path().c_str(), kept), 0);
     const mode_t usual = umask(077);

@@ -1,10 +1,10 @@
 #include "layers/file.h"
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <fcntl.h>
 #include <fmt/core.h>
-#include <random>
 #include <string_view>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -50,15 +50,49 @@ void remove_abandoned(const fs::path& directory) {
   }
 }
 
-/// Makes a file's name outlast a power failure.
-bool flush_directory(const fs::path& directory) {
+/// A number that two processes are unlikely to choose at the same time.
+std::uint32_t likely_unused_number() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  constexpr std::uint32_t kSpread = 2654435761;  // keeps processes of neighbouring numbers apart
+  return static_cast<std::uint32_t>(now.count()) + static_cast<std::uint32_t>(getpid()) * kSpread;
+}
+
+/// Whether something is mounted at path itself, such as a single file that a container is given. Kernels
+/// before 5.8 cannot say. A device number that differs from the directory's says nothing: overlay file
+/// systems have such files.
+bool is_mount_point(const fs::path& path) {
+#ifdef STATX_ATTR_MOUNT_ROOT
+  struct statx status = {};
+  return statx(AT_FDCWD, path.c_str(), 0, 0, &status) == 0 &&
+         (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+#else
+  return false;
+#endif
+}
+
+/// Gives a new file the owner, group and mode of an old one, as far as the system allows it. Nobody gets
+/// more access than the old one gave. False, with errno set, when the mode cannot be set.
+bool copy_access(const struct stat& old, int file) {
+  mode_t mode = old.st_mode & 07777;
+  // The owner first, since a change of owner takes bits from the mode.
+  if (fchown(file, old.st_uid, old.st_gid) != 0) {
+    constexpr uid_t kSameOwner = -1;
+    mode &= 01777;  // nobody shall run it as the new owner
+    if (fchown(file, kSameOwner, old.st_gid) != 0) {
+      // The old group now counts as others, some others count as the group.
+      const mode_t common = mode >> 3 & mode & 07;
+      mode = (mode & 01700) | common << 3 | common;
+    }
+  }
+  return fchmod(file, mode) == 0;
+}
+
+/// Makes a file's name outlast a power failure, where the system can. The file is in place in any case.
+void flush_directory(const fs::path& directory) {
   const int file = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (file < 0) return errno == EACCES;  // one may write to a directory that one may not read
-  const bool flushed = fsync(file) == 0 || errno == EINVAL;  // not every file system can
-  const int reason = errno;
+  if (file < 0) return;
+  fsync(file);
   close(file);
-  errno = reason;
-  return flushed;
 }
 
 }  // namespace
@@ -107,13 +141,22 @@ FileReplacement::FileReplacement(const std::string& path) : FileReplacement() {
     create(0666);
     return;
   }
-  struct stat old;
-  require(stat(target_.c_str(), &old) == 0 && access(target_.c_str(), W_OK) == 0);
-  create(old.st_mode & 0777);
-  // The owner first, since a change of owner takes bits from the mode. Where the system forbids it, the new
-  // file stays with whoever saves.
-  if (fchown(fileno(file_), old.st_uid, old.st_gid) != 0) errno = 0;
-  require(fchmod(fileno(file_), old.st_mode & 07777) == 0);
+  struct stat old, folder;
+  require(stat(target_.c_str(), &old) == 0 && access(target_.c_str(), W_OK) == 0 &&
+          stat(directory_.c_str(), &folder) == 0);
+  // What rename() would refuse.
+  const uid_t user = geteuid();
+  check<FileError>(
+      (folder.st_mode & S_ISVTX) == 0 || user == 0 || user == old.st_uid || user == folder.st_uid,
+      "{}: cannot be written: it belongs to another user, and the sticky bit of its directory lets only its "
+      "owner replace it",
+      path);
+  check<FileError>(
+      !is_mount_point(target_),
+      "{}: cannot be written: it is a mount point, which cannot be replaced; mount its directory instead",
+      path);
+  create(old.st_mode & 0700);  // its group may be another one than the old file's
+  require(copy_access(old, fileno(file_)));
 }
 
 FileReplacement::~FileReplacement() {
@@ -122,17 +165,22 @@ FileReplacement::~FileReplacement() {
 }
 
 void FileReplacement::create(mode_t mode) {
-  std::random_device random;
-  while (file_ == nullptr) {
-    partial_ = directory_ / fmt::format("{}{:08x}", kPartial, random());
-    const int file = open(partial_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-    if (file < 0) partial_.clear();
+  for (std::uint32_t number = likely_unused_number();; ++number) {
+    const fs::path partial = directory_ / fmt::format("{}{:08x}", kPartial, number);
+    const int file = open(partial.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (file < 0 && errno == EEXIST) continue;
     require(file >= 0);
+    partial_ = partial;
+    file_ = fdopen(file, "wb");
+    if (file_ == nullptr) {
+      const int reason = errno;
+      close(file);
+      errno = reason;
+    }
+    require(file_ != nullptr);
     flock(file, LOCK_EX);  // where a file system has no locks, nobody can take the file for abandoned
-    struct stat now;
-    if (fstat(file, &now) == 0 && now.st_nlink > 0) file_ = fdopen(file, "wb");
-    if (file_ == nullptr) close(file);  // somebody else removed it before it was locked
+    if (access(partial_.c_str(), F_OK) == 0) return;
+    std::fclose(std::exchange(file_, nullptr));  // somebody else removed it before it was locked
   }
 }
 
@@ -142,11 +190,23 @@ void FileReplacement::write(std::span<const char> bytes) {
 
 void FileReplacement::finish() {
   require(std::fflush(file_) == 0 && fsync(fileno(file_)) == 0);
+  if (std::rename(partial_.c_str(), target_.c_str()) != 0) keep_finished();
   // The lock lasts until the name is gone.
-  require(std::rename(partial_.c_str(), target_.c_str()) == 0);
   partial_.clear();
   std::fclose(std::exchange(file_, nullptr));
-  require(flush_directory(directory_));
+  flush_directory(directory_);
+}
+
+void FileReplacement::keep_finished() {
+  const int reason = errno;
+  require(access(partial_.c_str(), F_OK) == 0);  // it is lost when its directory was removed meanwhile
+  // The next replacement would remove a file of the old name.
+  const std::string number = partial_.filename().string().substr(kPartial.size());
+  const std::string kept = fmt::format("{}.finished-{}", target_.string(), number);
+  fs::path left = std::exchange(partial_, {});
+  if (std::rename(left.c_str(), kept.c_str()) == 0) left = kept;
+  throw FileError(fmt::format("{}: cannot be written: {}; the finished file is left as {}", path_,
+                              std::strerror(reason), left.string()));
 }
 
 void FileReplacement::require(bool success) const {

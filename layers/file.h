@@ -34,12 +34,15 @@ InputFile open_file(const std::string& path);
 /// A new file that takes the place of the one at a path, or vanishes.
 ///
 /// Until finish() its bytes lie in a file .adjoint-partial-XXXXXXXX of the same directory, on which this
-/// process holds a lock. A process that is killed loses the lock, so the next replacement in the directory
-/// recognises the file that it left behind and removes it.
+/// process holds a lock (flock). A process that is killed loses the lock, so the next replacement in the
+/// directory recognises the file that it left behind and removes it. Machines that share a directory must
+/// therefore share its locks too. They do not with the mount options local_lock=flock of NFS and localflock
+/// of Lustre: there a save on one machine removes the file that another one is writing, and that save fails.
 class FileReplacement {
  public:
   /// Follows symbolic links: what they lead to is replaced, or made. Throws FileError when path cannot be
-  /// written or leads to something else than a regular file.
+  /// written, leads to something else than a regular file, or to one that cannot be replaced: a mount point,
+  /// or another user's file in a directory with the sticky bit.
   explicit FileReplacement(const std::string& path);
   ~FileReplacement();
   FileReplacement(const FileReplacement&) = delete;
@@ -47,14 +50,19 @@ class FileReplacement {
 
   void write(std::span<const char> bytes);
 
-  /// Puts the new file in place, on the disk, with the mode of the old one and, where the system allows it,
-  /// its owner; a file that is new has the usual mode. Throws FileError, leaving the old file, when the new
-  /// one cannot be written.
+  /// Puts the new file in place, its bytes on the disk first. It has the mode, owner and group of the old
+  /// one; where the system does not allow these, it gives nobody more access than the old one. A file that is
+  /// new has the usual mode. Throws FileError, leaving the old file, when the new one cannot be written; when
+  /// it is whole but cannot take its place, it stays beside it, and the error says where.
+  ///
+  /// Then the directory is flushed, where the system can do so. Where it cannot, this is no error: the new
+  /// file is in place, but if the machine fails soon after, the old one may be there again.
   void finish();
 
  private:
   FileReplacement() = default;
   void create(mode_t mode);
+  [[noreturn]] void keep_finished();
   void require(bool success) const;
 
   std::string path_;                          // As the caller spelt it.

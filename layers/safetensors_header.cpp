@@ -158,7 +158,7 @@ class HeaderParser final : public nlohmann::json_sax<nlohmann::json> {
           fmt::format("{}: the header must be JSON, but ends too early, at byte {}", file_, byte));
     constexpr std::size_t kShown = 30;
     const std::size_t start = byte < kShown ? 0 : byte + 1 - kShown;
-    throw FileError(fmt::format("{}: the header must be JSON, but byte {} is wrong, the last one of {}",
+    throw FileError(fmt::format("{}: the header must be JSON, but byte {} is wrong; the text up to it is {}",
                                 file_, byte, Quoted(header_.substr(start, byte + 1 - start))));
   }
 

@@ -243,7 +243,7 @@ TEST_F(Checkpoint, RefusesWhatIsNoSafetensorsFile) {
   fs::resize_file(path(), 8 + 100'000'001);
   expect_error<FileError>(
       [&] { load_checkpoint(path()); },
-      path().string() + R"(: the header must be JSON, but byte 0 is wrong, the last one of "\x00")");
+      path().string() + R"(: the header must be JSON, but byte 0 is wrong; the text up to it is "\x00")");
 }
 
 TEST_F(Checkpoint, RefusesACutFile) {

@@ -5,12 +5,16 @@
 
 #include <algorithm>
 #include <csignal>
+#include <dlfcn.h>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <grp.h>
 #include <gtest/gtest.h>
 #include <iterator>
+#include <sched.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -27,6 +31,7 @@ struct Calls {
   std::vector<std::string> names;
   int fail_at = -1, die_at = -1;  // Counted from 0.
   bool steal = false;             // Remove the next file before it is locked.
+  bool fail_fdopen = false;       // The next one.
   mode_t early_mode = 0;          // What a file had before its mode was set.
 } calls;
 
@@ -70,6 +75,14 @@ extern "C" int flock(int file, int operation) noexcept {
   if (std::exchange(adjoint::calls.steal, false))
     std::filesystem::remove(std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(file)));
   return adjoint::note("flock") ? adjoint::call(SYS_flock, file, operation) : -1;
+}
+extern "C" FILE* fdopen(int file, const char* mode) noexcept {
+  if (std::exchange(adjoint::calls.fail_fdopen, false)) {
+    errno = ENOMEM;
+    return nullptr;
+  }
+  static const auto usual = reinterpret_cast<FILE* (*)(int, const char*)>(dlsym(RTLD_NEXT, "fdopen"));
+  return usual(file, mode);
 }
 extern "C" int unlink(const char* path) noexcept {
   return adjoint::note("unlink") ? adjoint::call(SYS_unlinkat, AT_FDCWD, path, 0) : -1;
@@ -158,7 +171,7 @@ TEST_F(Replacement, BytesReachTheDiskBeforeTheNameAndThenTheDirectory) {
 }
 
 TEST_F(Replacement, ACallThatFailsIsReportedAndLeavesTheOldFile) {
-  for (const int failing : {1, 2, 3}) {  // fchmod, fsync, rename
+  for (const int failing : {1, 2}) {  // fchmod, fsync
     save(path(), 'a');
     calls = {.names = {}, .fail_at = failing};
     EXPECT_EQ(error_of(path()), path().string() + ": cannot be written: Input/output error") << failing;
@@ -166,10 +179,65 @@ TEST_F(Replacement, ACallThatFailsIsReportedAndLeavesTheOldFile) {
     EXPECT_EQ(files(), Names{"net"}) << failing;
     calls = {};
   }
-  // The directory's flush comes too late for the old file; the new one is whole.
-  calls.fail_at = 4;
-  EXPECT_EQ(error_of(path()), path().string() + ": cannot be written: Input/output error");
-  EXPECT_EQ(read_file(path()), content('x'));
+}
+
+TEST_F(Replacement, AFileThatCannotTakeItsPlaceIsKept) {
+  save(path(), 'a');
+  calls = {.names = {}, .fail_at = 3};  // rename
+  const std::string error = error_of(path());
+  calls = {};
+  const Names found = files();
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found[0], "net");
+  EXPECT_TRUE(found[1].starts_with("net.finished-")) << found[1];
+  EXPECT_EQ(error, path().string() +
+                       ": cannot be written: Input/output error; the finished file is left as " +
+                       path(found[1]).string());
+  save(path("other"), 'b');  // removes what is abandoned
+  EXPECT_EQ(read_file(path()), content('a'));
+  EXPECT_EQ(read_file(path(found[1])), content('x'));
+}
+
+TEST_F(Replacement, AFileThatCanTakeNoNameKeepsItsOwn) {
+  const std::string longest(255, 'n');  // no name is left that is longer
+  calls.fail_at = 2;                    // rename
+  const std::string error = error_of(path(longest));
+  calls = {};
+  ASSERT_EQ(files().size(), 1u);
+  const fs::path kept = path(files()[0]);
+  EXPECT_EQ(error, path(longest).string() +
+                       ": cannot be written: Input/output error; the finished file is left as " +
+                       kept.string());
+  EXPECT_EQ(read_file(kept), content('x'));
+}
+
+TEST_F(Replacement, AFileThatSomebodyRemovedIsNotSaidToBeKept) {
+  FileReplacement file(path());
+  file.write(std::string("lost"));
+  fs::remove(path(files()[0]));
+  try {
+    file.finish();
+    FAIL() << "no error";
+  } catch (const FileError& error) {
+    EXPECT_EQ(error.what(), path().string() + ": cannot be written: No such file or directory");
+  }
+  EXPECT_EQ(files(), Names{});
+}
+
+TEST_F(Replacement, ADirectoryThatCannotBeFlushedIsNoError) {
+  calls.fail_at = 3;
+  save(path(), 'a');
+  EXPECT_EQ(calls.names, (Names{"flock", "fsync file", "rename", "fsync directory"}));
+  EXPECT_EQ(read_file(path()), content('a'));
+  EXPECT_EQ(files(), Names{"net"});
+}
+
+TEST_F(Replacement, AFileThatCannotBeMadeLeavesNothing) {
+  save(path(), 'a');
+  calls.fail_fdopen = true;
+  EXPECT_EQ(error_of(path()), path().string() + ": cannot be written: Cannot allocate memory");
+  EXPECT_EQ(read_file(path()), content('a'));
+  EXPECT_EQ(files(), Names{"net"});
 }
 
 TEST_F(Replacement, WorksWithoutLocks) {
@@ -286,7 +354,7 @@ TEST_F(Replacement, ANewFileHasTheUsualMode) {
 }
 
 TEST_F(Replacement, ModeAndOwnerStay) {
-  for (const mode_t kept : {0600u, 0644u, 0666u, 0660u, 02750u}) {
+  for (const mode_t kept : {0600u, 0644u, 0666u, 0660u, 0750u}) {
     put("net", "old");
     ASSERT_EQ(chmod(path().c_str(), kept), 0);
     const mode_t usual = umask(077);
@@ -308,10 +376,52 @@ TEST_F(Replacement, ModeAndOwnerStay) {
 
 TEST_F(Replacement, ANewFileIsNeverMoreReadableThanTheOldOne) {
   put("net", "secret");
-  ASSERT_EQ(chmod(path().c_str(), 0600), 0);
-  const FileReplacement file(path());
-  EXPECT_EQ(calls.early_mode, 0600u);
-  for (const std::string& name : files()) EXPECT_EQ(mode(name), 0600u) << name;
+  for (const mode_t kept : {0600u, 0660u}) {
+    ASSERT_EQ(chmod(path().c_str(), kept), 0);
+    const FileReplacement file(path());
+    EXPECT_EQ(calls.early_mode, 0600u);  // before its group is known to be the old one's
+    for (const std::string& name : files()) EXPECT_EQ(mode(name), kept) << name;
+  }
+}
+
+TEST_F(Replacement, AFileOfAnotherUserStaysAsClosedAsItWas) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root gives files away";
+  constexpr uid_t kOwner = 12345, kUser = 65534;
+  constexpr gid_t kOld = 4444, kNew = 65534;
+  ASSERT_EQ(chmod(directory_.path().c_str(), 0777), 0);
+  struct Case {
+    mode_t old_mode;
+    bool member;  // of the old group
+    gid_t group;
+    mode_t mode;
+  };
+  for (const Case& c : std::initializer_list<Case>{
+           {0660, true, kOld, 0660},    // the group can stay
+           {0664, true, kOld, 0664},    //
+           {06770, true, kOld, 0770},   // nobody may act as the new owner
+           {0666, false, kNew, 0666},   // where it cannot, it may do what everybody may
+           {0662, false, kNew, 0622},   //
+           {0616, false, kNew, 0600},   // and everybody what the old one might
+           {06777, false, kNew, 0777},  //
+       }) {
+    SCOPED_TRACE(::testing::Message() << std::oct << c.old_mode);
+    put("net", "old");
+    ASSERT_EQ(chown(path().c_str(), kOwner, kOld), 0);
+    ASSERT_EQ(chmod(path().c_str(), c.old_mode), 0);
+    const int status = in_child([&] {
+      if (chdir(directory_.path().c_str()) != 0) _exit(3);
+      if (setgroups(c.member ? 1 : 0, &kOld) != 0 || setgid(kNew) != 0 || setuid(kUser) != 0) _exit(2);
+      FileReplacement("net").finish();  // without a write, which might take bits from the mode
+    });
+    ASSERT_EQ(status, 0);
+    EXPECT_EQ(read_file(path()), "");
+    struct stat now = {};
+    ASSERT_EQ(stat(path().c_str(), &now), 0);
+    EXPECT_EQ(now.st_uid, kUser);
+    EXPECT_EQ(now.st_gid, c.group);
+    EXPECT_EQ(mode(), c.mode) << std::oct << mode();
+    fs::remove(path());
+  }
 }
 
 TEST_F(Replacement, PlacesWithoutPermission) {
@@ -323,14 +433,79 @@ TEST_F(Replacement, PlacesWithoutPermission) {
   // Root may write everywhere.
   const int status = in_child([&] {
     constexpr uid_t kNobody = 65534;
+    if (chdir(directory_.path().c_str()) != 0)
+      _exit(4);  // nobody may not come here by a private folder above
     if (geteuid() == 0 && setuid(kNobody) != 0) _exit(2);
-    for (const char* name : {"read-only", "closed/net"}) {
-      if (error_of(path(name)) != path(name).string() + ": cannot be written: Permission denied") _exit(3);
+    for (const std::string name : {"read-only", "closed/net"}) {
+      if (error_of(name) != name + ": cannot be written: Permission denied") _exit(3);
     }
   });
   EXPECT_EQ(WEXITSTATUS(status), 0);
   EXPECT_EQ(read_file(path("read-only")), "old");
   EXPECT_EQ(files(), (Names{"closed", "read-only"}));
+}
+
+TEST_F(Replacement, AStickyDirectoryWithAFileOfAnotherUser) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root gives files away";
+  constexpr uid_t kOwner = 12345, kUser = 65534;
+  const auto start_and_save = [&](uid_t user) {
+    return in_child([&] {
+      if (chdir(directory_.path().c_str()) != 0) _exit(3);
+      if (setuid(user) != 0) _exit(2);
+      try {
+        FileReplacement{"net"};
+      } catch (const FileError& error) {
+        const std::string expected =
+            "net: cannot be written: it belongs to another user, and the sticky bit of its directory lets "
+            "only "
+            "its owner replace it";
+        _exit(error.what() == expected ? 4 : 5);
+      }
+      save("net", 'a');
+    });
+  };
+  const auto result = [&](mode_t folder_mode, uid_t folder_owner, uid_t user) {
+    put("net", "old");
+    EXPECT_EQ(chmod(path().c_str(), 0666), 0);
+    EXPECT_EQ(chown(path().c_str(), kOwner, kOwner), 0);
+    EXPECT_EQ(chown(directory_.path().c_str(), folder_owner, 0), 0);
+    EXPECT_EQ(chmod(directory_.path().c_str(), folder_mode), 0);
+    const int status = WEXITSTATUS(start_and_save(user));
+    EXPECT_EQ(read_file(path()), status == 0 ? content('a') : "old");
+    EXPECT_EQ(files(), Names{"net"});
+    fs::remove(path());
+    return status;
+  };
+  EXPECT_EQ(result(01777, 0, kUser), 4);
+  EXPECT_EQ(result(0777, 0, kUser), 0);
+  EXPECT_EQ(result(01777, kUser, kUser), 0);
+  EXPECT_EQ(result(01777, 0, kOwner), 0);
+  EXPECT_EQ(result(01777, kUser, 0), 0);
+}
+
+TEST_F(Replacement, AMountPoint) {
+  put("net", "old");
+  put("outside", "old");
+  constexpr int kNoMounts = 77;
+  const int status = in_child([&] {
+    // In a namespace of the child's own, which ends with it.
+    if (unshare(CLONE_NEWNS) != 0 || mount(nullptr, "/", nullptr, MS_PRIVATE | MS_REC, nullptr) != 0 ||
+        mount(path("outside").c_str(), path().c_str(), nullptr, MS_BIND, nullptr) != 0)
+      _exit(kNoMounts);
+    try {
+      FileReplacement{path()};
+    } catch (const FileError& error) {
+      const std::string expected =
+          path().string() +
+          ": cannot be written: it is a mount point, which cannot be replaced; mount "
+          "its directory instead";
+      _exit(error.what() == expected ? 4 : 5);
+    }
+  });
+  if (WEXITSTATUS(status) == kNoMounts) GTEST_SKIP() << "this process may not mount";
+  EXPECT_EQ(WEXITSTATUS(status), 4);
+  EXPECT_EQ(read_file(path("outside")), "old");
+  EXPECT_EQ(files(), (Names{"net", "outside"}));
 }
 
 TEST_F(Replacement, ADirectoryThatMayBeWrittenToButNotRead) {

@@ -74,7 +74,7 @@ TEST(SafetensorsHeader, RefusesWhatIsNoJson) {
 
   const auto expect_wrong = [](const std::string& header, std::size_t byte) {
     expect_refused(header, 0,
-                   fmt::format("the header must be JSON, but byte {} is wrong, the last one of {}", byte,
+                   fmt::format("the header must be JSON, but byte {} is wrong; the text up to it is {}", byte,
                                Quoted(header.substr(0, byte + 1))));
   };
   expect_wrong("nonsense", 1);  // after the 'n' of null
@@ -101,7 +101,7 @@ TEST(SafetensorsHeader, RefusesWhatIsNoJson) {
   expect_wrong(R"({"\ud800\ud800":1})", 13);
   expect_wrong(R"({"\ud800x":1})", 8);
   expect_refused(R"({"a":{"shape":[0],"data_offsets":[0,0],}})", 0,
-                 R"(the header must be JSON, but byte 39 is wrong, the last one of )"
+                 R"(the header must be JSON, but byte 39 is wrong; the text up to it is )"
                  R"("pe\":[0],\"data_offsets\":[0,0],}")");
 }
 
@@ -110,7 +110,7 @@ TEST(SafetensorsHeader, RefusesWhatFollowsTheJson) {
     for (const std::string& rest : {std::string(), std::string(7, ' '), std::string("{}")}) {
       const std::string header = std::string("{}  ") + c + rest;
       expect_refused(header, 0,
-                     fmt::format("the header must be JSON, but byte 4 is wrong, the last one of {}",
+                     fmt::format("the header must be JSON, but byte 4 is wrong; the text up to it is {}",
                                  Quoted(header.substr(0, 5))));
     }
   }

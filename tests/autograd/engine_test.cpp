@@ -315,6 +315,30 @@ TEST(Backward, MayRunInsideARule) {  // burn 5193, pytorch 12106
   EXPECT_EQ(inner.grad().item(), 10);
 }
 
+TEST(Backward, OtherThreadsKeepOutOfANodeThatIsBeingFreed) {
+  const Tensor x = leaf(2);
+  std::atomic<int> entered = 0;
+  std::atomic<bool> others_are_done = false;
+  const Tensor trunk = identity(x, [&](const Tensor& dy, Needs) -> Grads {
+    const bool is_first = ++entered == 1;
+    while (is_first && !others_are_done) std::this_thread::yield();
+    return {dy};
+  });
+  const Tensor first = trunk * 3.0, freeing = trunk * 5.0, retaining = trunk * 7.0;
+  std::thread other([&] {
+    while (entered == 0) std::this_thread::yield();
+    const char* const kMessage =
+        "backward: another thread's backward is freeing identity; pass {.retain_graph = true} to both";
+    EXPECT_THROWS(GraphError, kMessage, (freeing.backward(), 0));
+    EXPECT_THROWS(GraphError, kMessage, (retaining.backward({.retain_graph = true}), 0));
+    others_are_done = true;
+  });
+  first.backward();
+  other.join();
+  EXPECT_EQ(entered, 1);
+  EXPECT_EQ(x.grad().item(), 3);
+}
+
 TEST(Backward, OneOfTwoThreadsThatFreeASharedPartGetsThrough) {
   for (int round = 0; round < 200; ++round) {
     const Tensor x = leaf(2);

@@ -99,7 +99,8 @@ TEST(Saved, NoticesAnUpdateOfALeafItNeeds) {
   const Tensor y = w * x;
   w.mutable_data<float>()[0] = 2;
   w.mutable_data<float>()[0] = 3;
-  EXPECT_THROWS(GraphError, "mul: conv1.weight was changed after it was used in this graph (updates since: 2)",
+  EXPECT_THROWS(GraphError,
+                "mul: conv1.weight was changed after it was used in this graph (updates since: 2)",
                 y.backward(ones({2})));
 }
 

@@ -294,11 +294,10 @@ void gradients_of(const Tensor& y, const Tensor& dy, std::span<const Tensor> xs,
       },
       [&](const Ref<Node>& node, Tensor& gradient) {
         const bool goes_on = node->sequence > earliest && !node->is_leaf();
-        for (auto found = first_of(*node); is_of(found, *node);) {
-          Tensor& result = gradients[(found++)->x];
-          const bool is_last = !goes_on && !is_of(found, *node);
-          result = is_last ? std::move(gradient) : pass_through("identity", gradient);
-        }
+        auto found = first_of(*node);
+        for (; is_of(found, *node) && (goes_on || is_of(std::next(found), *node)); ++found)
+          gradients[found->x] = pass_through("identity", gradient);
+        if (is_of(found, *node)) gradients[found->x] = std::move(gradient);  // nobody else wants it
         return goes_on;
       });
 }

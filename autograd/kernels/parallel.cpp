@@ -14,9 +14,9 @@
 // Chunks are shared out in equal ranges, one for each thread, so that a thread meets the data it wrote in the
 // kernel before. A thread that is through with its own range takes over those that nobody has begun, and
 // after a while what others have left of theirs; not at once, for its data would have to follow it from cache
-// to cache. The caller waits for nobody but those in the middle of a chunk. With a fixed share for each
-// thread, as OpenMP has it, every kernel would wait for a thread that the system has preempted, and small
-// kernels would run hundreds of times slower on a busy machine.
+// to cache. The caller waits only for threads in the middle of a chunk. OpenMP gives each thread a fixed
+// share: when the system preempts one thread, the whole kernel waits for it. On a busy machine small kernels
+// then take hundreds of times as long.
 
 namespace adjoint {
 namespace {

@@ -171,7 +171,7 @@ TEST(Idx, TheBoundIsCheckedAgainstTheHeader) {
               "some-file: truncated: sizes [768,1024,1024] need 805306368 values, the file holds 6");
   expect_both(idx_bytes({805306369}, kSix),
               "some-file: sizes [805306369] need 805306369 bytes, but the option max_bytes allows 805306368");
-  // Memory is taken for what is there, not for what the header promises.
+  // The header promises 2^50 values. Reading must not allocate memory for all of them at once.
   const Bytes promising = idx_bytes({1 << 20, 1 << 20, 1 << 10}, kSix);
   for (const Bytes& stored : {promising, gzip(promising)}) {
     EXPECT_EQ(

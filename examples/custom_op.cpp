@@ -1,6 +1,6 @@
 // An op of your own, written outside the library: Swish, y = x sigmoid(x), with its own backward rule.
 
-#include <adjoint.h>
+#include <adjoint/adjoint.h>
 #include <cmath>
 #include <fmt/core.h>
 #include <stdexcept>

@@ -1,6 +1,6 @@
 // The graph API at its smallest: an expression of two numbers, its gradient, and the gradient's gradient.
 
-#include <adjoint.h>
+#include <adjoint/adjoint.h>
 #include <fmt/core.h>
 
 #include "examples/support/program.h"

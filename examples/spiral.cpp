@@ -1,7 +1,7 @@
 // Two intertwined spirals told apart by a small multilayer perceptron: layers, a loss, an optimiser, a
 // training loop.
 
-#include <adjoint.h>
+#include <adjoint/adjoint.h>
 #include <cmath>
 #include <fmt/core.h>
 #include <string>

@@ -1,7 +1,7 @@
 // What changes several tensors changes all of them or, when an allocation fails, none: a backward pass the
 // leaves' gradients, a step of an optimiser the parameters, load_state_dict() a network.
 
-#include <adjoint.h>
+#include <adjoint/adjoint.h>
 #include <cstring>
 #include <gtest/gtest.h>
 #include <memory>

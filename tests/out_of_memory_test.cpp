@@ -1,7 +1,7 @@
 // Every allocation of every op, in all threads, may fail: std::bad_alloc comes out, nothing leaks, and the
 // same computation gives the same values afterwards.
 
-#include <adjoint.h>
+#include <adjoint/adjoint.h>
 #include <functional>
 #include <gtest/gtest.h>
 #include <memory>

@@ -1,7 +1,7 @@
 #pragma once
 // The documented CNN: two true convolutions with average pooling, two dense layers; 6070 parameters.
 
-#include <adjoint.h>
+#include <adjoint/adjoint.h>
 #include <string>
 
 namespace documented_cnn {

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "layers/file.h"
-#include "layers/mnist.h"
+#include "adjoint/data/mnist.h"
+#include "layers/io/file.h"
 
 namespace documented_cnn {
 namespace {

@@ -1,7 +1,7 @@
 #pragma once
 // Training and testing the documented CNN, and what there is to tell of an epoch.
 
-#include <adjoint.h>
+#include <adjoint/adjoint.h>
 #include <cstdint>
 #include <functional>
 #include <string>

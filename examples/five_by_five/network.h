@@ -1,7 +1,7 @@
 #pragma once
 // The 5x5 worked example in the framework: a 3x3 filter, pooling, and a dense layer to one number.
 
-#include <adjoint.h>
+#include <adjoint/adjoint.h>
 
 namespace five_by_five {
 

@@ -215,12 +215,12 @@ build_row() {
 header_row() {
   local torch_headers=/usr/include/torch/csrc/api/include torch_seconds='' i
   local compile=("${CXX:-c++}" -std=c++20 -O0 -c -o "$work/header.o")
-  echo '#include <adjoint.h>' > "$work/ours.cpp"
+  echo '#include <adjoint/adjoint.h>' > "$work/ours.cpp"
   echo '#include <torch/torch.h>' > "$work/peer.cpp"
   [ ! -d $torch_headers ] || torch_seconds=$(seconds_of "${compile[@]}" -isystem $torch_headers "$work/peer.cpp")
   bound_row 'compiling a file that includes only the umbrella header, -O0' 1 "$(
     for ((i = 0; i < repetitions; ++i)); do
-      seconds_of "${compile[@]}" -I"$root" -I"$root/layers/include" "$work/ours.cpp"
+      seconds_of "${compile[@]}" -I"$root/autograd/include" -I"$root/layers/include" "$work/ours.cpp"
     done | median
   )" "$torch_seconds" 1 s
 }

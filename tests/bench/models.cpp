@@ -1,12 +1,12 @@
 #include "tests/bench/models.h"
 
-#include <adjoint.h>
+#include <adjoint/adjoint.h>
 #include <algorithm>
 #include <atomic>
 #include <memory>
 #include <stdexcept>
 
-#include "autograd/kernels/parallel.h"
+#include "adjoint/threads.h"
 #include "examples/documented_cnn/model.h"
 #include "examples/documented_cnn/training.h"
 

@@ -7,7 +7,7 @@
 #include <functional>
 #include <string>
 
-#include "layers/mnist.h"
+#include "adjoint/data/mnist.h"
 
 namespace bench {
 

@@ -10,11 +10,11 @@
 #include <string>
 #include <vector>
 
-#include "autograd/create.h"
-#include "autograd/gradcheck.h"
-#include "autograd/kernels/lanes.h"
-#include "autograd/node.h"
-#include "autograd/ops/arithmetic.h"
+#include "adjoint/graph/gradcheck.h"
+#include "adjoint/graph/node.h"
+#include "adjoint/ops/arithmetic.h"
+#include "adjoint/tensor/create.h"
+#include "autograd/kernels/layout/lanes.h"
 
 namespace adjoint::support {
 

@@ -1,0 +1,277 @@
+#include "adjoint/memory/pool.h"
+
+#include <barrier>
+#include <cstdint>
+#include <cstring>
+#include <gtest/gtest.h>
+#include <set>
+#include <thread>
+#include <vector>
+
+namespace adjoint {
+namespace {
+
+TEST(Pool, BlocksAreAlignedWritableAndApart) {
+  std::vector<std::pair<char*, std::size_t>> blocks;
+  for (std::size_t bytes = 0; bytes < 5000; bytes += 37) {
+    auto* block = static_cast<char*>(pool_allocate(bytes));
+    ASSERT_EQ(reinterpret_cast<std::uintptr_t>(block) % 64, 0u) << bytes;
+    std::memset(block, static_cast<int>(blocks.size()), bytes);
+    blocks.emplace_back(block, bytes);
+  }
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    for (std::size_t k = 0; k < blocks[i].second; ++k) ASSERT_EQ(blocks[i].first[k], static_cast<char>(i));
+    pool_free(blocks[i].first, blocks[i].second);
+  }
+}
+
+TEST(Pool, HandlesSizesAroundEveryClassBoundary) {
+  for (std::size_t power = 6; power < 24; ++power) {
+    for (std::size_t quarter = 4; quarter < 8; ++quarter) {
+      for (int off = -1; off <= 1; ++off) {
+        const std::size_t bytes = (quarter << (power - 2)) + static_cast<std::size_t>(off);
+        auto* block = static_cast<char*>(pool_allocate(bytes));
+        block[0] = 1;
+        block[bytes - 1] = 1;
+        pool_free(block, bytes);
+      }
+    }
+  }
+}
+
+TEST(Pool, ABlockMayBeFreedInAnotherThread) {
+  void* block = pool_allocate(1000);
+  std::thread([&] { pool_free(block, 1000); }).join();
+  void* again = pool_allocate(1000);
+  std::memset(again, 1, 1000);
+  pool_free(again, 1000);
+}
+
+// Otherwise a thread that loads data would ask the system for each batch anew, while free blocks pile up in
+// the thread that trains.
+TEST(Pool, BlocksOfOneThreadFreedInAnotherComeBack) {
+  constexpr std::size_t kBytes = 123456;
+  void* first = pool_allocate(kBytes);
+  pool_free(first, kBytes);
+  void* second = pool_allocate(kBytes);
+  pool_free(second, kBytes);
+  if (second != first) GTEST_SKIP() << "under the address sanitizer no block is used again";
+  std::set<void*> blocks;
+  std::barrier handed_over(2), taken_over(2);
+  void* block = nullptr;
+  constexpr int kRounds = 50;
+  std::thread loader([&] {
+    for (int i = 0; i < kRounds; ++i) {
+      block = pool_allocate(kBytes);
+      handed_over.arrive_and_wait();
+      taken_over.arrive_and_wait();
+    }
+  });
+  for (int i = 0; i < kRounds; ++i) {
+    handed_over.arrive_and_wait();
+    blocks.insert(block);
+    pool_free(block, kBytes);
+    taken_over.arrive_and_wait();
+  }
+  loader.join();
+  EXPECT_EQ(blocks.size(), 1u);
+}
+
+TEST(Pool, AbsurdSizesThrow) {
+  EXPECT_THROW(pool_allocate(SIZE_MAX / 2), std::bad_alloc);
+  EXPECT_THROW(pool_allocate(SIZE_MAX), std::bad_alloc);
+}
+
+constexpr std::size_t kKiB = 1024, kMiB = 1024 * kKiB;
+
+class PoolLimits : public testing::Test {
+ protected:
+  ~PoolLimits() override { set_cache_limit(512 * kMiB); }
+  void SetUp() override {
+    hold_and_free(1, kMiB);
+    if (cached_bytes() == 0) GTEST_SKIP() << "under the address sanitizer nothing is kept";
+    empty_cache();
+    ASSERT_EQ(cached_bytes(), 0u);
+  }
+
+  /// Takes `count` blocks at once and frees them.
+  static void hold_and_free(std::size_t count, std::size_t bytes) {
+    std::vector<void*> blocks(count);
+    for (void*& block : blocks) block = pool_allocate(bytes);
+    for (void* block : blocks) pool_free(block, bytes);
+  }
+
+  /// Calls work(i) in `count` threads, and then then() while all of them are alive.
+  template <class Work, class Then>
+  static void in_threads(std::size_t count, const Work& work, const Then& then) {
+    std::barrier worked(static_cast<std::ptrdiff_t>(count) + 1), done(static_cast<std::ptrdiff_t>(count) + 1);
+    std::vector<std::thread> threads;
+    for (std::size_t i = 0; i < count; ++i) {
+      threads.emplace_back([&, i] {
+        work(i);
+        worked.arrive_and_wait();
+        done.arrive_and_wait();
+      });
+    }
+    worked.arrive_and_wait();
+    then();
+    done.arrive_and_wait();
+    for (std::thread& thread : threads) thread.join();
+  }
+};
+
+TEST_F(PoolLimits, AThreadKeepsUpToTheLimit) {
+  hold_and_free(511, kMiB);
+  EXPECT_EQ(cached_bytes(), 511 * kMiB);
+  hold_and_free(600, kMiB);
+  EXPECT_EQ(cached_bytes(), 512 * kMiB);
+  hold_and_free(1, 600 * kMiB);
+  EXPECT_EQ(cached_bytes(), 512 * kMiB);
+}
+
+TEST_F(PoolLimits, SmallBlocksCountToo) {
+  set_cache_limit(3 * kMiB);
+  for (const std::size_t bytes : {std::size_t{64}, kKiB, 32 * kKiB}) {
+    hold_and_free(10 * kMiB / bytes, bytes);
+    EXPECT_EQ(cached_bytes(), 3 * kMiB) << bytes;
+    empty_cache();
+    EXPECT_EQ(cached_bytes(), 0u);
+  }
+  set_cache_limit(30 * kMiB);
+  hold_and_free(10 * kMiB / 64, 64);
+  hold_and_free(30, kMiB);
+  EXPECT_EQ(cached_bytes(), 30 * kMiB);
+  hold_and_free(40 * kMiB / (32 * kKiB), 32 * kKiB);
+  EXPECT_EQ(cached_bytes(), 30 * kMiB);
+}
+
+TEST_F(PoolLimits, AThreadsSmallBlocksBeyond16MebibytesCanBeTakenFromIt) {
+  in_threads(
+      1, [](std::size_t) { hold_and_free(40 * kMiB / (32 * kKiB), 32 * kKiB); },
+      [&] {
+        EXPECT_EQ(cached_bytes(), 40 * kMiB);
+        empty_cache();
+        EXPECT_EQ(cached_bytes(), 16 * kMiB);
+      });
+  EXPECT_EQ(cached_bytes(), 0u);
+}
+
+TEST_F(PoolLimits, AllThreadsTogetherKeepNoMore) {
+  in_threads(
+      5, [](std::size_t) { hold_and_free(100, kMiB); }, [&] { EXPECT_EQ(cached_bytes(), 500 * kMiB); });
+  EXPECT_EQ(cached_bytes(), 0u) << "threads that end keep nothing";
+  in_threads(
+      12,
+      [](std::size_t) {
+        hold_and_free(100, kMiB);
+        hold_and_free(3 * kMiB / 64, 64);
+      },
+      [&] { EXPECT_LE(cached_bytes(), 512 * kMiB); });
+  EXPECT_EQ(cached_bytes(), 0u);
+  hold_and_free(600, kMiB);
+  EXPECT_EQ(cached_bytes(), 512 * kMiB) << "threads that have ended count";
+}
+
+TEST_F(PoolLimits, EmptyCacheTakesFromAllThreads) {
+  in_threads(
+      3,
+      [](std::size_t) {
+        hold_and_free(10, kMiB);
+        hold_and_free(5, 64);
+      },
+      [&] {
+        hold_and_free(10, kMiB);
+        EXPECT_EQ(cached_bytes(), 40 * kMiB + 3 * 5 * 64);
+        empty_cache();
+        EXPECT_EQ(cached_bytes(), 3u * 5 * 64) << "other threads' small blocks stay";
+      });
+  EXPECT_EQ(cached_bytes(), 0u);
+}
+
+TEST_F(PoolLimits, BlocksThatOthersFreeCountToo) {
+  set_cache_limit(8 * kMiB);
+  std::vector<void*> blocks(20);
+  for (void*& block : blocks) block = pool_allocate(kMiB);
+  std::thread([&] {
+    for (void* block : blocks) pool_free(block, kMiB);
+  }).join();
+  EXPECT_EQ(cached_bytes(), 8 * kMiB);
+  empty_cache();
+  EXPECT_EQ(cached_bytes(), 0u);
+}
+
+TEST_F(PoolLimits, NothingIsKeptWithoutALimit) {
+  hold_and_free(10, kMiB);
+  hold_and_free(10, 64);
+  set_cache_limit(0);
+  EXPECT_EQ(cached_bytes(), 0u);
+  hold_and_free(10, kMiB);
+  hold_and_free(10, 64);
+  EXPECT_EQ(cached_bytes(), 0u);
+}
+
+// Otherwise threads that once had the memory would send those at work to the system for each block.
+TEST_F(PoolLimits, IdleThreadsMakeRoomForThoseAtWork) {
+  set_cache_limit(64 * kMiB);
+  in_threads(
+      1, [](std::size_t) { hold_and_free(64, kMiB); },
+      [&] {
+        EXPECT_EQ(cached_bytes(), 64 * kMiB);
+        for (int i = 0; i < 3; ++i) hold_and_free(1, kMiB);
+        EXPECT_EQ(cached_bytes(), kMiB);
+      });
+}
+
+TEST_F(PoolLimits, ABlockAboveTheLimitTakesNothingFromOthers) {
+  set_cache_limit(8 * kMiB);
+  in_threads(
+      1, [](std::size_t) { hold_and_free(4, kMiB); },
+      [&] {
+        for (int i = 0; i < 3; ++i) hold_and_free(1, 9 * kMiB);
+        EXPECT_EQ(cached_bytes(), 4 * kMiB);
+      });
+}
+
+TEST_F(PoolLimits, BlocksComeBackToTheThreadThatFreedThem) {
+  for (const std::size_t bytes : {64 * kKiB, kMiB, 100 * kMiB}) {
+    void* mine = pool_allocate(bytes);
+    std::barrier freed(2);
+    void* theirs = nullptr;
+    std::thread other([&] {
+      theirs = pool_allocate(bytes);
+      pool_free(theirs, bytes);
+      freed.arrive_and_wait();
+      void* again = pool_allocate(bytes);
+      EXPECT_EQ(again, theirs);
+      pool_free(again, bytes);
+    });
+    pool_free(mine, bytes);
+    freed.arrive_and_wait();
+    void* again = pool_allocate(bytes);
+    EXPECT_EQ(again, mine);
+    pool_free(again, bytes);
+    other.join();
+  }
+}
+
+TEST_F(PoolLimits, ThreadsMayTakeAndEmptyAtOnce) {
+  set_cache_limit(4 * kMiB);
+  in_threads(
+      4,
+      [](std::size_t i) {
+        for (std::size_t round = 0; round < 2000; ++round) {
+          const std::size_t bytes = (round % 7 + 1) * 40 * kKiB;
+          auto* block = static_cast<std::size_t*>(pool_allocate(bytes));
+          *block = i;
+          if (round % 50 == i) empty_cache();
+          ASSERT_EQ(*block, i);
+          pool_free(block, bytes);
+        }
+      },
+      [&] { EXPECT_LE(cached_bytes(), 4 * kMiB); });
+  empty_cache();
+  EXPECT_EQ(cached_bytes(), 0u);
+}
+
+}  // namespace
+}  // namespace adjoint

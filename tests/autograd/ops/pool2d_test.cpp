@@ -1,0 +1,342 @@
+#include "adjoint/ops/pool2d.h"
+
+#include <algorithm>
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include "adjoint/graph/grad.h"
+#include "adjoint/graph/grad_mode.h"
+#include "adjoint/ops/arithmetic.h"
+#include "adjoint/ops/reduce.h"
+#include "adjoint/tensor/create.h"
+#include "tests/support/expect_gradients.h"
+#include "tests/support/instruction_sets.h"
+
+namespace adjoint {
+namespace {
+
+using namespace support;  // NOLINT
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+/// What both kinds of pooling are checked against.
+struct Naive {
+  PerAxis window, stride, padding;
+  bool count_include_pad;
+
+  struct Result {
+    Shape shape;
+    std::vector<double> average, maximum;        // y
+    std::vector<double> average_dx, maximum_dx;  // for the given dy
+  };
+
+  static std::int64_t windows_on(std::int64_t size, std::int64_t window, std::int64_t stride,
+                                 std::int64_t padding) {
+    std::int64_t count = 0;
+    for (std::int64_t start = -padding; start + window <= size + padding; start += stride) ++count;
+    return count;
+  }
+
+  Shape y_shape(const Shape& x) const {
+    return {x[0], x[1], windows_on(x[2], window.height, stride.height, padding.height),
+            windows_on(x[3], window.width, stride.width, padding.width)};
+  }
+
+  Result operator()(const Tensor& x_tensor, const Tensor& dy_tensor) const {
+    const std::vector<double> x = numbers(x_tensor), dy = numbers(dy_tensor);
+    const std::int64_t height = x_tensor.size(2), width = x_tensor.size(3);
+    Result result{
+        y_shape(x_tensor.shape()), {}, {}, std::vector<double>(x.size()), std::vector<double>(x.size())};
+    for (std::int64_t plane = 0; plane < x_tensor.size(0) * x_tensor.size(1); ++plane) {
+      for (std::int64_t i = 0; i < result.shape[2]; ++i) {
+        for (std::int64_t j = 0; j < result.shape[3]; ++j) {
+          std::vector<std::size_t> inside;  // row-major
+          for (std::int64_t u = 0; u < window.height; ++u) {
+            for (std::int64_t v = 0; v < window.width; ++v) {
+              const std::int64_t row = i * stride.height + u - padding.height;
+              const std::int64_t column = j * stride.width + v - padding.width;
+              if (row >= 0 && row < height && column >= 0 && column < width)
+                inside.push_back(static_cast<std::size_t>((plane * height + row) * width + column));
+            }
+          }
+          const double slope = dy[result.average.size()];
+          const double count = count_include_pad ? static_cast<double>(window.height * window.width)
+                                                 : static_cast<double>(inside.size());
+          double total = 0;
+          std::size_t largest = inside.front();
+          for (const std::size_t k : inside) {
+            total += x[k];
+            if (x[k] > x[largest]) largest = k;
+            result.average_dx[k] += slope / count;
+          }
+          result.maximum_dx[largest] += slope;
+          result.average.push_back(total / count);
+          result.maximum.push_back(x[largest]);
+        }
+      }
+    }
+    return result;
+  }
+};
+
+RC_GTEST_PROP(Pool2d, AgreesWithNaiveLoops, ()) {
+  const auto in = [](int low, int high) { return *rc::gen::inRange<std::int64_t>(low, high + 1); };
+  const PerAxis window{in(1, 4), in(1, 4)}, stride{in(1, 5), in(1, 5)};
+  const PerAxis padding{in(0, static_cast<int>(window.height) / 2),
+                        in(0, static_cast<int>(window.width) / 2)};
+  const Shape shape{in(1, 20), in(1, 3),
+                    std::max<std::int64_t>(1, window.height - 2 * padding.height) + in(0, 9),
+                    std::max<std::int64_t>(1, window.width - 2 * padding.width) + in(0, 9)};
+  const Naive naive{window, stride, padding, in(0, 1) == 1};
+  const DType dtype = in(0, 1) ? float32 : float64;
+  const double tolerance = tolerance_of(dtype);
+
+  Rng rng(5);
+  const Tensor leaf = random_tensor(shape, rng, -1, 1, dtype).set_requires_grad();
+  const bool lanes = in(0, 1) == 1;
+  const auto x = [&] { return lanes ? in_lanes(leaf) : leaf; };
+  const Tensor rows_dy = random_tensor(naive.y_shape(shape), rng, -1, 1, dtype);
+  const Tensor dy = in(0, 1) ? in_lanes(rows_dy) : rows_dy;
+  const Naive::Result expected = naive(leaf, rows_dy);
+
+  const Tensor average = avg_pool2d(x(), {window, stride, padding, naive.count_include_pad});
+  ASSERT_EQ(average.shape(), expected.shape);
+  expect_close(average, expected.average, tolerance);
+  expect_close(grad(average, leaf, {.gradient = dy}), expected.average_dx, tolerance);
+  const Tensor maximum = max_pool2d(x(), {window, stride, padding});
+  ASSERT_EQ(maximum.shape(), expected.shape);
+  expect_close(maximum, expected.maximum, 0);
+  expect_close(grad(maximum, leaf, {.gradient = dy}), expected.maximum_dx, tolerance);
+}
+
+TEST(Pool2d, HasRightDerivatives) {
+  Rng rng(1);
+  // Overlapping windows, gaps between them, ragged edges, padding.
+  for (const PerAxis stride : {PerAxis(2), PerAxis(1, 2), PerAxis(3, 4)}) {
+    for (const PerAxis padding : {PerAxis(0), PerAxis(1, 0)}) {
+      const Tensor x = random_tensor({2, 2, 5, 7}, rng), many = random_tensor({9, 1, 5, 4}, rng);
+      // The product makes the second derivative depend on x: pooling alone is linear but for its choice.
+      expect_gradients(
+          [&](auto in) {
+            const Tensor y = avg_pool2d(in[0], {{2, 3}, stride, padding, false});
+            return y * y;
+          },
+          {x});
+      expect_gradients(
+          [&](auto in) {
+            const Tensor y = max_pool2d(in[0], {{2, 3}, stride, padding});
+            return y * y;
+          },
+          {x});
+      expect_gradients([&](auto in) { return avg_pool2d(in_lanes(in[0]), {2, stride, padding}); }, {many});
+      expect_gradients([&](auto in) { return max_pool2d(in_lanes(in[0]), {2, stride, padding}); }, {many});
+    }
+  }
+}
+
+TEST(Pool2d, HasRightThirdDerivatives) {
+  Rng rng(2);
+  const auto gradient_of_cubes = [](const auto& pool) {
+    return [pool](std::span<const Tensor> in) {
+      const GradMode recording(true);  // a central difference runs without
+      const Tensor y = pool(in[0]);
+      return grad(sum(y * y * y), in[0], {.create_graph = true});
+    };
+  };
+  const Tensor x = random_tensor({1, 1, 4, 4}, rng).set_requires_grad();
+  expect_gradients(
+      gradient_of_cubes([](const Tensor& t) { return avg_pool2d(t, {.window = 3, .stride = 1}); }), {x});
+  expect_gradients(
+      gradient_of_cubes([](const Tensor& t) { return max_pool2d(t, {.window = 3, .stride = 1}); }), {x});
+}
+
+TEST(Pool2d, StridesByTheWindowUnlessToldOtherwise) {
+  const Tensor image = tensor({0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, {1, 1, 2, 6});
+  expect_close(max_pool2d(image, {.window = {2, 3}}), {8, 11}, 0);
+  expect_close(avg_pool2d(image, {.window = {2, 3}}), {4, 7}, 1e-6);
+  expect_close(max_pool2d(image, {.window = {1, 2}, .stride = {1, 4}}), {1, 5, 7, 11}, 0);
+}
+
+TEST(Pool2d, DropsRaggedEdges) {
+  const Tensor x = tensor({1, 2, 3, 4, 5, 6, 7, 8, 9}, {1, 1, 3, 3}).set_requires_grad();
+  const Tensor y = max_pool2d(x, {.window = 2});
+  expect_close(y, {5}, 0);
+  expect_close(grad(y, x), {0, 0, 0, 0, 1, 0, 0, 0, 0}, 0);
+  expect_close(grad(avg_pool2d(x, {.window = 2}), x), {.25, .25, 0, .25, .25, 0, 0, 0, 0}, 0);
+}
+
+TEST(Pool2d, CountsPaddingOrNot) {
+  const Tensor x = ones({1, 1, 2, 2});
+  expect_close(avg_pool2d(x, {.window = 2, .padding = 1}), {.25, .25, .25, .25}, 0);
+  expect_close(avg_pool2d(x, {.window = 2, .padding = 1, .count_include_pad = false}), {1, 1, 1, 1}, 0);
+  // Padding is never a maximum.
+  expect_close(max_pool2d(neg(x), {.window = 2, .padding = 1}), {-1, -1, -1, -1}, 0);
+}
+
+TEST(Pool2d, GivesTheGradientToTheFirstOfEqualMaxima) {
+  for (const std::int64_t batch : {1, 17}) {  // 17: in lanes as well
+    const Tensor leaf = full({batch, 1, 3, 4}, 2).set_requires_grad();
+    for (const Tensor& x : {leaf, in_lanes(leaf)}) {
+      const Tensor y = max_pool2d(x, {.window = 2, .stride = 1});
+      const std::vector<double> dx = numbers(grad(sum(y), leaf));
+      const std::vector<double> expected{1, 1, 1, 0, 1, 1, 1, 0, 0, 0, 0, 0};
+      for (std::size_t i = 0; i < dx.size(); ++i) ASSERT_EQ(dx[i], expected[i % 12]) << i;
+    }
+  }
+  const Tensor x = tensor({1, 3, 3, 3}, {1, 1, 2, 2}).set_requires_grad();
+  expect_close(grad(max_pool2d(x, {.window = 2}), x), {0, 1, 0, 0}, 0);
+}
+
+TEST(Pool2d, PassesNotANumberAndInfinityOn) {
+  const Tensor x = tensor({1, kNaN, kInfinity, 2, -kInfinity, -kInfinity}, {1, 1, 1, 6}).set_requires_grad();
+  const Tensor y = max_pool2d(x, {.window = {1, 2}});
+  expect_close(y, {kNaN, kInfinity, -kInfinity}, 0);
+  expect_close(grad(y, x, {.gradient = ones({1, 1, 1, 3})}), {0, 1, 1, 0, 1, 0}, 0);
+}
+
+TEST(Pool2d, PaddingGetsNoGradientHoweverSmallTheElements) {
+  for (const std::int64_t batch : {1, 17}) {
+    const Tensor leaf = full({batch, 1, 2, 2}, -kInfinity).set_requires_grad();
+    for (const Tensor& x : {leaf, in_lanes(leaf)}) {
+      const Tensor y = max_pool2d(x, {.window = 2, .padding = 1});  // one element in each window
+      for (const double dx : numbers(grad(sum(y), leaf))) ASSERT_EQ(dx, 1);
+    }
+  }
+}
+
+TEST(Pool2d, TheFirstNotANumberGetsTheGradient) {
+  for_each_instruction_set([] {
+    for (const DType dtype : {float32, float64}) {
+      const Tensor image = tensor({1, 9, kNaN, 3, -kNaN, 9}, {1, 1, 2, 3}, {.dtype = dtype});
+      const Tensor leaf = broadcast_to(image, {19, 1, 2, 3}).detach().set_requires_grad();
+      for (const bool lanes : {false, true}) {
+        const Tensor y = max_pool2d(lanes ? in_lanes(leaf) : leaf, {.window = {2, 3}});
+        for (const double value : numbers(y)) ASSERT_TRUE(std::isnan(value));
+        const std::vector<double> dx = numbers(grad(sum(y), leaf));
+        for (std::size_t i = 0; i < dx.size(); ++i) ASSERT_EQ(dx[i], i % 6 == 2 ? 1 : 0) << i;
+      }
+    }
+  });
+}
+
+// More than 2^24 elements, beyond which float32 does not hold every whole number.
+TEST(Pool2d, FindsTheMaximumOfAnEnormousWindow) {
+  const std::int64_t width = (1 << 23) + 1;
+  for (const std::int64_t at : {2 * width - 1, 2 * width - 2, std::int64_t{1}}) {
+    std::vector<float> numbers(static_cast<std::size_t>(2 * width));
+    numbers[static_cast<std::size_t>(at)] = 5;
+    const Tensor x = from_data<float>(numbers, {1, 1, 2, width}, true);
+    const Tensor y = max_pool2d(x, {.window = {2, width}});
+    EXPECT_EQ(y.dtype(), float32);
+    EXPECT_EQ(y.item(), 5);
+    const Tensor dx = grad(y, x, {.gradient = full({1, 1, 1, 1}, 3)});
+    ASSERT_EQ(dx.dtype(), float32);
+    EXPECT_EQ(dx.data<float>()[static_cast<std::size_t>(at)], 3);
+    EXPECT_EQ(std::ranges::count(dx.data<float>(), 0.0f), 2 * width - 1);
+  }
+}
+
+TEST(Pool2d, AveragesOfLargeWindowsKeepTheirDigits) {
+  const std::int64_t width = (1 << 23) + 1;
+  EXPECT_EQ(avg_pool2d(ones({1, 1, 2, width}), {.window = {2, width}}).item(), 1);
+  EXPECT_NEAR(avg_pool2d(full({1, 1, 1, 200000}, 0.1), {.window = {1, 200000}}).item(), 0.1, 1e-6 * 0.1);
+  for (const std::int64_t images : {1, 17}) {
+    for (const std::int64_t size : {23, 33, 300, 511, 600}) {
+      const Tensor x = full({images, 1, size, size}, 0.1, {.requires_grad = true});
+      const Tensor y = avg_pool2d(x, {.window = size});
+      for (const float average : y.data<float>()) EXPECT_NEAR(average, 0.1, 1e-5 * 0.1) << size;
+      const Tensor dx = grad(sum(y), x);
+      EXPECT_EQ(dx.data<float>()[0], 1.0f / static_cast<float>(size * size));
+    }
+  }
+}
+
+TEST(Pool2d, TakesAnEmptyBatch) {
+  const Tensor x = zeros({0, 3, 5, 4}).set_requires_grad();
+  EXPECT_EQ(grad(sum(avg_pool2d(x, {.window = 2})), x).shape(), x.shape());
+  EXPECT_EQ(max_pool2d(x, {.window = 2}).shape(), (Shape{0, 3, 2, 2}));
+  EXPECT_EQ(grad(sum(max_pool2d(x, {.window = 2})), x).shape(), x.shape());
+}
+
+// Windows of 2^50 elements, in the middle of which the image lies.
+TEST(Pool2d, TakesWindowsMuchLargerThanTheImage) {
+  const PerAxis window{std::int64_t{1} << 25, std::int64_t{1} << 25}, padding{1 << 24, (1 << 24) - 3};
+  for (const DType dtype : {float32, float64}) {
+    const Tensor x = tensor({1, 2, 3, 4, 7, 6, 5, 1}, {1, 1, 1, 8}, {.dtype = dtype}).set_requires_grad();
+    const Tensor y = max_pool2d(x, {window, 1, padding});
+    EXPECT_EQ(y.shape(), (Shape{1, 1, 2, 3}));
+    expect_close(y, {7, 7, 7, 7, 7, 7}, 0);
+    expect_close(grad(sum(y), x), {0, 0, 0, 0, 6, 0, 0, 0}, 0);
+    const AvgPool2dOptions inside{window, 1, padding, false};
+    expect_close(avg_pool2d(x, inside), std::vector<double>(6, 29.0 / 8), 0);
+    expect_close(avg_pool2d(x, {window, 1, padding}), std::vector<double>(6, 29 * 0x1p-50), 0);
+  }
+}
+
+TEST(Pool2d, TakesTheSmallestAndTheLargestSizes) {
+  const Tensor x = tensor({3, 1}, {1, 1, 1, 2}).set_requires_grad();
+  expect_close(max_pool2d(x, {.window = 1}), {3, 1}, 0);
+  expect_close(avg_pool2d(x, {.window = {1, 2}}), {2}, 0);
+  const Tensor y = max_pool2d(x, {.window = 1, .stride = INT64_MAX});
+  expect_close(y, {3}, 0);
+  expect_close(grad(y, x), {1, 0}, 0);
+}
+
+TEST(Pool2d, RefusesShapesThatDoNotFit) {
+  expect_error<ShapeError>(
+      [] {
+        avg_pool2d(zeros({3, 4, 4}), {.window = 2});
+      },
+      "avg_pool2d: x must have 4 axes, it is [3,4,4]");
+  expect_error<ShapeError>(
+      [] {
+        max_pool2d(zeros({1, 0, 4, 4}), {.window = 2});
+      },
+      "max_pool2d: x must have at least one channel, row and column, it is [1,0,4,4]");
+  expect_error<ShapeError>(
+      [] {
+        max_pool2d(zeros({1, 1, 4, 3}), {.window = {2, 6}, .padding = {0, 1}});
+      },
+      "max_pool2d: a window reaches over 6 columns, x has 5 with its padding (x "
+      "[1,1,4,3], window {2, 6}, dilation {1, 1}, padding {0, 1})");
+  // A window of 2^124 elements, nearly all of them beside the image; and one whose rows lie 2^64 apart.
+  const Tensor x = zeros({1, 1, 2, 8}).set_requires_grad();
+  const PerAxis huge = std::int64_t{1} << 62, half = std::int64_t{1} << 61;
+  EXPECT_THROW(avg_pool2d(x, {.window = huge, .padding = half}), ShapeError);
+  EXPECT_THROW(max_pool2d(x, {.window = huge, .padding = half}), ShapeError);
+  EXPECT_THROW(max_pool2d(x, {.window = {huge.height, 1}, .padding = {half.height, 0}}), ShapeError);
+  EXPECT_THROW(avg_pool2d(zeros({1, 1, 4, 3}), {.window = INT64_MAX, .padding = INT64_MAX / 2}), ShapeError);
+  EXPECT_THROW(avg_pool2d(zeros({1, 1, 4, 3}), {.window = INT64_MAX}), ShapeError);
+}
+
+TEST(Pool2d, RefusesOptionsOutOfRange) {
+  const Tensor x = zeros({1, 1, 4, 3});
+  expect_error<Error>(
+      [&] {
+        avg_pool2d(x, {.window = {0, 1}});
+      },
+      "avg_pool2d: window must be at least 1, it is {0, 1}");
+  expect_error<Error>([&] { avg_pool2d(x, {.window = 2, .stride = 0}); },
+                      "avg_pool2d: stride must be at least 1, it is {0, 0}");
+  expect_error<Error>(
+      [&] {
+        max_pool2d(x, {.window = 2, .padding = {0, -1}});
+      },
+      "max_pool2d: padding must be at least 0, it is {0, -1}");
+  expect_error<Error>(
+      [&] {
+        max_pool2d(x, {.window = {2, 3}, .padding = {1, 2}});
+      },
+      "max_pool2d: padding must be at most half the window; window is {2, 3}, padding {1, 2}");
+  expect_error<Error>(
+      [&] {
+        avg_pool2d(x, {.window = {2, 3}, .padding = {2, 1}});
+      },
+      "avg_pool2d: padding must be at most half the window; window is {2, 3}, padding {2, 1}");
+  expect_error<DTypeError>([&] { max_pool2d(x.to(int64), {.window = 2}); },
+                           "max_pool2d: x must be float32 or float64, it is int64");
+}
+
+}  // namespace
+}  // namespace adjoint

@@ -1,4 +1,4 @@
-// Two intertwined spirals told apart by a small multilayer perceptron: layers, a loss, an optimiser, a
+// Two intertwined spirals told apart by a small multilayer perceptron: layers, a loss, an optimizer, a
 // training loop.
 
 #include <adjoint/adjoint.h>

@@ -1,5 +1,5 @@
 // What changes several tensors changes all of them or, when an allocation fails, none: a backward pass the
-// leaves' gradients, a step of an optimiser the parameters, load_state_dict() a network.
+// leaves' gradients, a step of an optimizer the parameters, load_state_dict() a network.
 
 #include <adjoint/adjoint.h>
 #include <cstring>
@@ -170,7 +170,7 @@ struct Training {
   std::vector<Tensor> parameters;
   std::vector<Numbers> values, gradients;
   std::vector<Known> held_by_others;
-  std::unique_ptr<Optimiser> optimiser;
+  std::unique_ptr<Optimizer> optimizer;
 };
 
 template <class Rule, class Options>
@@ -194,7 +194,7 @@ Training training(const Options& options) {
                                                            : in(layout, gradient));
     }
   }
-  result.optimiser = std::make_unique<Rule>(result.parameters, options);
+  result.optimizer = std::make_unique<Rule>(result.parameters, options);
   return result;
 }
 
@@ -206,8 +206,8 @@ auto expect_two_steps(const Value& value) {
       ASSERT_EQ(numbers(of.parameters[i]), of.values[i]) << i;
       ASSERT_EQ(of.parameters[i].version(), 0u) << i;
     }
-    if (failed) of.optimiser->step();
-    of.optimiser->step();
+    if (failed) of.optimizer->step();
+    of.optimizer->step();
     for (std::size_t i = 0; i < of.parameters.size(); ++i) {
       ASSERT_EQ(of.parameters[i].version(), 2u);
       const Numbers found = numbers(of.parameters[i]);
@@ -218,7 +218,7 @@ auto expect_two_steps(const Value& value) {
   };
 }
 
-void step(Training& of) { of.optimiser->step(); }
+void step(Training& of) { of.optimizer->step(); }
 
 TEST_F(AllOrNothing, AStepOfSgdUpdatesAllParameters) {
   fail_each([] { return training<Sgd>(SgdOptions{.learning_rate = 1}); }, step,

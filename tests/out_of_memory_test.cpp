@@ -71,17 +71,17 @@ Case conv(const std::string& name, std::int64_t batch, const Shape& x, const Sha
       [=](const std::vector<Tensor>& in) { return conv2d(in[0], in[1], in[2], options); }, dtype);
 }
 
-/// A step of an optimiser on parameters made anew, twice.
-template <class Optimiser, class Options>
+/// A step of an optimizer on parameters made anew, twice.
+template <class Optimizer, class Options>
 Case step(const std::string& name, const Options& options, const Shape& w, std::int64_t batch) {
   return {name, [=] {
             const Tensor x = mixed({batch, w[1]}).detach();
             std::vector<Tensor> parameters = {mixed(w), mixed({w[0]})};
-            Optimiser optimiser(parameters, options);
+            Optimizer optimizer(parameters, options);
             for (int i = 0; i < 2; ++i) {
-              optimiser.zero_grad();
+              optimizer.zero_grad();
               sum(tanh(dense(x, parameters[0], parameters[1]))).backward();
-              optimiser.step();
+              optimizer.step();
             }
             return parameters;
           }};

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "adjoint/graph/grad_mode.h"
-#include "adjoint/memory/pool.h"
+#include "adjoint/memory/block_cache.h"
 #include "adjoint/tensor/create.h"
 #include "adjoint/tensor/random.h"
 #include "autograd/graph/engine.h"
@@ -20,9 +20,9 @@ struct Part {
   double loss = 0;
   engine::LeafGradients gradients;
   std::exception_ptr error;
-  std::atomic<bool> neighbour_is_done = false;
+  std::atomic<bool> neighbor_is_done = false;
 };
-using Parts = std::vector<Part, PoolAllocator<Part>>;
+using Parts = std::vector<Part, BlockAllocator<Part>>;
 
 void differentiate(const Tensor& loss, std::int64_t i, Part& part) {
   check_shape(loss.numel() == 1, "backward_in_parts: a loss must be a single number, that of part {} is {}",
@@ -61,7 +61,7 @@ void join(Parts& parts, std::size_t i) {
   for (std::size_t width = 1; width < parts.size(); width *= 2) {
     const std::size_t first = i - i % (2 * width), second = first + width;  // each the sum of `width` parts
     if (second >= parts.size()) continue;
-    if (!parts[second].neighbour_is_done.exchange(true, std::memory_order_acq_rel)) return;
+    if (!parts[second].neighbor_is_done.exchange(true, std::memory_order_acq_rel)) return;
     add(parts[first], parts[second]);
   }
 }

@@ -15,7 +15,7 @@ namespace adjoint::engine {
 namespace {
 
 template <class T>
-using PoolVector = std::vector<T, PoolAllocator<T>>;
+using RecycledVector = std::vector<T, BlockAllocator<T>>;
 
 constexpr std::size_t kUsualSize = 16;  // Vectors of a small network's pass need not grow step by step.
 
@@ -92,9 +92,9 @@ class Frontier {
     return slot;
   }
 
-  PoolVector<Entry> slots_;
-  PoolVector<std::uint32_t> free_slots_;
-  PoolVector<Waiting> heap_;
+  RecycledVector<Entry> slots_;
+  RecycledVector<std::uint32_t> free_slots_;
+  RecycledVector<Waiting> heap_;
 };
 
 [[noreturn]] void raise_not_open(const Node& node) {
@@ -271,7 +271,7 @@ void gradients_of(const Tensor& y, const Tensor& dy, std::span<const Tensor> xs,
     std::uint64_t sequence;  // Of the node of an x,
     std::size_t x;           // whose number this is.
   };
-  PoolVector<Asked> asked;
+  RecycledVector<Asked> asked;
   asked.reserve(xs.size());
   for (const Tensor& x : xs) {
     if (!x.requires_grad()) [[unlikely]]

@@ -7,7 +7,7 @@
 
 #include "adjoint/graph/grad.h"
 #include "adjoint/graph/node.h"
-#include "adjoint/memory/pool.h"
+#include "adjoint/memory/block_cache.h"
 #include "adjoint/tensor/tensor.h"
 
 namespace adjoint::engine {
@@ -17,7 +17,7 @@ struct LeafGradient {
   Tensor gradient;
   bool replaces = false;  ///< For add_to_leaves: the gradient becomes grad() instead of being added to it.
 };
-using LeafGradients = std::vector<LeafGradient, PoolAllocator<LeafGradient>>;
+using LeafGradients = std::vector<LeafGradient, BlockAllocator<LeafGradient>>;
 
 /// The gradients of sum(y * dy) for the leaves that y depends on, in order of falling sequence numbers;
 /// constants. Throws as Tensor::backward.

@@ -5,7 +5,7 @@
 #include <atomic>
 #include <pthread.h>
 
-#include "adjoint/memory/pool.h"
+#include "adjoint/memory/block_cache.h"
 #include "autograd/graph/engine.h"
 #include "autograd/kernels/threads/parallel.h"
 
@@ -15,17 +15,17 @@ namespace {
 // Whoever holds the lock of the leaves asks for memory: this one comes first.
 void before() {
   engine::leaf_mutex().lock();
-  detail::lock_pool();
+  detail::lock_block_cache();
 }
 
 void in_parent() {
-  detail::unlock_pool();
+  detail::unlock_block_cache();
   engine::leaf_mutex().unlock();
 }
 
 void in_child() {
   kernels::detail::forget_threads();
-  detail::unlock_pool_in_child();
+  detail::unlock_block_cache_in_child();
   engine::leaf_mutex().unlock();
 }
 

@@ -12,13 +12,13 @@
 namespace adjoint {
 
 Ref<Buffer> Buffer::allocate(std::size_t bytes) {
-  return Ref<Buffer>(new (pool_allocate(sizeof(Buffer) + bytes)) Buffer(bytes));
+  return Ref<Buffer>(new (allocate_block(sizeof(Buffer) + bytes)) Buffer(bytes));
 }
 
 void Buffer::destroy(Buffer* buffer) noexcept {
   const std::size_t bytes = buffer->bytes_;
   buffer->~Buffer();
-  pool_free(buffer, sizeof(Buffer) + bytes);
+  free_block(buffer, sizeof(Buffer) + bytes);
 }
 
 Values::Values(DType dtype, const Shape& shape, Layout layout) : shape_(shape), dtype_(dtype) {

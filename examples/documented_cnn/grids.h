@@ -74,14 +74,14 @@ struct Kernels {
 /// is the first place a whole kernel fits around, two rows and two columns in from the corner, which is (-1,
 /// -1).
 template <class Grid>
-struct Centred {
+struct Centered {
   Grid& grid;
 
   constexpr auto& operator()(int i, int j) const { return grid(i + 2, j + 2); }
   constexpr auto& operator()(int m, int i, int j) const { return grid(m, i + 2, j + 2); }
 };
 template <class Grid>
-Centred(Grid&) -> Centred<Grid>;
+Centered(Grid&) -> Centered<Grid>;
 
 /// Maps that are 0 beyond their edges, as a full convolution wants them.
 template <class Grid>

@@ -123,11 +123,11 @@ void check_finite(const char* what, double loss, const Settings& settings) {
       settings.save.empty() ? "" : "; nothing is saved"));
 }
 
-void run_epoch(std::int64_t epoch, const Settings& settings, DocumentedCnn& net, Optimiser& optimiser,
+void run_epoch(std::int64_t epoch, const Settings& settings, DocumentedCnn& net, Optimizer& optimizer,
                Batches& training, Batches& testing, MetricsFile& metrics) {
   ProgressBar bar(training.examples());
   const TrainResult trained =
-      train_epoch(net, optimiser, training, [&](const TrainResult& so_far) { bar.show(so_far); });
+      train_epoch(net, optimizer, training, [&](const TrainResult& so_far) { bar.show(so_far); });
   const TestResult tested = test(net, testing);
   bar.clear();
   fmt::print("epoch {:2}/{}: loss {}, test loss {}, test accuracy {:.2f} %, {:.2f} s ({:.0f} images/s)\n",

@@ -30,7 +30,7 @@ std::int64_t usable(const LabelledImages& data, const BatchesOptions& options) {
   return std::min(*options.limit, data.count);
 }
 
-/// A generator for each epoch of a seed: neighbouring seeds must not share orders, so they are spread first.
+/// A generator for each epoch of a seed: neighboring seeds must not share orders, so they are spread first.
 Rng epoch_rng(std::uint64_t seed, std::uint64_t epoch) {
   Rng spread(seed);
   const std::uint64_t high = spread();

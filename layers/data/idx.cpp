@@ -26,7 +26,7 @@ constexpr std::array<std::uint8_t, 2> kGzipMagic = {0x1f, 0x8b};
 /// Inflates a gzip file of one or more members, with padding behind each.
 class Gunzip {
  public:
-  /// start: what was already taken from the file to recognise it.
+  /// start: what was already taken from the file to recognize it.
   Gunzip(const Read& read, std::span<const std::uint8_t> start, const std::string& name)
       : read_(read), name_(name), taken_(start.size()) {
     std::copy(start.begin(), start.end(), input_.begin());

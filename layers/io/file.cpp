@@ -53,7 +53,7 @@ void remove_abandoned(const fs::path& directory) {
 /// A number that two processes are unlikely to choose at the same time.
 std::uint32_t likely_unused_number() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
-  constexpr std::uint32_t kSpread = 2654435761;  // keeps processes of neighbouring numbers apart
+  constexpr std::uint32_t kSpread = 2654435761;  // keeps processes of neighboring numbers apart
   return static_cast<std::uint32_t>(now.count()) + static_cast<std::uint32_t>(getpid()) * kSpread;
 }
 

@@ -35,7 +35,7 @@ InputFile open_file(const std::string& path);
 ///
 /// Until finish() its bytes lie in a file .adjoint-partial-XXXXXXXX of the same directory, on which this
 /// process holds a lock (flock). A process that is killed loses the lock, so the next replacement in the
-/// directory recognises the file that it left behind and removes it. Machines that share a directory must
+/// directory recognizes the file that it left behind and removes it. Machines that share a directory must
 /// therefore share its locks too. They do not with the mount options local_lock=flock of NFS and localflock
 /// of Lustre: there a save on one machine removes the file that another one is writing, and that save fails.
 class FileReplacement {

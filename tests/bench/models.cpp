@@ -42,7 +42,7 @@ struct Documented {
   DocumentedCnn net;
   Sgd sgd{net.parameters(), {.learning_rate = kLearningRate}};
   Images images;
-  std::int64_t right = 0;  // Images recognised by the evaluation.
+  std::int64_t right = 0;  // Images recognized by the evaluation.
 };
 
 Step documented(const LabelledImages& data, std::int64_t batch) {

@@ -58,7 +58,7 @@ struct WeightGrad {
   const T *dy, *x;
   std::int64_t channels, maps, area;  // of a group, and of a kernel
   Cut map_parts, channel_parts;
-  std::vector<KernelTap, PoolAllocator<KernelTap>> taps;  // [KH][channels of a part, KW]
+  std::vector<KernelTap, BlockAllocator<KernelTap>> taps;  // [KH][channels of a part, KW]
   Range interior;
 
   WeightGrad(const Conv2dSizes& s, const T* dy, const T* x);

@@ -216,7 +216,7 @@ void for_images(std::int64_t images, std::int64_t work_of_each, const Body& body
   for (std::int64_t i = 0; i < images; ++i) body(i);
 }
 
-/// How many bands of output rows a convolution's work makes: neighbouring ones share source rows, few of
+/// How many bands of output rows a convolution's work makes: neighboring ones share source rows, few of
 /// them.
 inline std::int64_t bands_of(const PlaneConvolution& c, std::int64_t work) {
   const std::int64_t shared_rows = (c.tap_rows - 1) * c.row_dilation;

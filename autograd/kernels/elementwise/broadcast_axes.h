@@ -9,7 +9,7 @@
 namespace adjoint::kernels {
 
 /// The axes of a row-major array and, for each of Count more arrays, how far a step along an axis moves in
-/// it: 0 where it is repeated. Axes of size 1 are left out, and neighbours that every array walks through as
+/// it: 0 where it is repeated. Axes of size 1 are left out, and neighbors that every array walks through as
 /// one are merged.
 template <int Count>
 struct BroadcastAxes {

@@ -1,6 +1,6 @@
 #pragma once
 // Elementwise functions of flat arrays: n elements each, in either layout, since no element looks at its
-// neighbours.
+// neighbors.
 //
 // T is float or double (add, sub, mul and neg: std::int64_t too, which wraps around). An argument and the
 // result may be the same array. An element's result does not depend on its position, on n or on the number of

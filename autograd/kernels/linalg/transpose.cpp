@@ -91,7 +91,7 @@ struct Axis {
   std::int64_t size, from, to;  // A step along it moves by `from` in x and by `to` in y.
 };
 
-/// The axes of y from the last to the first, without those of size 1, neighbours in both arrays merged.
+/// The axes of y from the last to the first, without those of size 1, neighbors in both arrays merged.
 struct Axes {
   int rank = 0;
   Axis axes[Shape::kMaxRank];

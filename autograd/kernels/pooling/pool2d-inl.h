@@ -43,7 +43,7 @@ struct Window {
   }
 };
 
-// A group is some neighbouring outputs of one row, worked on together in kVectors vectors. load and store
+// A group is some neighboring outputs of one row, worked on together in kVectors vectors. load and store
 // touch outputs. for_window calls body(offset, values) for every place of the windows, values(k) being vector
 // k of the input there. scatter writes outputs' values to the input elements at one place of their windows,
 // or adds them; `to` is the first one's.
@@ -73,7 +73,7 @@ class Pairs {
   Part<T> low_, high_;
 };
 
-/// Neighbouring columns side by side in one vector; Access is a Whole or a Part, kStride 2 or 0 for any
+/// Neighboring columns side by side in one vector; Access is a Whole or a Part, kStride 2 or 0 for any
 /// stride.
 template <class T, class Access, int kStride>
 struct RowsGroup {

@@ -58,7 +58,7 @@ struct Choices {
   }
 };
 
-/// Neighbouring outputs of a row with windows 2 wide, side by side: their elements form one run.
+/// Neighboring outputs of a row with windows 2 wide, side by side: their elements form one run.
 template <class T, class Access, class Values>
 HWY_INLINE void write_pairs(const RowsGroup<T, Access, 2>& group, const Window& w, const Values& values,
                             T* dx) {

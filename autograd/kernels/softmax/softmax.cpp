@@ -62,7 +62,7 @@ HWY_INLINE Vector<T> sum_in_stages(std::int64_t n, const AddUp& add_up) {
 // body(part, offset) for vectors that make up the axis; sum starts with 0 and calls add(part, offset, sum)
 // for the new sum; max finishes what was accumulated.
 
-/// Several neighbouring axes, each in a lane of its own; Access is a Whole or a Part.
+/// Several neighboring axes, each in a lane of its own; Access is a Whole or a Part.
 template <class T, class Access>
 struct Columns {
   Access part;

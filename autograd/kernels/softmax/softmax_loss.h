@@ -1,5 +1,5 @@
 #pragma once
-// The vectorised parts of the cross-entropy loss.
+// The vectorized parts of the cross-entropy loss.
 
 #include <cstdint>
 

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "adjoint/memory/pool.h"
+#include "adjoint/memory/block_cache.h"
 
 namespace adjoint::kernels {
 
@@ -14,9 +14,9 @@ class Scratch {
  public:
   explicit Scratch(std::int64_t count)
       : bytes_(static_cast<std::size_t>(count) * sizeof(T)),
-        values_(bytes_ == 0 ? nullptr : static_cast<T*>(pool_allocate(bytes_))) {}
+        values_(bytes_ == 0 ? nullptr : static_cast<T*>(allocate_block(bytes_))) {}
   ~Scratch() {
-    if (values_ != nullptr) pool_free(values_, bytes_);
+    if (values_ != nullptr) free_block(values_, bytes_);
   }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;

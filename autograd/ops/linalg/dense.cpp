@@ -41,7 +41,7 @@ Values dx_of(const DenseSizes& sizes, const Tensor& dy, const Tensor& w) {
   return dx;
 }
 
-/// dw of one image: an optimiser can do without the products.
+/// dw of one image: an optimizer can do without the products.
 Values factors_of(const Tensor& dy, const Tensor& x) {
   Values dw(dy.dtype(), {dy.size(1), x.size(1)}, Layout::factors);
   visit_floating(dy.dtype(), [&]<class T>() {

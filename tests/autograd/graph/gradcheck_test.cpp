@@ -119,7 +119,7 @@ TEST(Gradcheck, MeasuresByTheGradientsOwnSize) {
 }
 
 TEST(Gradcheck, TakesStepsInProportionToLargeInputs) {
-  // At 1e10, neighbouring doubles are 2e-6 apart: steps of 1e-6 would show nothing.
+  // At 1e10, neighboring doubles are 2e-6 apart: steps of 1e-6 would show nothing.
   const Tensor x = tensor({1e10, -3e10}, {.dtype = float64});
   const GradcheckResult result = gradcheck([](auto in) { return in[0] * in[0]; }, {x});
   EXPECT_TRUE(result) << result.report;

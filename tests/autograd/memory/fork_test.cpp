@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "adjoint/memory/pool.h"
+#include "adjoint/memory/block_cache.h"
 #include "adjoint/ops/arithmetic.h"
 #include "adjoint/ops/matmul.h"
 #include "adjoint/ops/reduce.h"
@@ -114,7 +114,7 @@ TEST_P(Fork, WhileOtherThreadsAreAtWork) {
   });
   others.emplace_back([&] {
     while (!stop) {
-      pool_free(pool_allocate(kMiB), kMiB);
+      free_block(allocate_block(kMiB), kMiB);
       empty_cache();
     }
   });
@@ -126,16 +126,16 @@ TEST_P(Fork, WhileOtherThreadsAreAtWork) {
   }
   // A thread whose first block comes while the process forks joins the list of all caches.
   others.emplace_back([&] {
-    while (!stop) std::thread([] { pool_free(pool_allocate(kMiB), kMiB); }).join();
+    while (!stop) std::thread([] { free_block(allocate_block(kMiB), kMiB); }).join();
   });
   for (int round = 0; round < 20; ++round) {
     const std::string result = in_child([&] {
       const double before = shared.grad().defined() ? shared.grad().item() : 0;
       (shared * 2.0).backward();
       if (shared.grad().item() != before + 2) return 1;
-      void* block = pool_allocate(kMiB);
+      void* block = allocate_block(kMiB);
       std::memset(block, 1, kMiB);
-      pool_free(block, kMiB);
+      free_block(block, kMiB);
       empty_cache();
       return computes_right() ? kChildRight : 2;
     });
@@ -171,8 +171,8 @@ TEST_P(Fork, WhileThreadsStart) {
 TEST_P(Fork, AChildHasNothingOfOtherThreadsInItsCache) {
   std::atomic<bool> freed = false, stop = false;
   std::thread other([&] {
-    void* block = pool_allocate(100 * kMiB);
-    pool_free(block, 100 * kMiB);
+    void* block = allocate_block(100 * kMiB);
+    free_block(block, 100 * kMiB);
     freed = true;
     while (!stop) std::this_thread::yield();
   });
@@ -183,14 +183,14 @@ TEST_P(Fork, AChildHasNothingOfOtherThreadsInItsCache) {
 }
 
 TEST_P(Fork, AChildMayKeepAsMuchAsTheLimitAllows) {
-  pool_free(pool_allocate(kMiB), kMiB);
+  free_block(allocate_block(kMiB), kMiB);
   if (cached_bytes() == 0) GTEST_SKIP() << "under the address sanitizer nothing is kept";
   constexpr std::size_t kLimit = 64 * kMiB, kSmall = std::size_t{16} << 10;
   set_cache_limit(kLimit);
   const auto take_and_free = [](std::size_t count, std::size_t bytes) {
     std::vector<void*> blocks(count);
-    for (void*& block : blocks) block = pool_allocate(bytes);
-    for (void* block : blocks) pool_free(block, bytes);
+    for (void*& block : blocks) block = allocate_block(bytes);
+    for (void* block : blocks) free_block(block, bytes);
   };
   std::atomic<bool> freed = false, stop = false;
   std::thread other([&] {

@@ -76,7 +76,7 @@ TEST(SoftmaxCrossEntropy, HasRightDerivatives) {
                      {random_tensor({9, 3}, rng)});
     expect_gradients([&](auto in) { return softmax_cross_entropy(in_lanes(in[0]), labels, options); },
                      {random_tensor({9, 3}, rng)});
-    // Targets that are not normalised have right derivatives too.
+    // Targets that are not normalized have right derivatives too.
     expect_gradients([&](auto in) { return softmax_cross_entropy(in[0], in[1], options); },
                      {random_tensor({2, 3}, rng), random_tensor({2, 3}, rng, 0, 1)});
     expect_gradients(

@@ -13,7 +13,8 @@
 #include "adjoint/graph/node.h"
 #include "adjoint/modules/sequential.h"
 #include "adjoint/ops/arithmetic.h"
-#include "adjoint/optim/optimisers.h"
+#include "adjoint/optim/adam.h"
+#include "adjoint/optim/sgd.h"
 #include "adjoint/tensor/create.h"
 #include "autograd/kernels/threads/scratch.h"
 
@@ -154,11 +155,11 @@ TEST(Lifetime, DataLivesOverStepsAndLoading) {
     Tensor w = net.parameters()[0];
     Sgd sgd({w}, {.learning_rate = 1});
     Adam other({w}, {.learning_rate = 1});
-    Optimiser& optimiser = adam ? static_cast<Optimiser&>(other) : sgd;
+    Optimizer& optimizer = adam ? static_cast<Optimizer&>(other) : sgd;
     const auto span = w.data<float>();
     StateDict state = net.state_dict();
     w.backward(ones({2}));
-    optimiser.step();
+    optimizer.step();
     const std::vector<float> stepped(w.data<float>().begin(), w.data<float>().end());
     EXPECT_NEAR(stepped[0], 0, 1e-6);
     const auto second_span = w.data<float>();
@@ -225,7 +226,7 @@ TEST(Lifetime, MemoryUsedAgainIsKeptAgain) {
   const auto span = w.data<float>();
   const auto update = [&](float value) {
     static_cast<float*>(w.start_update())[0] = value;
-  };  // as an optimiser
+  };  // as an optimizer
   std::vector<Tensor> snapshots = {w.detach()};
   update(3);
   snapshots = {w.detach()};

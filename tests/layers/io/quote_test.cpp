@@ -34,7 +34,7 @@ TEST(Quoted, LongTextIsCutBetweenCharacters) {
 }
 
 TEST(Quoted, Utf8AsTheStandardDefinesIt) {
-  // The first and last characters of each length, then neighbours that are none: the Unicode standard, table
+  // The first and last characters of each length, then neighbors that are none: the Unicode standard, table
   // 3-7.
   for (const char* good : {"\x01", "\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf",
                            "\xee\x80\x80", "\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"})

@@ -10,7 +10,8 @@
 #include "adjoint/modules/sequential.h"
 #include "adjoint/ops/dense.h"
 #include "adjoint/ops/loss.h"
-#include "adjoint/optim/optimisers.h"
+#include "adjoint/optim/adam.h"
+#include "adjoint/optim/sgd.h"
 #include "adjoint/tensor/create.h"
 #include "tests/support/expect_gradients.h"
 
@@ -45,7 +46,7 @@ TEST(Dense, WithoutABias) {
   expect_close(layer(tensor({1, 1, 1}, {1, 3})), {6, 15}, 0);
 }
 
-TEST(Dense, StartsWithinItsInitialisersBound) {
+TEST(Dense, StartsWithinItsInitializersBound) {
   Rng rng(2);
   const auto largest = [](const Tensor& weight) {
     double bound = 0;
@@ -57,7 +58,7 @@ TEST(Dense, StartsWithinItsInitialisersBound) {
   EXPECT_NEAR(largest(Conv2d(4, 25, 5, {}, rng).weight()), 0.1, 0.001);
   EXPECT_NEAR(largest(Conv2d(8, 24, 5, {.groups = 2, .init = glorot_uniform}, rng).weight()),
               std::sqrt(6.0 / (16 * 25)), 0.002);
-  const Initialiser mine = [](const Shape& shape, const InitOptions& options, Rng&) {
+  const Initializer mine = [](const Shape& shape, const InitOptions& options, Rng&) {
     return full(shape, 7, {.dtype = options.dtype});
   };
   EXPECT_EQ(numbers(Dense(1, 2, {.init = mine}).weight()), (std::vector<double>{7, 7}));
@@ -156,16 +157,16 @@ TEST(Layers, GradientsReachEveryParameter) {
 }
 
 /// Tells four patterns apart after some steps.
-void expect_learns(Sequential& net, Optimiser& optimiser) {
+void expect_learns(Sequential& net, Optimizer& optimizer) {
   const Tensor image = tensor({1, 0, 0, 1, 0, 1, 1, 0, 1, 1, 0, 0, 1, 0, 1, 0}, {4, 1, 2, 2});
   const Tensor label = arange(4);
   Tensor loss = softmax_cross_entropy(net(image), label);
   EXPECT_GT(loss.item(), 0.5);
   for (int step = 0; step < 300; ++step) {
-    optimiser.zero_grad();
+    optimizer.zero_grad();
     loss = softmax_cross_entropy(net(image), label);
     loss.backward();
-    optimiser.step();
+    optimizer.step();
   }
   EXPECT_LT(loss.item(), 0.05);
 }

@@ -37,7 +37,7 @@ class Grads : public SmallArray<Tensor, 4> {
 };
 
 /// A backward pass, for later ones that come upon what it freed.
-struct Pass : RefCounted, Pooled {
+struct Pass : RefCounted, Recycled {
   static void destroy(Pass* pass) noexcept { delete pass; }
   std::atomic<const char*> failed_in = nullptr;  ///< The op whose rule threw, if one did.
 };
@@ -55,7 +55,7 @@ class Needs {
 
 /// A step of the computation graph: an op that was carried out on tensors of which at least one requires a
 /// gradient, or a leaf that requires one.
-class Node : public RefCounted, public Pooled {
+class Node : public RefCounted, public Recycled {
  public:
   Node(const char* op, const Shape& shape, DType dtype, std::size_t inputs);
   Node(const Node&) = delete;

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <memory>
 
-#include "adjoint/memory/pool.h"
+#include "adjoint/memory/block_cache.h"
 
 namespace adjoint {
 
@@ -15,7 +15,7 @@ class SmallArray {
   SmallArray() = default;
   explicit SmallArray(std::size_t size) : size_(size) {
     if (size > N) {
-      outside_ = PoolAllocator<T>().allocate(size);
+      outside_ = BlockAllocator<T>().allocate(size);
       std::uninitialized_value_construct_n(outside_, size);
     }
   }
@@ -30,7 +30,7 @@ class SmallArray {
   ~SmallArray() {
     if (outside_ == nullptr) return;
     std::destroy_n(outside_, size_);
-    PoolAllocator<T>().deallocate(outside_, size_);
+    BlockAllocator<T>().deallocate(outside_, size_);
   }
 
   std::size_t size() const { return size_; }

@@ -21,15 +21,15 @@ class Tensor;
 namespace detail {
 
 /// What few tensors have.
-struct TensorExtra : Pooled {
+struct TensorExtra : Recycled {
   std::string name;
   Ref<Node> frozen;  ///< The leaf's own node while no gradient is wanted.
   /// Memory that data() has handed out and that an update then left behind, because it was shared.
-  std::vector<Ref<Buffer>, PoolAllocator<Ref<Buffer>>> left_behind;
+  std::vector<Ref<Buffer>, BlockAllocator<Ref<Buffer>>> left_behind;
 };
 
 /// What tensors refer to.
-struct TensorBody final : RefCounted, Pooled {
+struct TensorBody final : RefCounted, Recycled {
   TensorBody(Values values, Ref<Node> node);
   ~TensorBody();
   static void destroy(TensorBody* body) noexcept;
@@ -54,7 +54,7 @@ struct BackwardOptions {
 
 /// A cheap shared handle to a row-major array of float32, float64 or int64, and to the op that computed it
 /// when something it was computed from wants a gradient. Values never change once made; the one exception is
-/// a leaf's update by an optimiser, through mutable_data() or assign(). Tensors may share memory, but an
+/// a leaf's update by an optimizer, through mutable_data() or assign(). Tensors may share memory, but an
 /// update of one never shows in another.
 ///
 /// What refers into a tensor (data(), shape(), values(), ...) lives as long as the tensor. Of a temporary, it
@@ -135,7 +135,7 @@ class Tensor {
   std::string name() const&& { return name(); }
   void set_name(std::string name);
 
-  /// The values of a leaf, to be overwritten: for optimisers. Graphs that still need the old values notice
+  /// The values of a leaf, to be overwritten: for optimizers. Graphs that still need the old values notice
   /// and throw. Copies first when the memory is shared with another tensor. The span is valid as that of
   /// data(), but is there to be written to at once: after the tensor's next use ask again, since from then on
   /// others may share the memory. Throws GraphError on an op's result, DTypeError as data().

@@ -4,7 +4,7 @@
 #include <atomic>
 #include <cstddef>
 
-#include "adjoint/memory/pool.h"
+#include "adjoint/memory/block_cache.h"
 #include "adjoint/memory/ref.h"
 #include "adjoint/tensor/dtype.h"
 #include "adjoint/tensor/shape.h"
@@ -39,7 +39,7 @@ class Values {
   enum class Layout : std::uint8_t { rows, lanes, factors };
 
   Values() = default;
-  /// Uninitialised values in one layout; lanes need a floating dtype and rank >= 1, factors also rank 2.
+  /// Uninitialized values in one layout; lanes need a floating dtype and rank >= 1, factors also rank 2.
   Values(DType dtype, const Shape& shape, Layout layout = Layout::rows);
   Values(const Values& other)
       : shape_(other.shape_), rows_(share(other.rows_)), other_(share(other.other_)), dtype_(other.dtype_) {}

@@ -1,7 +1,7 @@
 #pragma once
 // The convolution layer.
 
-#include "adjoint/modules/init.h"
+#include "adjoint/modules/initializers.h"
 #include "adjoint/modules/module.h"
 #include "adjoint/ops/conv2d.h"
 
@@ -15,7 +15,7 @@ struct Conv2dLayerOptions {
   bool flip_kernel = false;
   bool bias = true;
   DType dtype = DType::float32;
-  Initialiser init = fan_in_uniform;  ///< Of the weight.
+  Initializer init = fan_in_uniform;  ///< Of the weight.
 };
 
 /// y = conv2d(x, w, b), see there.   x [N, in, H, W] -> y [N, out, OH, OW], weight [out, in / groups, kernel

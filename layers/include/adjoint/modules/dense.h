@@ -1,7 +1,7 @@
 #pragma once
 // The fully connected layer.
 
-#include "adjoint/modules/init.h"
+#include "adjoint/modules/initializers.h"
 #include "adjoint/modules/module.h"
 
 namespace adjoint {
@@ -9,7 +9,7 @@ namespace adjoint {
 struct DenseOptions {
   bool bias = true;
   DType dtype = DType::float32;
-  Initialiser init = fan_in_uniform;  ///< Of the weight.
+  Initializer init = fan_in_uniform;  ///< Of the weight.
 };
 
 /// y = x wT + b.   x [N, in] -> y [N, out], weight [out, in], bias [out]; the bias starts at 0.

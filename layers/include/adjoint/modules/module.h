@@ -51,7 +51,7 @@ class Module {
   /// child and has parameters that require a gradient and are none of that module's.
   Tensor operator()(const Tensor& x);
 
-  /// Every parameter, the children's included: handles, so that an optimiser updates the module itself.
+  /// Every parameter, the children's included: handles, so that an optimizer updates the module itself.
   std::vector<Tensor> parameters() const;
   /// The same with their full names.
   std::vector<NamedTensor> named_parameters() const;

@@ -1,4 +1,4 @@
-#include "adjoint/memory/pool.h"
+#include "adjoint/memory/block_cache.h"
 
 #include <array>
 #include <atomic>
@@ -96,7 +96,7 @@ void free_all(std::array<FreeBlock*, kClasses> blocks) noexcept {
   }
 }
 
-/// What a thread keeps. Trivially destructible and constant-initialised, so that access costs one
+/// What a thread keeps. Trivially destructible and constant-initialized, so that access costs one
 /// thread-register offset and stays legal while other thread-local objects are destroyed.
 struct Cache {
   // For this thread alone.
@@ -223,7 +223,7 @@ void free_idle_caches() noexcept {
 
 }  // namespace
 
-void* pool_allocate(std::size_t bytes) {
+void* allocate_block(std::size_t bytes) {
   const SizeClass wanted = size_class(bytes);
   if (wanted.index >= kClasses) throw std::bad_alloc();
   void* block = cache.small.take(wanted);
@@ -232,7 +232,7 @@ void* pool_allocate(std::size_t bytes) {
   return block;
 }
 
-void pool_free(void* block, std::size_t bytes) noexcept {
+void free_block(void* block, std::size_t bytes) noexcept {
   if (!kRecycle || cache.closed) return system_free(block);
   const SizeClass given = size_class(bytes);
   auto* free_block = static_cast<FreeBlock*>(block);
@@ -261,17 +261,17 @@ void set_cache_limit(std::size_t bytes) noexcept {
   empty_cache();
 }
 
-void detail::lock_pool() {
+void detail::lock_block_cache() {
   all_caches_mutex.lock();
   for (Cache* each = all_caches; each != nullptr; each = each->next) each->mutex.lock();
 }
 
-void detail::unlock_pool() {
+void detail::unlock_block_cache() {
   for (Cache* each = all_caches; each != nullptr; each = each->next) each->mutex.unlock();
   all_caches_mutex.unlock();
 }
 
-void detail::unlock_pool_in_child() {
+void detail::unlock_block_cache_in_child() {
   for (Cache** place = &all_caches; *place != nullptr;) {
     Cache* each = *place;
     if (each == &cache || each == &shared) {
@@ -282,7 +282,7 @@ void detail::unlock_pool_in_child() {
       give_back_claim(each->small_claimed);
     }
   }
-  unlock_pool();
+  unlock_block_cache();
 }
 
 }  // namespace adjoint

@@ -2,7 +2,7 @@
 // What a weight starts with: random numbers whose spread depends on how many inputs and outputs meet in a
 // unit.
 //
-// An initialiser returns a weight of the given shape, dense [out, in] or convolution [out, in / groups, kh,
+// An initializer returns a weight of the given shape, dense [out, in] or convolution [out, in / groups, kh,
 // kw], and throws ShapeError when the shape has fewer than two axes or no elements, Error when groups do not
 // divide out, and DTypeError on int64. To start a layer with other numbers than it was made with:
 //
@@ -16,14 +16,14 @@ namespace adjoint {
 struct InitOptions {
   DType dtype = DType::float32;
   std::int64_t groups = 1;    ///< The convolution's groups.
-  double negative_slope = 0;  ///< The slope of the leaky_relu that follows; read by the Kaiming initialisers.
+  double negative_slope = 0;  ///< The slope of the leaky_relu that follows; read by the Kaiming initializers.
 };
 
 /// What layers take as their .init option: any of the functions below, or your own.
-using Initialiser = Tensor (*)(const Shape& shape, const InitOptions& options, Rng& rng);
+using Initializer = Tensor (*)(const Shape& shape, const InitOptions& options, Rng& rng);
 
 /// How many numbers a unit adds up, and how many units a number goes to: in = (in maps / groups) kh kw and
-/// out = (out maps / groups) kh kw, kh = kw = 1 for a dense weight. Throws as the initialisers.
+/// out = (out maps / groups) kh kw, kh = kw = 1 for a dense weight. Throws as the initializers.
 struct Fans {
   double in, out;
 };

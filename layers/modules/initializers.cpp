@@ -1,4 +1,4 @@
-#include "adjoint/modules/init.h"
+#include "adjoint/modules/initializers.h"
 
 #include <cmath>
 

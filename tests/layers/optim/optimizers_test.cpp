@@ -1,6 +1,4 @@
-// Optimisers against the same rules in plain doubles, one number at a time; what they leave alone and refuse.
-
-#include "adjoint/optim/optimisers.h"
+// Optimizers against the same rules in plain doubles, one number at a time; what they leave alone and refuse.
 
 #include <cmath>
 #include <functional>
@@ -11,6 +9,8 @@
 #include "adjoint/ops/arithmetic.h"
 #include "adjoint/ops/dense.h"
 #include "adjoint/ops/reduce.h"
+#include "adjoint/optim/adam.h"
+#include "adjoint/optim/sgd.h"
 #include "adjoint/tensor/create.h"
 #include "tests/support/expect_gradients.h"
 
@@ -35,9 +35,9 @@ using Rule = std::function<void(Number& number, double gradient, int t)>;
 /// The gradient of the loss, sum of c p^3: any smooth function will do.
 double gradient_at(double c, double p) { return 3 * c * p * p; }
 
-/// Takes kSteps steps with the optimiser and with the rule, and compares all numbers after each.
+/// Takes kSteps steps with the optimizer and with the rule, and compares all numbers after each.
 void expect_same_steps(DType dtype,
-                       const std::function<std::unique_ptr<Optimiser>(std::vector<Tensor>)>& make,
+                       const std::function<std::unique_ptr<Optimizer>(std::vector<Tensor>)>& make,
                        const Rule& rule) {
   Rng rng(4);
   std::vector<Tensor> parameters, factors;
@@ -48,14 +48,14 @@ void expect_same_steps(DType dtype,
     plain.emplace_back();
     for (const double value : numbers(parameters.back())) plain.back().push_back({value});
   }
-  const auto optimiser = make(parameters);
+  const auto optimizer = make(parameters);
   for (int t = 1; t <= kSteps; ++t) {
-    optimiser->zero_grad();
+    optimizer->zero_grad();
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       const Tensor& p = parameters[i];
       sum(factors[i] * p * p * p).backward();
     }
-    optimiser->step();
+    optimizer->step();
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       const std::vector<double> c = numbers(factors[i]);
       std::vector<double> expected;
@@ -86,9 +86,9 @@ Rule plain_adam(const AdamOptions& options) {
   };
 }
 
-class Optimisers : public ::testing::TestWithParam<DType> {};
+class Optimizers : public ::testing::TestWithParam<DType> {};
 
-TEST_P(Optimisers, SgdFollowsItsRule) {
+TEST_P(Optimizers, SgdFollowsItsRule) {
   for (const double momentum : {0.0, 0.9}) {
     for (const double decay : {0.0, 0.1}) {
       const SgdOptions options{.learning_rate = 0.02, .momentum = momentum, .weight_decay = decay};
@@ -99,7 +99,7 @@ TEST_P(Optimisers, SgdFollowsItsRule) {
   }
 }
 
-TEST_P(Optimisers, AdamFollowsItsRule) {
+TEST_P(Optimizers, AdamFollowsItsRule) {
   for (const AdamOptions& options :
        {AdamOptions{.learning_rate = 0.03},
         AdamOptions{
@@ -109,7 +109,7 @@ TEST_P(Optimisers, AdamFollowsItsRule) {
   }
 }
 
-TEST_P(Optimisers, SgdTakesTheWeightGradientOfOneImage) {
+TEST_P(Optimizers, SgdTakesTheWeightGradientOfOneImage) {
   Rng rng(6);
   const std::int64_t outputs = 3, inputs = 37;
   Tensor w = random_tensor({outputs, inputs}, rng, 0.5, 1, GetParam()).set_requires_grad();
@@ -134,7 +134,7 @@ TEST_P(Optimisers, SgdTakesTheWeightGradientOfOneImage) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(DTypes, Optimisers, ::testing::Values(float32, float64),
+INSTANTIATE_TEST_SUITE_P(DTypes, Optimizers, ::testing::Values(float32, float64),
                          [](const auto& dtype) { return std::string(name(dtype.param)); });
 
 Tensor parameter(double value) { return scalar(value, {.dtype = float64, .requires_grad = true}); }
@@ -163,7 +163,7 @@ TEST(Adam, CountsTheStepsOfEachParameter) {
   EXPECT_NEAR(late.item(), 1 - 0.1, 1e-8) << "a first step is one learning rate long";
 }
 
-TEST(Optimiser, TheRateCanChange) {
+TEST(Optimizer, TheRateCanChange) {
   Tensor p = parameter(1);
   Sgd sgd({p}, {.learning_rate = 0.5});
   p.backward();
@@ -177,7 +177,7 @@ TEST(Optimiser, TheRateCanChange) {
   EXPECT_EQ(p.item(), 0.25);
 }
 
-TEST(Optimiser, ZeroGradForgets) {
+TEST(Optimizer, ZeroGradForgets) {
   Tensor p = parameter(1);
   Sgd sgd({p});
   p.backward();
@@ -186,7 +186,7 @@ TEST(Optimiser, ZeroGradForgets) {
   EXPECT_FALSE(p.grad().defined());
 }
 
-TEST(Optimiser, GraphsNoticeTheUpdate) {
+TEST(Optimizer, GraphsNoticeTheUpdate) {
   Tensor p = parameter(3);
   p.set_name("p");
   const Tensor y = p * p;
@@ -197,7 +197,7 @@ TEST(Optimiser, GraphsNoticeTheUpdate) {
                            "mul: p was changed after it was used in this graph (updates since: 1)");
 }
 
-TEST(Optimiser, ValuesSharedWithOthersStay) {
+TEST(Optimizer, ValuesSharedWithOthersStay) {
   Tensor p = parameter(3);
   const Tensor before = p.detach();
   Sgd sgd({p}, {.learning_rate = 1});
@@ -207,7 +207,7 @@ TEST(Optimiser, ValuesSharedWithOthersStay) {
   EXPECT_EQ(p.item(), 2);
 }
 
-TEST(Optimiser, RefusesOptionsOutOfRange) {
+TEST(Optimizer, RefusesOptionsOutOfRange) {
   const Tensor p = parameter(1);
   const double nan = std::numeric_limits<double>::quiet_NaN(),
                infinity = std::numeric_limits<double>::infinity();
@@ -234,7 +234,7 @@ TEST(Optimiser, RefusesOptionsOutOfRange) {
   EXPECT_EQ(fine.learning_rate(), 0.01);
 }
 
-TEST(Optimiser, RefusesWhatIsNoParameter) {
+TEST(Optimizer, RefusesWhatIsNoParameter) {
   const auto sgd = [](std::vector<Tensor> list) { return [=] { Sgd{list}; }; };
   Tensor p = parameter(1);
   p.set_name("w");

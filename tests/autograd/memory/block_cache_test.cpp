@@ -1,4 +1,4 @@
-#include "adjoint/memory/pool.h"
+#include "adjoint/memory/block_cache.h"
 
 #include <barrier>
 #include <cstdint>
@@ -11,50 +11,50 @@
 namespace adjoint {
 namespace {
 
-TEST(Pool, BlocksAreAlignedWritableAndApart) {
+TEST(BlockCache, BlocksAreAlignedWritableAndApart) {
   std::vector<std::pair<char*, std::size_t>> blocks;
   for (std::size_t bytes = 0; bytes < 5000; bytes += 37) {
-    auto* block = static_cast<char*>(pool_allocate(bytes));
+    auto* block = static_cast<char*>(allocate_block(bytes));
     ASSERT_EQ(reinterpret_cast<std::uintptr_t>(block) % 64, 0u) << bytes;
     std::memset(block, static_cast<int>(blocks.size()), bytes);
     blocks.emplace_back(block, bytes);
   }
   for (std::size_t i = 0; i < blocks.size(); ++i) {
     for (std::size_t k = 0; k < blocks[i].second; ++k) ASSERT_EQ(blocks[i].first[k], static_cast<char>(i));
-    pool_free(blocks[i].first, blocks[i].second);
+    free_block(blocks[i].first, blocks[i].second);
   }
 }
 
-TEST(Pool, HandlesSizesAroundEveryClassBoundary) {
+TEST(BlockCache, HandlesSizesAroundEveryClassBoundary) {
   for (std::size_t power = 6; power < 24; ++power) {
     for (std::size_t quarter = 4; quarter < 8; ++quarter) {
       for (int off = -1; off <= 1; ++off) {
         const std::size_t bytes = (quarter << (power - 2)) + static_cast<std::size_t>(off);
-        auto* block = static_cast<char*>(pool_allocate(bytes));
+        auto* block = static_cast<char*>(allocate_block(bytes));
         block[0] = 1;
         block[bytes - 1] = 1;
-        pool_free(block, bytes);
+        free_block(block, bytes);
       }
     }
   }
 }
 
-TEST(Pool, ABlockMayBeFreedInAnotherThread) {
-  void* block = pool_allocate(1000);
-  std::thread([&] { pool_free(block, 1000); }).join();
-  void* again = pool_allocate(1000);
+TEST(BlockCache, ABlockMayBeFreedInAnotherThread) {
+  void* block = allocate_block(1000);
+  std::thread([&] { free_block(block, 1000); }).join();
+  void* again = allocate_block(1000);
   std::memset(again, 1, 1000);
-  pool_free(again, 1000);
+  free_block(again, 1000);
 }
 
 // Otherwise a thread that loads data would ask the system for each batch anew, while free blocks pile up in
 // the thread that trains.
-TEST(Pool, BlocksOfOneThreadFreedInAnotherComeBack) {
+TEST(BlockCache, BlocksOfOneThreadFreedInAnotherComeBack) {
   constexpr std::size_t kBytes = 123456;
-  void* first = pool_allocate(kBytes);
-  pool_free(first, kBytes);
-  void* second = pool_allocate(kBytes);
-  pool_free(second, kBytes);
+  void* first = allocate_block(kBytes);
+  free_block(first, kBytes);
+  void* second = allocate_block(kBytes);
+  free_block(second, kBytes);
   if (second != first) GTEST_SKIP() << "under the address sanitizer no block is used again";
   std::set<void*> blocks;
   std::barrier handed_over(2), taken_over(2);
@@ -62,7 +62,7 @@ TEST(Pool, BlocksOfOneThreadFreedInAnotherComeBack) {
   constexpr int kRounds = 50;
   std::thread loader([&] {
     for (int i = 0; i < kRounds; ++i) {
-      block = pool_allocate(kBytes);
+      block = allocate_block(kBytes);
       handed_over.arrive_and_wait();
       taken_over.arrive_and_wait();
     }
@@ -70,23 +70,23 @@ TEST(Pool, BlocksOfOneThreadFreedInAnotherComeBack) {
   for (int i = 0; i < kRounds; ++i) {
     handed_over.arrive_and_wait();
     blocks.insert(block);
-    pool_free(block, kBytes);
+    free_block(block, kBytes);
     taken_over.arrive_and_wait();
   }
   loader.join();
   EXPECT_EQ(blocks.size(), 1u);
 }
 
-TEST(Pool, AbsurdSizesThrow) {
-  EXPECT_THROW(pool_allocate(SIZE_MAX / 2), std::bad_alloc);
-  EXPECT_THROW(pool_allocate(SIZE_MAX), std::bad_alloc);
+TEST(BlockCache, AbsurdSizesThrow) {
+  EXPECT_THROW(allocate_block(SIZE_MAX / 2), std::bad_alloc);
+  EXPECT_THROW(allocate_block(SIZE_MAX), std::bad_alloc);
 }
 
 constexpr std::size_t kKiB = 1024, kMiB = 1024 * kKiB;
 
-class PoolLimits : public testing::Test {
+class BlockCacheLimits : public testing::Test {
  protected:
-  ~PoolLimits() override { set_cache_limit(512 * kMiB); }
+  ~BlockCacheLimits() override { set_cache_limit(512 * kMiB); }
   void SetUp() override {
     hold_and_free(1, kMiB);
     if (cached_bytes() == 0) GTEST_SKIP() << "under the address sanitizer nothing is kept";
@@ -97,8 +97,8 @@ class PoolLimits : public testing::Test {
   /// Takes `count` blocks at once and frees them.
   static void hold_and_free(std::size_t count, std::size_t bytes) {
     std::vector<void*> blocks(count);
-    for (void*& block : blocks) block = pool_allocate(bytes);
-    for (void* block : blocks) pool_free(block, bytes);
+    for (void*& block : blocks) block = allocate_block(bytes);
+    for (void* block : blocks) free_block(block, bytes);
   }
 
   /// Calls work(i) in `count` threads, and then then() while all of them are alive.
@@ -120,7 +120,7 @@ class PoolLimits : public testing::Test {
   }
 };
 
-TEST_F(PoolLimits, AThreadKeepsUpToTheLimit) {
+TEST_F(BlockCacheLimits, AThreadKeepsUpToTheLimit) {
   hold_and_free(511, kMiB);
   EXPECT_EQ(cached_bytes(), 511 * kMiB);
   hold_and_free(600, kMiB);
@@ -129,7 +129,7 @@ TEST_F(PoolLimits, AThreadKeepsUpToTheLimit) {
   EXPECT_EQ(cached_bytes(), 512 * kMiB);
 }
 
-TEST_F(PoolLimits, SmallBlocksCountToo) {
+TEST_F(BlockCacheLimits, SmallBlocksCountToo) {
   set_cache_limit(3 * kMiB);
   for (const std::size_t bytes : {std::size_t{64}, kKiB, 32 * kKiB}) {
     hold_and_free(10 * kMiB / bytes, bytes);
@@ -145,7 +145,7 @@ TEST_F(PoolLimits, SmallBlocksCountToo) {
   EXPECT_EQ(cached_bytes(), 30 * kMiB);
 }
 
-TEST_F(PoolLimits, AThreadsSmallBlocksBeyond16MebibytesCanBeTakenFromIt) {
+TEST_F(BlockCacheLimits, AThreadsSmallBlocksBeyond16MebibytesCanBeTakenFromIt) {
   in_threads(
       1, [](std::size_t) { hold_and_free(40 * kMiB / (32 * kKiB), 32 * kKiB); },
       [&] {
@@ -156,7 +156,7 @@ TEST_F(PoolLimits, AThreadsSmallBlocksBeyond16MebibytesCanBeTakenFromIt) {
   EXPECT_EQ(cached_bytes(), 0u);
 }
 
-TEST_F(PoolLimits, AllThreadsTogetherKeepNoMore) {
+TEST_F(BlockCacheLimits, AllThreadsTogetherKeepNoMore) {
   in_threads(
       5, [](std::size_t) { hold_and_free(100, kMiB); }, [&] { EXPECT_EQ(cached_bytes(), 500 * kMiB); });
   EXPECT_EQ(cached_bytes(), 0u) << "threads that end keep nothing";
@@ -172,7 +172,7 @@ TEST_F(PoolLimits, AllThreadsTogetherKeepNoMore) {
   EXPECT_EQ(cached_bytes(), 512 * kMiB) << "threads that have ended count";
 }
 
-TEST_F(PoolLimits, EmptyCacheTakesFromAllThreads) {
+TEST_F(BlockCacheLimits, EmptyCacheTakesFromAllThreads) {
   in_threads(
       3,
       [](std::size_t) {
@@ -188,19 +188,19 @@ TEST_F(PoolLimits, EmptyCacheTakesFromAllThreads) {
   EXPECT_EQ(cached_bytes(), 0u);
 }
 
-TEST_F(PoolLimits, BlocksThatOthersFreeCountToo) {
+TEST_F(BlockCacheLimits, BlocksThatOthersFreeCountToo) {
   set_cache_limit(8 * kMiB);
   std::vector<void*> blocks(20);
-  for (void*& block : blocks) block = pool_allocate(kMiB);
+  for (void*& block : blocks) block = allocate_block(kMiB);
   std::thread([&] {
-    for (void* block : blocks) pool_free(block, kMiB);
+    for (void* block : blocks) free_block(block, kMiB);
   }).join();
   EXPECT_EQ(cached_bytes(), 8 * kMiB);
   empty_cache();
   EXPECT_EQ(cached_bytes(), 0u);
 }
 
-TEST_F(PoolLimits, NothingIsKeptWithoutALimit) {
+TEST_F(BlockCacheLimits, NothingIsKeptWithoutALimit) {
   hold_and_free(10, kMiB);
   hold_and_free(10, 64);
   set_cache_limit(0);
@@ -211,7 +211,7 @@ TEST_F(PoolLimits, NothingIsKeptWithoutALimit) {
 }
 
 // Otherwise threads that once had the memory would send those at work to the system for each block.
-TEST_F(PoolLimits, IdleThreadsMakeRoomForThoseAtWork) {
+TEST_F(BlockCacheLimits, IdleThreadsMakeRoomForThoseAtWork) {
   set_cache_limit(64 * kMiB);
   in_threads(
       1, [](std::size_t) { hold_and_free(64, kMiB); },
@@ -222,7 +222,7 @@ TEST_F(PoolLimits, IdleThreadsMakeRoomForThoseAtWork) {
       });
 }
 
-TEST_F(PoolLimits, ABlockAboveTheLimitTakesNothingFromOthers) {
+TEST_F(BlockCacheLimits, ABlockAboveTheLimitTakesNothingFromOthers) {
   set_cache_limit(8 * kMiB);
   in_threads(
       1, [](std::size_t) { hold_and_free(4, kMiB); },
@@ -232,40 +232,40 @@ TEST_F(PoolLimits, ABlockAboveTheLimitTakesNothingFromOthers) {
       });
 }
 
-TEST_F(PoolLimits, BlocksComeBackToTheThreadThatFreedThem) {
+TEST_F(BlockCacheLimits, BlocksComeBackToTheThreadThatFreedThem) {
   for (const std::size_t bytes : {64 * kKiB, kMiB, 100 * kMiB}) {
-    void* mine = pool_allocate(bytes);
+    void* mine = allocate_block(bytes);
     std::barrier freed(2);
     void* theirs = nullptr;
     std::thread other([&] {
-      theirs = pool_allocate(bytes);
-      pool_free(theirs, bytes);
+      theirs = allocate_block(bytes);
+      free_block(theirs, bytes);
       freed.arrive_and_wait();
-      void* again = pool_allocate(bytes);
+      void* again = allocate_block(bytes);
       EXPECT_EQ(again, theirs);
-      pool_free(again, bytes);
+      free_block(again, bytes);
     });
-    pool_free(mine, bytes);
+    free_block(mine, bytes);
     freed.arrive_and_wait();
-    void* again = pool_allocate(bytes);
+    void* again = allocate_block(bytes);
     EXPECT_EQ(again, mine);
-    pool_free(again, bytes);
+    free_block(again, bytes);
     other.join();
   }
 }
 
-TEST_F(PoolLimits, ThreadsMayTakeAndEmptyAtOnce) {
+TEST_F(BlockCacheLimits, ThreadsMayTakeAndEmptyAtOnce) {
   set_cache_limit(4 * kMiB);
   in_threads(
       4,
       [](std::size_t i) {
         for (std::size_t round = 0; round < 2000; ++round) {
           const std::size_t bytes = (round % 7 + 1) * 40 * kKiB;
-          auto* block = static_cast<std::size_t*>(pool_allocate(bytes));
+          auto* block = static_cast<std::size_t*>(allocate_block(bytes));
           *block = i;
           if (round % 50 == i) empty_cache();
           ASSERT_EQ(*block, i);
-          pool_free(block, bytes);
+          free_block(block, bytes);
         }
       },
       [&] { EXPECT_LE(cached_bytes(), 4 * kMiB); });

@@ -1,7 +1,7 @@
 // Updates against the same recurrences in plain doubles, and that of an outer product against that of its
 // elements.
 
-#include "autograd/kernels/optim/optimiser_step.h"
+#include "autograd/kernels/optim/optimizer_step.h"
 
 #include <cmath>
 #include <gtest/gtest.h>
@@ -15,11 +15,11 @@ namespace adjoint::kernels {
 namespace {
 
 template <class T>
-class OptimiserStep : public testing::Test {};
+class OptimizerStep : public testing::Test {};
 using Types = testing::Types<float, double>;
-TYPED_TEST_SUITE(OptimiserStep, Types);
+TYPED_TEST_SUITE(OptimizerStep, Types);
 
-TYPED_TEST(OptimiserStep, SgdFollowsItsRecurrence) {
+TYPED_TEST(OptimizerStep, SgdFollowsItsRecurrence) {
   using T = TypeParam;
   for_each_instruction_set([&] {
     for (const double momentum : {0.0, 0.9}) {
@@ -41,7 +41,7 @@ TYPED_TEST(OptimiserStep, SgdFollowsItsRecurrence) {
   });
 }
 
-TYPED_TEST(OptimiserStep, AdamFollowsItsRecurrence) {
+TYPED_TEST(OptimizerStep, AdamFollowsItsRecurrence) {
   using T = TypeParam;
   for_each_instruction_set([&] {
     const std::int64_t n = 37;
@@ -98,7 +98,7 @@ void expect_outer_is_plain(std::int64_t rows, std::int64_t columns, const SgdSte
   }
 }
 
-TYPED_TEST(OptimiserStep, SgdOfAnOuterProductIsThatOfItsElements) {
+TYPED_TEST(OptimizerStep, SgdOfAnOuterProductIsThatOfItsElements) {
   for_each_instruction_set([] {
     for (const double momentum : {0.0, 0.9})
       for (const double decay : {0.0, 0.01})
@@ -109,7 +109,7 @@ TYPED_TEST(OptimiserStep, SgdOfAnOuterProductIsThatOfItsElements) {
   });
 }
 
-TYPED_TEST(OptimiserStep, ThreadsShareOuterProductsWithoutChangingThem) {
+TYPED_TEST(OptimizerStep, ThreadsShareOuterProductsWithoutChangingThem) {
   const int threads_before = num_threads();
   for (const auto& [rows, columns] : {std::pair{501, 733}, std::pair{2, 200'003}, std::pair{200'003, 2}}) {
     for (int threads = 1; threads <= 3; ++threads) {

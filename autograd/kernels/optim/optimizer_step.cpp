@@ -1,11 +1,11 @@
-#include "autograd/kernels/optim/optimiser_step.h"
+#include "autograd/kernels/optim/optimizer_step.h"
 
 #include <algorithm>
 
 #include "autograd/kernels/linalg/tile.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "autograd/kernels/optim/optimiser_step.cpp"
+#define HWY_TARGET_INCLUDE "autograd/kernels/optim/optimizer_step.cpp"
 #include <hwy/foreach_target.h>  // Must come before highway.h.
 
 #include "autograd/kernels/simd/dispatch.h"

@@ -9,10 +9,10 @@
 namespace adjoint {
 
 /// A block of at least `bytes` bytes at a 64-byte boundary, contents unspecified. Throws std::bad_alloc.
-void* pool_allocate(std::size_t bytes);
+void* allocate_block(std::size_t bytes);
 
-/// Gives back a block of pool_allocate(bytes), in any thread.
-void pool_free(void* block, std::size_t bytes) noexcept;
+/// Gives back a block of allocate_block(bytes), in any thread.
+void free_block(void* block, std::size_t bytes) noexcept;
 
 /// Gives all free blocks back to the system but other threads' small ones (32 KiB and less), of which a
 /// thread keeps at most 16 MiB. Programs need not call it: memory that an allocation needs is given back for
@@ -29,27 +29,27 @@ void set_cache_limit(std::size_t bytes) noexcept;
 
 namespace detail {
 /// Around a fork: no other thread may be changing the lists then, and the child has none of them.
-void lock_pool();
-void unlock_pool();
-void unlock_pool_in_child();
+void lock_block_cache();
+void unlock_block_cache();
+void unlock_block_cache_in_child();
 }  // namespace detail
 
 /// For standard containers whose memory comes and goes every step.
 template <class T>
-struct PoolAllocator {
+struct BlockAllocator {
   using value_type = T;
-  PoolAllocator() = default;
+  BlockAllocator() = default;
   template <class U>
-  PoolAllocator(const PoolAllocator<U>&) {}
-  T* allocate(std::size_t count) { return static_cast<T*>(pool_allocate(count * sizeof(T))); }
-  void deallocate(T* block, std::size_t count) noexcept { pool_free(block, count * sizeof(T)); }
-  bool operator==(const PoolAllocator&) const { return true; }
+  BlockAllocator(const BlockAllocator<U>&) {}
+  T* allocate(std::size_t count) { return static_cast<T*>(allocate_block(count * sizeof(T))); }
+  void deallocate(T* block, std::size_t count) noexcept { free_block(block, count * sizeof(T)); }
+  bool operator==(const BlockAllocator&) const { return true; }
 };
 
 /// Base of objects made and freed in every step: `new` and `delete` recycle their memory.
-struct Pooled {
-  static void* operator new(std::size_t bytes) { return pool_allocate(bytes); }
-  static void operator delete(void* block, std::size_t bytes) noexcept { pool_free(block, bytes); }
+struct Recycled {
+  static void* operator new(std::size_t bytes) { return allocate_block(bytes); }
+  static void operator delete(void* block, std::size_t bytes) noexcept { free_block(block, bytes); }
 };
 
 }  // namespace adjoint

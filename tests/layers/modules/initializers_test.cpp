@@ -1,6 +1,6 @@
-// Initialisers: every bound and variance against its formula written out, and the spread within.
+// Initializers: every bound and variance against its formula written out, and the spread within.
 
-#include "adjoint/modules/init.h"
+#include "adjoint/modules/initializers.h"
 
 #include <algorithm>
 #include <array>
@@ -16,7 +16,7 @@ namespace {
 using support::expect_error;
 using support::numbers;
 
-/// Uniform in [-bound, bound]: inside, out to near both ends, centred, and every quarter holding its share.
+/// Uniform in [-bound, bound]: inside, out to near both ends, centered, and every quarter holding its share.
 void expect_uniform(const Tensor& weight, double bound) {
   const std::vector<double> values = numbers(weight);
   const auto count = static_cast<double>(values.size());
@@ -93,9 +93,9 @@ TEST(Init, NormalVariances) {
 }
 
 TEST(Init, TheSeedDecides) {
-  const Initialiser all[] = {fan_in_uniform, documented_uniform, glorot_uniform,
+  const Initializer all[] = {fan_in_uniform, documented_uniform, glorot_uniform,
                              glorot_normal,  kaiming_uniform,    kaiming_normal};
-  for (const Initialiser init : all) {
+  for (const Initializer init : all) {
     Rng first(7), again(7), other(8);
     const Tensor weight = init({3, 2, 2, 2}, {.dtype = float64}, first);
     EXPECT_EQ(weight.dtype(), float64);

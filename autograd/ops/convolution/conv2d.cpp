@@ -2,11 +2,11 @@
 
 #include <string>
 
-#include "adjoint/graph/node.h"
 #include "adjoint/ops/reduce.h"
 #include "autograd/kernels/convolution/conv2d.h"
 #include "autograd/kernels/layout/lanes.h"
 #include "autograd/ops/support/apply.h"
+#include "autograd/ops/support/bilinear.h"
 
 namespace adjoint {
 namespace {
@@ -27,80 +27,48 @@ Shape w_shape_of(const Conv2dSizes& s) {
   return {s.out_channels, s.in_channels / s.groups, s.kernel_height, s.kernel_width};
 }
 
-Values y_of(const Conv2dSizes& sizes, const Tensor& x, const Tensor& w, const Tensor* b) {
-  return visit_floating(x.dtype(), [&]<class T>() {
-    const Layout layout = layout_for<T>(sizes);
-    const auto kernel = layout == Layout::lanes ? kernels::conv2d_lanes<T> : kernels::conv2d_rows<T>;
-    Values y(x.dtype(), y_shape_of(sizes), layout);
-    kernel(sizes, x.values().in<T>(layout), w.values().rows<T>(),
-           b != nullptr ? b->values().rows<T>() : nullptr, y.writable<T>());
-    return y;
-  });
-}
+/// See bilinear.h.
+struct Convolution {
+  using Sizes = Conv2dSizes;
+  static constexpr const char* kName = "conv2d";
+  static constexpr const char* kInputGradName = "conv2d_input_grad";
+  static constexpr const char* kWeightGradName = "conv2d_weight_grad";
 
-Values dx_of(const Conv2dSizes& sizes, const Tensor& dy, const Tensor& w) {
-  return visit_floating(dy.dtype(), [&]<class T>() {
-    const Layout layout = layout_for<T>(sizes);
-    const auto kernel =
-        layout == Layout::lanes ? kernels::conv2d_input_grad_lanes<T> : kernels::conv2d_input_grad_rows<T>;
-    Values dx(dy.dtype(), x_shape_of(sizes), layout);
-    kernel(sizes, dy.values().in<T>(layout), w.values().rows<T>(), dx.writable<T>());
-    return dx;
-  });
-}
+  static Values y(const Conv2dSizes& sizes, const Tensor& x, const Tensor& w, const Tensor& b) {
+    return visit_floating(x.dtype(), [&]<class T>() {
+      const Layout layout = layout_for<T>(sizes);
+      const auto kernel = layout == Layout::lanes ? kernels::conv2d_lanes<T> : kernels::conv2d_rows<T>;
+      Values y(x.dtype(), y_shape_of(sizes), layout);
+      kernel(sizes, x.values().in<T>(layout), w.values().rows<T>(),
+             b.defined() ? b.values().rows<T>() : nullptr, y.writable<T>());
+      return y;
+    });
+  }
 
-Values dw_of(const Conv2dSizes& sizes, const Tensor& dy, const Tensor& x) {
-  return visit_floating(dy.dtype(), [&]<class T>() {
-    const Layout layout = layout_for<T>(sizes);
-    const auto kernel =
-        layout == Layout::lanes ? kernels::conv2d_weight_grad_lanes<T> : kernels::conv2d_weight_grad_rows<T>;
-    Values dw(dy.dtype(), w_shape_of(sizes));
-    kernel(sizes, dy.values().in<T>(layout), x.values().in<T>(layout), dw.writable<T>());
-    return dw;
-  });
-}
+  static Values dx(const Conv2dSizes& sizes, const Tensor& dy, const Tensor& w) {
+    return visit_floating(dy.dtype(), [&]<class T>() {
+      const Layout layout = layout_for<T>(sizes);
+      const auto kernel =
+          layout == Layout::lanes ? kernels::conv2d_input_grad_lanes<T> : kernels::conv2d_input_grad_rows<T>;
+      Values dx(dy.dtype(), x_shape_of(sizes), layout);
+      kernel(sizes, dy.values().in<T>(layout), w.values().rows<T>(), dx.writable<T>());
+      return dx;
+    });
+  }
 
-// The three products as ops, for arguments known to fit sizes.
+  static Values dw(const Conv2dSizes& sizes, const Tensor& dy, const Tensor& x) {
+    return visit_floating(dy.dtype(), [&]<class T>() {
+      const Layout layout = layout_for<T>(sizes);
+      const auto kernel = layout == Layout::lanes ? kernels::conv2d_weight_grad_lanes<T>
+                                                  : kernels::conv2d_weight_grad_rows<T>;
+      Values dw(dy.dtype(), w_shape_of(sizes));
+      kernel(sizes, dy.values().in<T>(layout), x.values().in<T>(layout), dw.writable<T>());
+      return dw;
+    });
+  }
 
-Tensor input_grad(const Conv2dSizes& sizes, const Tensor& dy, const Tensor& w);
-Tensor weight_grad(const Conv2dSizes& sizes, const Tensor& dy, const Tensor& x);
-
-Tensor convolution(const Conv2dSizes& sizes, const Tensor& x, const Tensor& w) {
-  return record("conv2d", y_of(sizes, x, w, nullptr), {x, w},
-                [sizes, x = Saved(x, w.requires_grad()), w = Saved(w, x.requires_grad())](
-                    const Tensor& dy, Needs needs) -> Grads {
-                  return {needs[0] ? input_grad(sizes, dy, w) : Tensor{},
-                          needs[1] ? weight_grad(sizes, dy, x) : Tensor{}};
-                });
-}
-
-Tensor convolution(const Conv2dSizes& sizes, const Tensor& x, const Tensor& w, const Tensor& b) {
-  return record("conv2d", y_of(sizes, x, w, &b), {x, w, b},
-                [sizes, x = Saved(x, w.requires_grad()), w = Saved(w, x.requires_grad())](
-                    const Tensor& dy, Needs needs) -> Grads {
-                  return {needs[0] ? input_grad(sizes, dy, w) : Tensor{},
-                          needs[1] ? weight_grad(sizes, dy, x) : Tensor{},
-                          needs[2] ? sum(dy, {0, 2, 3}) : Tensor{}};
-                });
-}
-
-Tensor input_grad(const Conv2dSizes& sizes, const Tensor& dy, const Tensor& w) {
-  return record("conv2d_input_grad", dx_of(sizes, dy, w), {dy, w},
-                [sizes, dy = Saved(dy, w.requires_grad()), w = Saved(w, dy.requires_grad())](
-                    const Tensor& d, Needs needs) -> Grads {
-                  return {needs[0] ? convolution(sizes, d, w) : Tensor{},
-                          needs[1] ? weight_grad(sizes, dy, d) : Tensor{}};
-                });
-}
-
-Tensor weight_grad(const Conv2dSizes& sizes, const Tensor& dy, const Tensor& x) {
-  return record("conv2d_weight_grad", dw_of(sizes, dy, x), {dy, x},
-                [sizes, dy = Saved(dy, x.requires_grad()), x = Saved(x, dy.requires_grad())](
-                    const Tensor& d, Needs needs) -> Grads {
-                  return {needs[0] ? convolution(sizes, x, d) : Tensor{},
-                          needs[1] ? input_grad(sizes, dy, d) : Tensor{}};
-                });
-}
+  static Tensor db(const Tensor& dy) { return sum(dy, {0, 2, 3}); }
+};
 
 void check_options(const char* op, const Conv2dOptions& options) {
   ops::check_at_least(1, op, "stride", options.stride);
@@ -163,7 +131,7 @@ void check_dy(const char* op, const Tensor& dy, const Conv2dSizes& sizes) {
 
 Tensor conv2d(const Tensor& x, const Tensor& w, const Conv2dOptions& options) {
   check_dtypes("conv2d", "x", x, "w", w);
-  return convolution(checked_sizes("conv2d", x.shape(), w.shape(), options, w.name()), x, w);
+  return ops::product<Convolution>(checked_sizes("conv2d", x.shape(), w.shape(), options, w.name()), x, w);
 }
 
 Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b, const Conv2dOptions& options) {
@@ -173,23 +141,23 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b, const Conv2dOpt
   check_shape(b.rank() == 1 && b.numel() == sizes.out_channels,
               "conv2d: b must be [{}], a number for each output channel of w {}, it is {}",
               sizes.out_channels, w.shape(), b.shape());
-  return convolution(sizes, x, w, b);
+  return ops::product<Convolution>(sizes, x, w, b);
 }
 
 Tensor conv2d_input_grad(const Tensor& dy, const Tensor& w, const Shape& x_shape,
                          const Conv2dOptions& options) {
-  check_dtypes("conv2d_input_grad", "dy", dy, "w", w);
-  const Conv2dSizes sizes = checked_sizes("conv2d_input_grad", x_shape, w.shape(), options);
-  check_dy("conv2d_input_grad", dy, sizes);
-  return input_grad(sizes, dy, w);
+  check_dtypes(Convolution::kInputGradName, "dy", dy, "w", w);
+  const Conv2dSizes sizes = checked_sizes(Convolution::kInputGradName, x_shape, w.shape(), options);
+  check_dy(Convolution::kInputGradName, dy, sizes);
+  return ops::input_grad<Convolution>(sizes, dy, w);
 }
 
 Tensor conv2d_weight_grad(const Tensor& dy, const Tensor& x, const Shape& w_shape,
                           const Conv2dOptions& options) {
-  check_dtypes("conv2d_weight_grad", "dy", dy, "x", x);
-  const Conv2dSizes sizes = checked_sizes("conv2d_weight_grad", x.shape(), w_shape, options);
-  check_dy("conv2d_weight_grad", dy, sizes);
-  return weight_grad(sizes, dy, x);
+  check_dtypes(Convolution::kWeightGradName, "dy", dy, "x", x);
+  const Conv2dSizes sizes = checked_sizes(Convolution::kWeightGradName, x.shape(), w_shape, options);
+  check_dy(Convolution::kWeightGradName, dy, sizes);
+  return ops::weight_grad<Convolution>(sizes, dy, x);
 }
 
 }  // namespace adjoint

@@ -1,7 +1,7 @@
 #include "autograd/graph/accumulate.h"
 
 #include "adjoint/graph/node.h"
-#include "autograd/kernels/elementwise/elementwise.h"
+#include "autograd/kernels/elementwise/broadcast.h"
 
 namespace adjoint {
 

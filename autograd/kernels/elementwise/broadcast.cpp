@@ -1,10 +1,6 @@
-// Arithmetic of two arrays, of the same size (elementwise.h) or broadcast.
 #include "autograd/kernels/elementwise/broadcast.h"
 
 #include <algorithm>
-#include <cmath>
-
-#include "autograd/kernels/elementwise/elementwise.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "autograd/kernels/elementwise/broadcast.cpp"
@@ -12,7 +8,7 @@
 
 #include "autograd/kernels/elementwise/broadcast_axes.h"
 #include "autograd/kernels/simd/dispatch.h"
-#include "autograd/kernels/simd/elementwise-inl.h"
+#include "autograd/kernels/simd/math-inl.h"
 #include "autograd/kernels/threads/chunks.h"
 
 #ifndef ADJOINT_BROADCAST_TABLE
@@ -82,13 +78,8 @@ struct Equal {
 // exp(b log a) would lose digits, so this is <cmath>'s.
 struct Pow {
   template <class D, class V>
-  HWY_INLINE V operator()(D d, V a, V b) const {
-    using T = hn::TFromD<D>;
-    HWY_ALIGN T base[kVector<T>], power[kVector<T>];
-    hn::Store(a, d, base);
-    hn::Store(b, d, power);
-    for (std::int64_t i = 0; i < kVector<T>; ++i) base[i] = std::pow(base[i], power[i]);
-    return hn::Load(d, base);
+  HWY_INLINE V operator()(D, V a, V b) const {
+    return Math<hn::TFromD<D>>().pow(a, b);
   }
 };
 

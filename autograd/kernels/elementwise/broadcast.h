@@ -35,4 +35,25 @@ void pow(const Shape& a_shape, const T* a, const Shape& b_shape, const T* b, con
 template <class T>
 void equal(const Shape& a_shape, const T* a, const Shape& b_shape, const T* b, const Shape& y_shape, T* y);
 
+// The same for a, b and y of n elements each, in either layout.
+
+/// y = a + b.
+template <class T>
+void add(std::int64_t n, const T* a, const T* b, T* y);
+/// y = a - b.
+template <class T>
+void sub(std::int64_t n, const T* a, const T* b, T* y);
+/// y = a b.
+template <class T>
+void mul(std::int64_t n, const T* a, const T* b, T* y);
+/// y = a / b.
+template <class T>
+void div(std::int64_t n, const T* a, const T* b, T* y);
+/// y = a^b.
+template <class T>
+void pow(std::int64_t n, const T* a, const T* b, T* y);
+/// y = a == b ? 1 : 0.
+template <class T>
+void equal(std::int64_t n, const T* a, const T* b, T* y);
+
 }  // namespace adjoint::kernels

@@ -7,7 +7,7 @@
 #define HWY_TARGET_INCLUDE "autograd/kernels/softmax/softmax.cpp"
 #include <hwy/foreach_target.h>  // Must come before highway.h.
 
-#include "autograd/kernels/elementwise/elementwise_math-inl.h"
+#include "autograd/kernels/simd/math-inl.h"
 #include "autograd/kernels/simd/dispatch.h"
 #include "autograd/kernels/softmax/softmax_loss.h"
 #include "autograd/kernels/threads/parallel.h"

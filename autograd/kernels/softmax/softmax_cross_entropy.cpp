@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "autograd/kernels/elementwise/broadcast.h"
-#include "autograd/kernels/elementwise/elementwise.h"
 #include "autograd/kernels/layout/lanes.h"
 #include "autograd/kernels/reduce/reduce.h"
 #include "autograd/kernels/softmax/softmax.h"

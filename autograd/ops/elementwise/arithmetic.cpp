@@ -1,22 +1,64 @@
 #include "adjoint/ops/arithmetic.h"
 
-#include "adjoint/graph/node.h"
 #include "adjoint/ops/reduce.h"
 #include "adjoint/tensor/create.h"
 #include "autograd/kernels/elementwise/broadcast.h"
-#include "autograd/kernels/elementwise/elementwise.h"
+#include "autograd/ops/elementwise/unary.h"
 #include "autograd/ops/support/broadcast.h"
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "autograd/ops/elementwise/arithmetic.cpp"
+#include <hwy/foreach_target.h>  // Must come before highway.h.
+
+#include "autograd/kernels/elementwise/map-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace adjoint::kernels {
+namespace {
+struct Negative;
+struct AddNumber;
+struct MulNumber;
+struct DivNumber;
+}  // namespace
+
+template <>
+struct Function<Negative, HWY_TARGET> {
+  template <class M, class V>
+  static HWY_INLINE V value(M, V x) {
+    return Neg(x);
+  }
+};
+
+template <>
+struct Function<AddNumber, HWY_TARGET> {
+  template <class M, class V>
+  static HWY_INLINE V value(M, V x, V s) {
+    return x + s;
+  }
+};
+
+template <>
+struct Function<MulNumber, HWY_TARGET> {
+  template <class M, class V>
+  static HWY_INLINE V value(M, V x, V s) {
+    return x * s;
+  }
+};
+
+template <>
+struct Function<DivNumber, HWY_TARGET> {
+  template <class M, class V>
+  static HWY_INLINE V value(M, V x, V s) {
+    return x / s;
+  }
+};
+
+}  // namespace adjoint::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace adjoint {
 namespace {
-
-/// kernel(x, s), which must be floating, in x's memory where it may be.
-template <class Kernel>
-Values with_scalar(const char* op, Tensor& x, double s, const Kernel& kernel) {
-  ops::check_floating(op, "x", x);
-  return ops::map(
-      x, [&]<class T>(std::int64_t n, const T* in, T* out) { kernel(n, static_cast<T>(s), in, out); });
-}
 
 /// sum_to() for a rule, which may return dy itself: the engine sees to it that gradients are apart.
 Tensor reduced(const Tensor& dy, const Shape& shape) { return dy.shape() == shape ? dy : sum_to(dy, shape); }
@@ -60,28 +102,24 @@ Tensor div(const Tensor& a, const Tensor& b) {
 }
 
 Tensor neg(Tensor x) {
-  if (x.dtype() == DType::int64) {
-    Values y(x.dtype(), x.shape());
-    kernels::neg(x.numel(), x.values().rows<std::int64_t>(), y.writable<std::int64_t>());
-    return Tensor(std::move(y));
-  }
-  Values y = ops::map(x, [](auto... args) { kernels::neg(args...); });
-  return record("neg", std::move(y), {x}, [](Tensor dy, Needs) -> Grads { return {neg(std::move(dy))}; });
+  if (x.dtype() == DType::int64) return sub(zeros({}, {.dtype = DType::int64}), x);
+  return ops::map_op<kernels::Negative>("neg", std::move(x),
+                                        [](Tensor dy, Needs) -> Grads { return {neg(std::move(dy))}; });
 }
 
 Tensor add(Tensor x, double s) {
-  Values y = with_scalar("add", x, s, [](auto... args) { kernels::add_scalar(args...); });
-  return record("add", std::move(y), {x}, [](Tensor dy, Needs) -> Grads { return {std::move(dy)}; });
+  return ops::map_op<kernels::AddNumber>(
+      "add", std::move(x), [](Tensor dy, Needs) -> Grads { return {std::move(dy)}; }, s);
 }
 
 Tensor mul(Tensor x, double s) {
-  Values y = with_scalar("mul", x, s, [](auto... args) { kernels::mul_scalar(args...); });
-  return record("mul", std::move(y), {x}, [s](Tensor dy, Needs) -> Grads { return {std::move(dy) * s}; });
+  return ops::map_op<kernels::MulNumber>(
+      "mul", std::move(x), [s](Tensor dy, Needs) -> Grads { return {std::move(dy) * s}; }, s);
 }
 
 Tensor div(Tensor x, double s) {
-  Values y = with_scalar("div", x, s, [](auto... args) { kernels::div_scalar(args...); });
-  return record("div", std::move(y), {x}, [s](Tensor dy, Needs) -> Grads { return {std::move(dy) / s}; });
+  return ops::map_op<kernels::DivNumber>(
+      "div", std::move(x), [s](Tensor dy, Needs) -> Grads { return {std::move(dy) / s}; }, s);
 }
 
 Tensor div(double s, const Tensor& x) {
@@ -95,3 +133,4 @@ Tensor equal(const Tensor& a, const Tensor& b) {
 }
 
 }  // namespace adjoint
+#endif

@@ -1,63 +1,126 @@
 #include "adjoint/ops/math.h"
 
-#include "adjoint/graph/node.h"
 #include "adjoint/ops/reduce.h"
 #include "adjoint/tensor/create.h"
 #include "autograd/kernels/elementwise/broadcast.h"
-#include "autograd/kernels/elementwise/elementwise.h"
+#include "autograd/ops/elementwise/unary.h"
 #include "autograd/ops/support/broadcast.h"
 
-namespace adjoint {
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "autograd/ops/elementwise/math.cpp"
+#include <hwy/foreach_target.h>  // Must come before highway.h.
+
+#include "autograd/kernels/elementwise/map-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace adjoint::kernels {
 namespace {
-
-/// kernel(x), which must be floating.
-template <class Kernel>
-Values map(const char* op, const Tensor& x, const Kernel& kernel) {
-  ops::check_floating(op, "x", x);
-  return ops::map(x.values(), kernel);
-}
-
-/// dx = dy sign(x), dy where x is NaN.
-Tensor abs_grad(const Tensor& dy, const Tensor& x) {
-  Values dx = ops::map(dy.values(), x.values(), [](auto... args) { kernels::abs_grad(args...); });
-  return record("abs_grad", std::move(dx), {dy},
-                [x = Saved(x)](const Tensor& ddx, Needs) -> Grads { return {abs_grad(ddx, x)}; });
-}
-
+struct Exp;
+struct Log;
+struct Sqrt;
+struct Square;
+struct Reciprocal;
+struct Abs;
+struct Pow;
 }  // namespace
 
-Tensor exp(const Tensor& x) {
-  return record("exp", map("exp", x, [](auto... args) { kernels::exp(args...); }), {x},
-                [](const Tensor& dy, const Tensor& y, Needs) -> Grads { return {dy * y}; });
+template <>
+struct Function<Exp, HWY_TARGET> {
+  template <class M, class V>
+  static HWY_INLINE V value(M m, V x) {
+    return m.exp(x);
+  }
+};
+
+template <>
+struct Function<Log, HWY_TARGET> {
+  template <class M, class V>
+  static HWY_INLINE V value(M m, V x) {
+    return m.log(x);
+  }
+};
+
+template <>
+struct Function<Sqrt, HWY_TARGET> {
+  template <class M, class V>
+  static HWY_INLINE V value(M, V x) {
+    return hwy::HWY_NAMESPACE::Sqrt(x);
+  }
+};
+
+template <>
+struct Function<Square, HWY_TARGET> {
+  template <class M, class V>
+  static HWY_INLINE V value(M, V x) {
+    return x * x;
+  }
+};
+
+template <>
+struct Function<Reciprocal, HWY_TARGET> {
+  template <class M, class V>
+  static HWY_INLINE V value(M m, V x) {
+    return m(1) / x;
+  }
+};
+
+template <>
+struct Function<Abs, HWY_TARGET> {
+  template <class M, class V>
+  static HWY_INLINE V value(M, V x) {
+    return hwy::HWY_NAMESPACE::Abs(x);
+  }
+  /// dy sign(x), and dy where x is NaN.
+  template <class M, class V>
+  static HWY_INLINE V gradient(M m, V dy, V x) {
+    return IfThenElse(x < m(0), Neg(dy), IfThenZeroElse(x == m(0), dy));
+  }
+};
+
+template <>
+struct Function<Pow, HWY_TARGET> {
+  template <class M, class V>
+  static HWY_INLINE V value(M m, V x, V p) {
+    return m.pow(x, p);
+  }
+};
+
+}  // namespace adjoint::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace adjoint {
+
+Tensor exp(Tensor x) {
+  return ops::map_op<kernels::Exp>(
+      "exp", std::move(x), [](const Tensor& dy, const Tensor& y, Needs) -> Grads { return {dy * y}; });
 }
 
 Tensor log(const Tensor& x) {
-  return record("log", map("log", x, [](auto... args) { kernels::log(args...); }), {x},
-                [x = Saved(x)](const Tensor& dy, Needs) -> Grads { return {dy / x}; });
+  return ops::map_op<kernels::Log>("log", x,
+                                   [x = Saved(x)](const Tensor& dy, Needs) -> Grads { return {dy / x}; });
 }
 
-Tensor sqrt(const Tensor& x) {
-  return record("sqrt", map("sqrt", x, [](auto... args) { kernels::sqrt(args...); }), {x},
-                [](const Tensor& dy, const Tensor& y, Needs) -> Grads { return {dy * 0.5 / y}; });
+Tensor sqrt(Tensor x) {
+  return ops::map_op<kernels::Sqrt>(
+      "sqrt", std::move(x), [](const Tensor& dy, const Tensor& y, Needs) -> Grads { return {dy * 0.5 / y}; });
 }
 
 Tensor square(const Tensor& x) {
-  return record("square", map("square", x, [](auto... args) { kernels::square(args...); }), {x},
-                [x = Saved(x)](const Tensor& dy, Needs) -> Grads { return {dy * x * 2}; });
+  return ops::map_op<kernels::Square>(
+      "square", x, [x = Saved(x)](const Tensor& dy, Needs) -> Grads { return {dy * x * 2}; });
 }
 
-Tensor abs(const Tensor& x) {
-  return record("abs", map("abs", x, [](auto... args) { kernels::abs(args...); }), {x},
-                [x = Saved(x)](const Tensor& dy, Needs) -> Grads { return {abs_grad(dy, x)}; });
-}
+Tensor abs(Tensor x) { return ops::unary<kernels::Abs>("abs", std::move(x), ops::NoSecondDerivative()); }
 
 Tensor pow(const Tensor& x, double p) {
-  Values y = map("pow", x, [p]<class T>(std::int64_t n, const T* in, T* out) {
-    kernels::pow_scalar(n, static_cast<T>(p), in, out);
-  });
-  return record("pow", std::move(y), {x}, [x = Saved(x, p != 0), p](const Tensor& dy, Needs) -> Grads {
+  const auto rule = [x = Saved(x, p != 0), p](const Tensor& dy, Needs) -> Grads {
     return {p != 0 ? dy * pow(x, p - 1) * p : zeros(dy.shape(), {.dtype = dy.dtype()})};
-  });
+  };
+  // The powers that models use have faster functions.
+  if (p == 2) return ops::map_op<kernels::Square>("pow", x, rule);
+  if (p == -1) return ops::map_op<kernels::Reciprocal>("pow", x, rule);
+  return ops::map_op<kernels::Pow>("pow", x, rule, p);
 }
 
 Tensor pow(const Tensor& a, const Tensor& b) {
@@ -76,3 +139,4 @@ Tensor pow(const Tensor& a, const Tensor& b) {
 }
 
 }  // namespace adjoint
+#endif

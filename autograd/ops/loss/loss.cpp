@@ -7,7 +7,7 @@
 #include "adjoint/ops/reduce.h"
 #include "adjoint/ops/softmax.h"
 #include "adjoint/tensor/create.h"
-#include "autograd/kernels/elementwise/elementwise.h"
+#include "autograd/kernels/elementwise/broadcast.h"
 #include "autograd/kernels/reduce/reduce.h"
 #include "autograd/kernels/softmax/softmax.h"
 #include "autograd/kernels/threads/scratch.h"
@@ -162,7 +162,8 @@ Tensor mse(const Tensor& x, const Tensor& target, const LossOptions& options) {
   const Tensor difference = x - target;
   const double sum = visit_floating(x.dtype(), [&]<class T>() {
     const kernels::Scratch<T> squares(x.numel());
-    kernels::square(x.numel(), difference.values().rows<T>(), squares.get());
+    const T* d = difference.values().rows<T>();
+    kernels::mul(x.numel(), d, d, squares.get());
     return static_cast<double>(kernels::sum_all(x.numel(), squares.get()));
   });
   return record("mse", number(x.dtype(), sum / divisor), {difference},

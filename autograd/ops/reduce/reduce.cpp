@@ -8,7 +8,6 @@
 #include "adjoint/ops/arithmetic.h"
 #include "adjoint/ops/reshape.h"
 #include "autograd/kernels/elementwise/broadcast.h"
-#include "autograd/kernels/elementwise/elementwise.h"
 #include "autograd/kernels/reduce/reduce.h"
 #include "autograd/ops/support/broadcast.h"
 
@@ -123,7 +122,9 @@ Tensor mean_over(const Tensor& x, const Reduction& to) {
   if (count != 1)
     visit_floating(x.dtype(), [&]<class T>() {
       T* values = y.writable<T>();
-      kernels::div_scalar(y.stored_elements(y.layout()), static_cast<T>(count), values, values);
+      const Shape stored{y.stored_elements(y.layout())};
+      const auto divisor = static_cast<T>(count);
+      kernels::div(stored, values, Shape{}, &divisor, stored, values);
     });
   return record("mean", y.reshaped(to.shape), {x},
                 [kept = to.kept, xs = x.shape(), layout = layout_like(x.values()), count](const Tensor& dy,

@@ -1,6 +1,6 @@
 #pragma once
-// Activation functions, applied to every element: float32 or float64; DTypeError on int64. Those that take x
-// by value compute in its memory when it is a temporary, as in relu(conv2d(x, w)).
+// Activation functions, applied to every element: float32 or float64; DTypeError on int64. They compute
+// in x's memory when it is a temporary, as in relu(conv2d(x, w)), unless the gradient reads x.
 
 #include "adjoint/tensor/tensor.h"
 
@@ -13,12 +13,12 @@ Tensor sigmoid(Tensor x);
 /// y = max(x, 0), NaN where x is.   dx = x <= 0 ? 0 : dy, so dy where x is NaN.
 Tensor relu(Tensor x);
 /// y = ln(1 + e^x).   dx = dy sigmoid(x).
-Tensor softplus(const Tensor& x);
+Tensor softplus(Tensor x);
 
 struct LeakyReluOptions {
   double slope = 0.01;  ///< Where x <= 0.
 };
 /// y = x > 0 ? x : slope x.   dx = x <= 0 ? slope dy : dy, so dy where x is NaN, as for relu.
-Tensor leaky_relu(const Tensor& x, const LeakyReluOptions& options = {});
+Tensor leaky_relu(Tensor x, const LeakyReluOptions& options = {});
 
 }  // namespace adjoint

@@ -1,12 +1,13 @@
 // Exponentials and logarithms of vectors with the special values of <cmath>. Included once per instruction
 // set (see hwy/foreach_target.h), hence no #pragma once.
-#if defined(ADJOINT_ELEMENTWISE_MATH_INL_H) == defined(HWY_TARGET_TOGGLE)
-#ifdef ADJOINT_ELEMENTWISE_MATH_INL_H
-#undef ADJOINT_ELEMENTWISE_MATH_INL_H
+#if defined(ADJOINT_MATH_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef ADJOINT_MATH_INL_H
+#undef ADJOINT_MATH_INL_H
 #else
-#define ADJOINT_ELEMENTWISE_MATH_INL_H
+#define ADJOINT_MATH_INL_H
 #endif
 
+#include <cmath>
 #include <hwy/contrib/math/math-inl.h>
 #include <limits>
 
@@ -46,13 +47,6 @@ struct Log {
   }
 };
 
-struct Tanh {
-  template <class D, class V = hn::Vec<D>>
-  HWY_INLINE V operator()(D d, V x) const {
-    return hn::Tanh(d, x);
-  }
-};
-
 struct Sigmoid {
   template <class D, class V = hn::Vec<D>>
   HWY_INLINE V operator()(D d, V x) const {
@@ -62,11 +56,29 @@ struct Sigmoid {
   }
 };
 
-struct Softplus {
-  template <class D, class V = hn::Vec<D>>
-  HWY_INLINE V operator()(D d, V x) const {
-    const V positive = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Zero(d), x);  // Lets NaN through.
-    return hn::Add(positive, hn::Log1p(d, ExpNegative()(d, hn::Neg(hn::Abs(x)))));
+/// Constants and functions of vectors of T, for those who have no tag at hand: m(2) * m.exp(x). Beside these
+/// there are Highway's operators, and its functions, which are found by their arguments: Abs(x), IfThenElse(x
+/// < m(0), a, b).
+template <class T>
+struct Math {
+  using V = Vector<T>;
+  HWY_INLINE V operator()(double number) const { return hn::Set(Tag<T>(), static_cast<T>(number)); }
+  HWY_INLINE V exp(V x) const { return Exp()(Tag<T>(), x); }
+  /// e^x for x <= 0 and NaN.
+  HWY_INLINE V exp_of_negative(V x) const { return ExpNegative()(Tag<T>(), x); }
+  HWY_INLINE V log(V x) const { return Log()(Tag<T>(), x); }
+  /// ln(1 + x) for x >= 0 and NaN.
+  HWY_INLINE V log1p(V x) const { return hn::Log1p(Tag<T>(), x); }
+  HWY_INLINE V tanh(V x) const { return hn::Tanh(Tag<T>(), x); }
+  /// 1 / (1 + e^-x)
+  HWY_INLINE V sigmoid(V x) const { return Sigmoid()(Tag<T>(), x); }
+  /// x^p. exp(p log x) would lose digits, so this is <cmath>'s, lane by lane.
+  HWY_INLINE V pow(V x, V p) const {
+    HWY_ALIGN T base[kVector<T>], power[kVector<T>];
+    hn::Store(x, Tag<T>(), base);
+    hn::Store(p, Tag<T>(), power);
+    for (std::int64_t i = 0; i < kVector<T>; ++i) base[i] = std::pow(base[i], power[i]);
+    return hn::Load(Tag<T>(), base);
   }
 };
 

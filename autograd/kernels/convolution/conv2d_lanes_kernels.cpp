@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "autograd/kernels/convolution/conv2d_lanes.h"
+#include "autograd/kernels/simd/dispatch.h"
 #include "autograd/kernels/simd/registers-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -225,44 +226,47 @@ void accumulate(const WeightGradBand<T>& band) {
   }
 }
 
-std::int64_t block_channels_here() { return kBlockChannels; }
-
-void correlate_float(const CorrelationRow<float>& row) { correlate(row); }
-void correlate_double(const CorrelationRow<double>& row) { correlate(row); }
-void accumulate_float(const WeightGradBand<float>& band) { accumulate(band); }
-void accumulate_double(const WeightGradBand<double>& band) { accumulate(band); }
-
 }  // namespace
 }  // namespace adjoint::kernels::HWY_NAMESPACE
+
+namespace adjoint::kernels {
+namespace {
+
+template <std::int64_t kInstructionSet, class T>
+struct Compiled;
+
+template <class T>
+struct Compiled<HWY_TARGET, T> {
+  static constexpr std::int64_t block_channels = HWY_NAMESPACE::kBlockChannels;
+  static constexpr auto correlate = HWY_NAMESPACE::correlate<T>;
+  static constexpr auto accumulate = HWY_NAMESPACE::accumulate<T>;
+};
+
+}  // namespace
+}  // namespace adjoint::kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace adjoint::kernels {
 
-HWY_EXPORT(block_channels_here);
-HWY_EXPORT(correlate_float);
-HWY_EXPORT(correlate_double);
-HWY_EXPORT(accumulate_float);
-HWY_EXPORT(accumulate_double);
+std::int64_t block_channels() {
+  return best<Compiled, float>([](auto k) { return k.block_channels; });
+}
 
-std::int64_t block_channels() { return HWY_DYNAMIC_DISPATCH(block_channels_here)(); }
+template <class T>
+void correlate_row(const CorrelationRow<T>& row) {
+  best<Compiled, T>([&](auto k) { k.correlate(row); });
+}
 
-template <>
-void correlate_row(const CorrelationRow<float>& row) {
-  HWY_DYNAMIC_DISPATCH(correlate_float)(row);
+template <class T>
+void accumulate_band(const WeightGradBand<T>& band) {
+  best<Compiled, T>([&](auto k) { k.accumulate(band); });
 }
-template <>
-void correlate_row(const CorrelationRow<double>& row) {
-  HWY_DYNAMIC_DISPATCH(correlate_double)(row);
-}
-template <>
-void accumulate_band(const WeightGradBand<float>& band) {
-  HWY_DYNAMIC_DISPATCH(accumulate_float)(band);
-}
-template <>
-void accumulate_band(const WeightGradBand<double>& band) {
-  HWY_DYNAMIC_DISPATCH(accumulate_double)(band);
-}
+
+template void correlate_row(const CorrelationRow<float>&);
+template void correlate_row(const CorrelationRow<double>&);
+template void accumulate_band(const WeightGradBand<float>&);
+template void accumulate_band(const WeightGradBand<double>&);
 
 }  // namespace adjoint::kernels
 #endif

@@ -13,6 +13,7 @@
 
 #include "autograd/kernels/convolution/conv2d_rows_fold-inl.h"
 #include "autograd/kernels/linalg/tile-inl.h"
+#include "autograd/kernels/simd/dispatch.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels::HWY_NAMESPACE {
@@ -338,27 +339,34 @@ constexpr RowKernels<T> kKernels{kVectorSize<T>,
                                  transpose_exactly<T>,
                                  fold<T>};
 
-const RowKernels<float>* float_kernels() { return &kKernels<float>; }
-const RowKernels<double>* double_kernels() { return &kKernels<double>; }
-
 }  // namespace
 }  // namespace adjoint::kernels::HWY_NAMESPACE
+
+namespace adjoint::kernels {
+namespace {
+
+template <std::int64_t kInstructionSet, class T>
+struct Compiled;
+
+template <class T>
+struct Compiled<HWY_TARGET, T> {
+  static constexpr const RowKernels<T>* kernels = &HWY_NAMESPACE::kKernels<T>;
+};
+
+}  // namespace
+}  // namespace adjoint::kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace adjoint::kernels {
 
-HWY_EXPORT(float_kernels);
-HWY_EXPORT(double_kernels);
+template <class T>
+const RowKernels<T>& row_kernels() {
+  return *best<Compiled, T>([](auto k) { return k.kernels; });
+}
 
-template <>
-const RowKernels<float>& row_kernels() {
-  return *HWY_DYNAMIC_DISPATCH(float_kernels)();
-}
-template <>
-const RowKernels<double>& row_kernels() {
-  return *HWY_DYNAMIC_DISPATCH(double_kernels)();
-}
+template const RowKernels<float>& row_kernels();
+template const RowKernels<double>& row_kernels();
 
 }  // namespace adjoint::kernels
 #endif

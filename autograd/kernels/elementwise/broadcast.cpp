@@ -11,8 +11,8 @@
 #include "autograd/kernels/simd/math-inl.h"
 #include "autograd/kernels/threads/chunks.h"
 
-#ifndef ADJOINT_BROADCAST_TABLE
-#define ADJOINT_BROADCAST_TABLE
+#ifndef ADJOINT_BROADCAST_CPP
+#define ADJOINT_BROADCAST_CPP
 namespace adjoint::kernels {
 namespace {
 
@@ -29,12 +29,6 @@ template <class T>
 struct Zip {
   void (*flat)(std::int64_t n, const T* a, const T* b, T* y);
   void (*rows)(std::int64_t rows, std::int64_t n, Operand<T> a, Operand<T> b, T* y);
-};
-
-/// The operations as compiled for one instruction set.
-template <class T>
-struct Table {
-  Zip<T> add, sub, mul, div, pow, equal;
 };
 
 }  // namespace
@@ -109,25 +103,38 @@ void zip_rows(std::int64_t rows, std::int64_t n, Operand<T> a, Operand<T> b, T* 
   }
 }
 
-template <class T>
-constexpr Table<T> kTable = {.add = {zip<Add, T>, zip_rows<Add, T>},
-                             .sub = {zip<Sub, T>, zip_rows<Sub, T>},
-                             .mul = {zip<Mul, T>, zip_rows<Mul, T>},
-                             .div = {zip<Div, T>, zip_rows<Div, T>},
-                             .pow = {zip<Pow, T>, zip_rows<Pow, T>},
-                             .equal = {zip<Equal, T>, zip_rows<Equal, T>}};
-
-ADJOINT_TABLES_OF_INSTRUCTION_SET
-
 }  // namespace
 }  // namespace adjoint::kernels::HWY_NAMESPACE
+
+namespace adjoint::kernels {
+namespace {
+
+template <std::int64_t kInstructionSet, class T>
+struct Zips;
+
+template <class T>
+struct Zips<HWY_TARGET, T> {
+  static constexpr Zip<T> add = {HWY_NAMESPACE::zip<HWY_NAMESPACE::Add, T>,
+                                 HWY_NAMESPACE::zip_rows<HWY_NAMESPACE::Add, T>};
+  static constexpr Zip<T> sub = {HWY_NAMESPACE::zip<HWY_NAMESPACE::Sub, T>,
+                                 HWY_NAMESPACE::zip_rows<HWY_NAMESPACE::Sub, T>};
+  static constexpr Zip<T> mul = {HWY_NAMESPACE::zip<HWY_NAMESPACE::Mul, T>,
+                                 HWY_NAMESPACE::zip_rows<HWY_NAMESPACE::Mul, T>};
+  static constexpr Zip<T> div = {HWY_NAMESPACE::zip<HWY_NAMESPACE::Div, T>,
+                                 HWY_NAMESPACE::zip_rows<HWY_NAMESPACE::Div, T>};
+  static constexpr Zip<T> pow = {HWY_NAMESPACE::zip<HWY_NAMESPACE::Pow, T>,
+                                 HWY_NAMESPACE::zip_rows<HWY_NAMESPACE::Pow, T>};
+  static constexpr Zip<T> equal = {HWY_NAMESPACE::zip<HWY_NAMESPACE::Equal, T>,
+                                   HWY_NAMESPACE::zip_rows<HWY_NAMESPACE::Equal, T>};
+};
+
+}  // namespace
+}  // namespace adjoint::kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace adjoint::kernels {
 namespace {
-
-ADJOINT_TABLES_OF_PROCESSOR(floating_table)
 
 /// F(a, b) modulo 2^64: F computes with unsigned numbers, whose overflow is defined.
 template <auto F>
@@ -150,20 +157,21 @@ constexpr Zip<std::int64_t> kIntegerZip = {
       }
     }};
 
-constexpr Table<std::int64_t> kIntegers = {
-    .add = kIntegerZip<[](std::uint64_t a, std::uint64_t b) { return a + b; }>,
-    .sub = kIntegerZip<[](std::uint64_t a, std::uint64_t b) { return a - b; }>,
-    .mul = kIntegerZip<[](std::uint64_t a, std::uint64_t b) { return a * b; }>,
-    .div = {},
-    .pow = {},
-    .equal = kIntegerZip<[](std::uint64_t a, std::uint64_t b) -> std::uint64_t { return a == b; }>};
+struct IntegerZips {
+  static constexpr auto add = kIntegerZip<[](std::uint64_t a, std::uint64_t b) { return a + b; }>;
+  static constexpr auto sub = kIntegerZip<[](std::uint64_t a, std::uint64_t b) { return a - b; }>;
+  static constexpr auto mul = kIntegerZip<[](std::uint64_t a, std::uint64_t b) { return a * b; }>;
+  static constexpr auto equal =
+      kIntegerZip<[](std::uint64_t a, std::uint64_t b) -> std::uint64_t { return a == b; }>;
+};
 
-template <class T>
-const Table<T>& table() {
+/// get(the operations on T).
+template <class T, class Get>
+Zip<T> zip_of(const Get& get) {
   if constexpr (std::is_integral_v<T>) {
-    return kIntegers;
+    return get(IntegerZips());
   } else {
-    return floating_table<T>();
+    return best<Zips, T>(get);
   }
 }
 
@@ -233,62 +241,62 @@ void broadcast_to(const Shape& x_shape, const T* x, const Shape& y_shape, T* y) 
 
 template <class T>
 void add(std::int64_t n, const T* a, const T* b, T* y) {
-  run(table<T>().add, n, a, b, y);
+  run(zip_of<T>([](auto k) { return k.add; }), n, a, b, y);
 }
 
 template <class T>
 void add(const Shape& a_shape, const T* a, const Shape& b_shape, const T* b, const Shape& y_shape, T* y) {
-  run(table<T>().add, a_shape, a, b_shape, b, y_shape, y);
+  run(zip_of<T>([](auto k) { return k.add; }), a_shape, a, b_shape, b, y_shape, y);
 }
 
 template <class T>
 void sub(std::int64_t n, const T* a, const T* b, T* y) {
-  run(table<T>().sub, n, a, b, y);
+  run(zip_of<T>([](auto k) { return k.sub; }), n, a, b, y);
 }
 
 template <class T>
 void sub(const Shape& a_shape, const T* a, const Shape& b_shape, const T* b, const Shape& y_shape, T* y) {
-  run(table<T>().sub, a_shape, a, b_shape, b, y_shape, y);
+  run(zip_of<T>([](auto k) { return k.sub; }), a_shape, a, b_shape, b, y_shape, y);
 }
 
 template <class T>
 void mul(std::int64_t n, const T* a, const T* b, T* y) {
-  run(table<T>().mul, n, a, b, y);
+  run(zip_of<T>([](auto k) { return k.mul; }), n, a, b, y);
 }
 
 template <class T>
 void mul(const Shape& a_shape, const T* a, const Shape& b_shape, const T* b, const Shape& y_shape, T* y) {
-  run(table<T>().mul, a_shape, a, b_shape, b, y_shape, y);
+  run(zip_of<T>([](auto k) { return k.mul; }), a_shape, a, b_shape, b, y_shape, y);
 }
 
 template <class T>
 void div(std::int64_t n, const T* a, const T* b, T* y) {
-  run(table<T>().div, n, a, b, y);
+  run(zip_of<T>([](auto k) { return k.div; }), n, a, b, y);
 }
 
 template <class T>
 void div(const Shape& a_shape, const T* a, const Shape& b_shape, const T* b, const Shape& y_shape, T* y) {
-  run(table<T>().div, a_shape, a, b_shape, b, y_shape, y);
+  run(zip_of<T>([](auto k) { return k.div; }), a_shape, a, b_shape, b, y_shape, y);
 }
 
 template <class T>
 void pow(std::int64_t n, const T* a, const T* b, T* y) {
-  run(table<T>().pow, n, a, b, y, kPowCost);
+  run(zip_of<T>([](auto k) { return k.pow; }), n, a, b, y, kPowCost);
 }
 
 template <class T>
 void pow(const Shape& a_shape, const T* a, const Shape& b_shape, const T* b, const Shape& y_shape, T* y) {
-  run(table<T>().pow, a_shape, a, b_shape, b, y_shape, y, kPowCost);
+  run(zip_of<T>([](auto k) { return k.pow; }), a_shape, a, b_shape, b, y_shape, y, kPowCost);
 }
 
 template <class T>
 void equal(std::int64_t n, const T* a, const T* b, T* y) {
-  run(table<T>().equal, n, a, b, y);
+  run(zip_of<T>([](auto k) { return k.equal; }), n, a, b, y);
 }
 
 template <class T>
 void equal(const Shape& a_shape, const T* a, const Shape& b_shape, const T* b, const Shape& y_shape, T* y) {
-  run(table<T>().equal, a_shape, a, b_shape, b, y_shape, y);
+  run(zip_of<T>([](auto k) { return k.equal; }), a_shape, a, b_shape, b, y_shape, y);
 }
 
 #define ADJOINT_INSTANTIATE(NAME, T)                        \

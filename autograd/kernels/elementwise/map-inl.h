@@ -12,9 +12,9 @@
 HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels {
 
-template <>
-struct Loops<HWY_TARGET> {
-  template <class F, class T, class... P>
+template <class T>
+struct Loops<HWY_TARGET, T> {
+  template <class F, class... P>
   static void map(std::int64_t n, const T* x, T* y, P... parameters) {
     constexpr HWY_NAMESPACE::Math<T> m;
     HWY_NAMESPACE::for_vectors<T>(n, [&](std::int64_t i, auto part) HWY_ATTR {
@@ -22,7 +22,7 @@ struct Loops<HWY_TARGET> {
     });
   }
 
-  template <class F, class T, class... P>
+  template <class F, class... P>
   static void map_gradient(std::int64_t n, const T* dy, const T* x, T* dx, P... parameters) {
     constexpr HWY_NAMESPACE::Math<T> m;
     HWY_NAMESPACE::for_vectors<T>(n, [&](std::int64_t i, auto part) HWY_ATTR {

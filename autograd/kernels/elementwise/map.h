@@ -5,8 +5,8 @@
 // either layout. An element's result does not depend on its position, on n or on the number of threads.
 
 #include <cstdint>
-#include <hwy/targets.h>
 
+#include "autograd/kernels/simd/dispatch.h"
 #include "autograd/kernels/threads/chunks.h"
 
 namespace adjoint::kernels {
@@ -18,19 +18,9 @@ namespace adjoint::kernels {
 template <class F, std::int64_t kInstructionSet>
 struct Function;
 
-/// Loops over arrays, as compiled for an instruction set: see map-inl.h.
-template <std::int64_t kInstructionSet>
+/// Loops over arrays of T, as compiled for an instruction set: see map-inl.h.
+template <std::int64_t kInstructionSet, class T>
 struct Loops;
-
-/// Calls call(Loops<...>()) for the best of kSets that this processor has.
-template <std::int64_t kSets = HWY_TARGETS, class Call>
-void with_loops(const Call& call) {
-  constexpr std::int64_t kBest = kSets & -kSets;  // Highway's lower bits are its better sets.
-  if constexpr (kBest != kSets) {
-    if ((hwy::SupportedTargets() & kBest) == 0) return with_loops<kSets ^ kBest>(call);
-  }
-  call(Loops<kBest>());
-}
 
 /// Multiply-adds that a function of an element is worth, as parallel_for counts.
 inline constexpr std::int64_t kFunctionWork = 16;
@@ -38,8 +28,7 @@ inline constexpr std::int64_t kFunctionWork = 16;
 /// y = F's value at x, n elements each; y may be x.
 template <class F, class T, class... P>
 void map(std::int64_t n, const T* x, T* y, P... parameters) {
-  void (*loop)(std::int64_t, const T*, T*, P...) = nullptr;
-  with_loops([&]<class L>(L) { loop = L::template map<F, T, P...>; });
+  const auto loop = best<Loops, T>([]<class L>(L) { return L::template map<F, P...>; });
   for_chunks(n, n * kFunctionWork,
              [&](std::int64_t i, std::int64_t count) { loop(count, x + i, y + i, parameters...); });
 }
@@ -47,8 +36,7 @@ void map(std::int64_t n, const T* x, T* y, P... parameters) {
 /// dx = F's gradient from dy and x, n elements each; dx may be dy or x.
 template <class F, class T, class... P>
 void map_gradient(std::int64_t n, const T* dy, const T* x, T* dx, P... parameters) {
-  void (*loop)(std::int64_t, const T*, const T*, T*, P...) = nullptr;
-  with_loops([&]<class L>(L) { loop = L::template map_gradient<F, T, P...>; });
+  const auto loop = best<Loops, T>([]<class L>(L) { return L::template map_gradient<F, P...>; });
   for_chunks(n, n * kFunctionWork,
              [&](std::int64_t i, std::int64_t count) { loop(count, dy + i, x + i, dx + i, parameters...); });
 }

@@ -15,24 +15,14 @@
 #include "autograd/kernels/threads/parallel.h"
 #include "autograd/kernels/threads/scratch.h"
 
-#ifndef ADJOINT_LAYOUT_TABLE
-#define ADJOINT_LAYOUT_TABLE
+#ifndef ADJOINT_LAYOUT_CPP
+#define ADJOINT_LAYOUT_CPP
 namespace adjoint::kernels {
 namespace {
 
 /// How many bytes ahead are prefetched. Images drawn at random are in no cache, and sixteen streams are too
 /// many for the processor to prefetch by itself.
 constexpr std::int64_t kAhead = 192;
-
-/// The functions as compiled for one instruction set.
-template <class T>
-struct Table {
-  void (*block_to_lanes)(std::int64_t features, const T* rows, T* lanes);
-  void (*block_to_rows)(std::int64_t features, const T* lanes, T* rows);
-  void (*bytes_to_pixels)(std::int64_t count, const std::uint8_t* bytes, T* pixels);
-  void (*images_to_lanes)(std::int64_t features, const std::uint8_t* const* images, std::int64_t count,
-                          T* lanes);
-};
 
 }  // namespace
 }  // namespace adjoint::kernels
@@ -199,20 +189,30 @@ void images_to_lanes(std::int64_t features, const std::uint8_t* const* images, s
       lanes[f * kLanes<T> + l] = l < count ? static_cast<T>(images[l][f]) / 255 : T(0);
 }
 
-template <class T>
-constexpr Table<T> kTable = {block_to_lanes<T>, block_to_rows<T>, bytes_to_pixels<T>, images_to_lanes<T>};
-
-ADJOINT_TABLES_OF_INSTRUCTION_SET
-
 }  // namespace adjoint::kernels::HWY_NAMESPACE
+
+namespace adjoint::kernels {
+namespace {
+
+template <std::int64_t kInstructionSet, class T>
+struct Conversions;
+
+template <class T>
+struct Conversions<HWY_TARGET, T> {
+  static constexpr auto block_to_lanes = HWY_NAMESPACE::block_to_lanes<T>;
+  static constexpr auto block_to_rows = HWY_NAMESPACE::block_to_rows<T>;
+  static constexpr auto bytes_to_pixels = HWY_NAMESPACE::bytes_to_pixels<T>;
+  static constexpr auto images_to_lanes = HWY_NAMESPACE::images_to_lanes<T>;
+};
+
+}  // namespace
+}  // namespace adjoint::kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace adjoint::kernels {
 
 namespace {
-
-ADJOINT_TABLES_OF_PROCESSOR(table)
 
 template <class T>
 std::int64_t images_in_block(std::int64_t block, std::int64_t count) {
@@ -233,7 +233,7 @@ void rows_to_lanes(std::int64_t count, std::int64_t features, const T* rows, T* 
       std::fill(padded.get() + used, padded.get() + block_size, T(0));
       from = padded.get();
     }
-    table<T>().block_to_lanes(features, from, lanes + block * block_size);
+    best<Conversions, T>([&](auto k) { k.block_to_lanes(features, from, lanes + block * block_size); });
   });
 }
 
@@ -245,7 +245,7 @@ void lanes_to_rows(std::int64_t count, std::int64_t features, const T* lanes, T*
     T* to = rows + block * block_size;
     const Scratch<T> padded(used == block_size ? 0 : block_size);
     T* whole = used == block_size ? to : padded.get();
-    table<T>().block_to_rows(features, lanes + block * block_size, whole);
+    best<Conversions, T>([&](auto k) { k.block_to_rows(features, lanes + block * block_size, whole); });
     if (used < block_size) std::copy(whole, whole + used, to);
   });
 }
@@ -254,7 +254,8 @@ template <class T>
 void gather_rows(const std::uint8_t* images, std::int64_t features, const std::int64_t* index,
                  std::int64_t count, T* rows) {
   parallel_for(count, count * features * kElementWork, [&](std::int64_t n) {
-    table<T>().bytes_to_pixels(features, images + index[n] * features, rows + n * features);
+    best<Conversions, T>(
+        [&](auto k) { k.bytes_to_pixels(features, images + index[n] * features, rows + n * features); });
   });
 }
 
@@ -269,7 +270,8 @@ void gather_lanes(const std::uint8_t* images, std::int64_t features, const std::
       of_block[l] = images + index[block * kLanes<T> + l] * features;
       for (std::int64_t i = 0; i < std::min(kAhead, features); i += 64) __builtin_prefetch(of_block[l] + i);
     }
-    table<T>().images_to_lanes(features, of_block, used, lanes + block * block_size);
+    best<Conversions, T>(
+        [&](auto k) { k.images_to_lanes(features, of_block, used, lanes + block * block_size); });
   });
 }
 

@@ -46,15 +46,6 @@ struct ImageProduct {
   T* dw;
 };
 
-/// The functions as compiled for one instruction set.
-template <class T>
-struct Table {
-  void (*run_blocks)(const BlockProduct<T>& product, Piece blocks, Piece rows);
-  void (*block_to_rows)(const T* block, std::int64_t inputs, std::int64_t images, T* rows,
-                        std::int64_t rows_step);
-  void (*run_panels)(const ImageProduct<T>& product, Piece columns);
-};
-
 }  // namespace adjoint::kernels
 #endif
 
@@ -150,20 +141,29 @@ void run_panels(const ImageProduct<T>& product, Piece columns) {
     run_panel(product, {column, std::min(column + kPanel, columns.end)});
 }
 
-template <class T>
-constexpr Table<T> kTable = {run_blocks<T>, block_to_rows<T>, run_panels<T>};
-
-ADJOINT_TABLES_OF_INSTRUCTION_SET
-
 }  // namespace
 }  // namespace adjoint::kernels::HWY_NAMESPACE
+
+namespace adjoint::kernels {
+namespace {
+
+template <std::int64_t kInstructionSet, class T>
+struct Dense;
+
+template <class T>
+struct Dense<HWY_TARGET, T> {
+  static constexpr auto run_blocks = HWY_NAMESPACE::run_blocks<T>;
+  static constexpr auto block_to_rows = HWY_NAMESPACE::block_to_rows<T>;
+  static constexpr auto run_panels = HWY_NAMESPACE::run_panels<T>;
+};
+
+}  // namespace
+}  // namespace adjoint::kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace adjoint::kernels {
 namespace {
-
-ADJOINT_TABLES_OF_PROCESSOR(table)
 
 constexpr std::int64_t kChunkBlocks = 3, kChunkRows = 64;
 
@@ -172,7 +172,7 @@ void run(std::int64_t batch, const BlockProduct<T>& product) {
   const std::int64_t blocks = lane_blocks<T>(batch);
   const std::int64_t block_pieces = divide_up(blocks, equal_chunk(blocks, kChunkBlocks)),
                      row_pieces = divide_up(product.rows, kChunkRows);
-  const auto run_blocks = table<T>().run_blocks;
+  const auto run_blocks = best<Dense, T>([](auto k) { return k.run_blocks; });
   parallel_for(block_pieces * row_pieces, blocks * kLanes<T> * product.rows * product.depth,
                [&](std::int64_t chunk) {
                  run_blocks(product, piece(blocks, block_pieces, chunk / row_pieces),
@@ -220,7 +220,8 @@ void dense_weight_grad_lanes(const DenseSizes& s, const T* dy, const T* x, T* dw
     return add_to(size, more.get(), dw);
   }
   if (s.batch == 0) std::fill_n(dw, s.outputs * s.inputs, T(0));
-  const auto& kernels = table<T>();
+  const auto block_to_rows = best<Dense, T>([](auto k) { return k.block_to_rows; });
+  const auto run_panels = best<Dense, T>([](auto k) { return k.run_panels; });
   const std::int64_t panels = divide_up(s.inputs, kPanelColumns);
   parallel_for(panels, s.batch * s.inputs * s.outputs, [&](std::int64_t panel) {
     const Piece columns{panel * kPanelColumns, std::min((panel + 1) * kPanelColumns, s.inputs)};
@@ -229,11 +230,11 @@ void dense_weight_grad_lanes(const DenseSizes& s, const T* dy, const T* x, T* dw
       const std::int64_t images = std::min(s.batch - first, kChunkImages);
       const T* chunk_x = x + first * s.inputs + columns.begin * kLanes<T>;
       for (std::int64_t n = 0; n < images; n += kLanes<T>)
-        kernels.block_to_rows(chunk_x + n * s.inputs, columns.size(), std::min(images - n, kLanes<T>),
-                              x_rows.get() + n * kPanelColumns, kPanelColumns);
-      kernels.run_panels({s.inputs, s.outputs, images, columns.begin, dy + first * s.outputs, x_rows.get(),
-                          kPanelColumns, first > 0, dw},
-                         columns);
+        block_to_rows(chunk_x + n * s.inputs, columns.size(), std::min(images - n, kLanes<T>),
+                      x_rows.get() + n * kPanelColumns, kPanelColumns);
+      run_panels({s.inputs, s.outputs, images, columns.begin, dy + first * s.outputs, x_rows.get(),
+                  kPanelColumns, first > 0, dw},
+                 columns);
     }
   });
 }

@@ -45,13 +45,6 @@ struct GemmPlan {
   std::int64_t chunks() const { return row_blocks * groups; }
 };
 
-/// The functions as compiled for one instruction set.
-template <class T>
-struct Table {
-  GemmPlan (*plan)(const GemmSizes& sizes);
-  void (*run_chunk)(const GemmJob<T>& job, const GemmPlan& plan, std::int64_t chunk);
-};
-
 }  // namespace adjoint::kernels
 #endif
 
@@ -317,20 +310,28 @@ void run_chunk(const GemmJob<T>& job, const GemmPlan& plan, std::int64_t chunk) 
   }
 }
 
-template <class T>
-constexpr Table<T> kTable = {plan<T>, run_chunk<T>};
-
-ADJOINT_TABLES_OF_INSTRUCTION_SET
-
 }  // namespace
 }  // namespace adjoint::kernels::HWY_NAMESPACE
+
+namespace adjoint::kernels {
+namespace {
+
+template <std::int64_t kInstructionSet, class T>
+struct Gemm;
+
+template <class T>
+struct Gemm<HWY_TARGET, T> {
+  static constexpr auto plan = HWY_NAMESPACE::plan<T>;
+  static constexpr auto run_chunk = HWY_NAMESPACE::run_chunk<T>;
+};
+
+}  // namespace
+}  // namespace adjoint::kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace adjoint::kernels {
 namespace {
-
-ADJOINT_TABLES_OF_PROCESSOR(table)
 
 // A piece of the depth. The partial results need little memory compared with A and B, and adding them costs
 // about 1 % of the product.
@@ -346,13 +347,12 @@ void run(GemmJob<T> job) {
     std::swap(job.a, job.b);
     sizes = {1, sizes.rows, sizes.depth, false, !sizes.transpose_a};
   }
-  const auto& kernels = table<T>();
-  const GemmPlan plan = kernels.plan(sizes);
+  const GemmPlan plan = best<Gemm, T>([&](auto k) { return k.plan(sizes); });
+  const auto run_chunk = best<Gemm, T>([](auto k) { return k.run_chunk; });
   const std::int64_t size = sizes.rows * sizes.columns, work = size * sizes.depth;
   if (sizes.depth <= kDepthPiece) {
     job.depth = {0, sizes.depth};
-    return parallel_for(plan.chunks(), work,
-                        [&](std::int64_t chunk) { kernels.run_chunk(job, plan, chunk); });
+    return parallel_for(plan.chunks(), work, [&](std::int64_t chunk) { run_chunk(job, plan, chunk); });
   }
   // C for each piece of the depth; of all but the first, beside it.
   const std::int64_t pieces = divide_up(sizes.depth, kDepthPiece);
@@ -364,7 +364,7 @@ void run(GemmJob<T> job) {
     part.depth = piece(sizes.depth, pieces, p);
     part.c = c_of(p);
     if (p > 0) part.start = nullptr;
-    kernels.run_chunk(part, plan, chunk % plan.chunks());
+    run_chunk(part, plan, chunk % plan.chunks());
   });
   for_chunks(size, size * pieces * kElementWork, [&](std::int64_t i, std::int64_t count) {
     for (std::int64_t step = 1; step < pieces; step *= 2)

@@ -1,13 +1,13 @@
 #include "autograd/kernels/linalg/transpose.h"
 
 #include <algorithm>
-#include <type_traits>
 #include <utility>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "autograd/kernels/linalg/transpose.cpp"
 #include <hwy/foreach_target.h>  // Must come before highway.h.
 
+#include "autograd/kernels/simd/dispatch.h"
 #include "autograd/kernels/simd/elementwise-inl.h"
 #include "autograd/kernels/threads/parallel.h"
 
@@ -49,41 +49,27 @@ void transpose(std::int64_t rows, std::int64_t columns, const T* x, std::int64_t
   }
 }
 
-void transpose_float32(std::int64_t rows, std::int64_t columns, const float* x, std::int64_t x_stride,
-                       float* y, std::int64_t y_stride) {
-  transpose(rows, columns, x, x_stride, y, y_stride);
-}
-void transpose_float64(std::int64_t rows, std::int64_t columns, const double* x, std::int64_t x_stride,
-                       double* y, std::int64_t y_stride) {
-  transpose(rows, columns, x, x_stride, y, y_stride);
-}
-void transpose_int64(std::int64_t rows, std::int64_t columns, const std::int64_t* x, std::int64_t x_stride,
-                     std::int64_t* y, std::int64_t y_stride) {
-  transpose(rows, columns, x, x_stride, y, y_stride);
-}
-
 }  // namespace
 }  // namespace adjoint::kernels::HWY_NAMESPACE
+
+namespace adjoint::kernels {
+namespace {
+
+template <std::int64_t kInstructionSet, class T>
+struct Transpose;
+
+template <class T>
+struct Transpose<HWY_TARGET, T> {
+  static constexpr auto transpose = HWY_NAMESPACE::transpose<T>;
+};
+
+}  // namespace
+}  // namespace adjoint::kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace adjoint::kernels {
 namespace {
-
-HWY_EXPORT(transpose_float32);
-HWY_EXPORT(transpose_float64);
-HWY_EXPORT(transpose_int64);
-
-template <class T>
-auto transpose_kernel() {
-  if constexpr (std::is_integral_v<T>) {
-    return HWY_DYNAMIC_DISPATCH(transpose_int64);
-  } else if constexpr (sizeof(T) == sizeof(float)) {
-    return HWY_DYNAMIC_DISPATCH(transpose_float32);
-  } else {
-    return HWY_DYNAMIC_DISPATCH(transpose_float64);
-  }
-}
 
 constexpr std::int64_t kChunk = 16384;  // Elements per chunk.
 
@@ -153,8 +139,10 @@ void transpose_matrices(const Axes& axes, std::int64_t count, const T* x, T* y) 
   parallel_for(matrices * strips, count * kElementWork, [&, row = row, column = column](std::int64_t chunk) {
     const auto [from, to] = axes.offsets(2, chunk / strips);
     const std::int64_t first = chunk % strips * width;
-    transpose_kernel<T>()(row.size, std::min(width, column.size - first), x + from + first, row.from,
-                          y + to + first * column.to, column.to);
+    best<Transpose, T>([&](auto k) {
+      k.transpose(row.size, std::min(width, column.size - first), x + from + first, row.from,
+                  y + to + first * column.to, column.to);
+    });
   });
 }
 

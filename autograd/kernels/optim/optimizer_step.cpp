@@ -12,24 +12,6 @@
 #include "autograd/kernels/simd/elementwise-inl.h"
 #include "autograd/kernels/threads/chunks.h"
 
-#ifndef ADJOINT_OPTIMISER_STEP_TABLE
-#define ADJOINT_OPTIMISER_STEP_TABLE
-namespace adjoint::kernels {
-namespace {
-
-/// The functions as compiled for one instruction set.
-template <class T>
-struct Table {
-  void (*sgd_step)(std::int64_t n, const SgdStep& step, const T* grad, T* velocity, T* param);
-  void (*sgd_step_outer)(std::int64_t rows, std::int64_t columns, const SgdStep& step, const T* a, const T* b,
-                         T* velocity, T* param);
-  void (*adam_step)(std::int64_t n, const AdamStep& step, const T* grad, T* m, T* v, T* param);
-};
-
-}  // namespace
-}  // namespace adjoint::kernels
-#endif
-
 HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels::HWY_NAMESPACE {
 namespace {
@@ -125,30 +107,37 @@ void adam_step(std::int64_t n, const AdamStep& step, const T* grad, T* m, T* v, 
   });
 }
 
-template <class T>
-constexpr Table<T> kTable = {sgd_step<T>, sgd_step_outer<T>, adam_step<T>};
-
-ADJOINT_TABLES_OF_INSTRUCTION_SET
-
 }  // namespace
 }  // namespace adjoint::kernels::HWY_NAMESPACE
+
+namespace adjoint::kernels {
+namespace {
+
+template <std::int64_t kInstructionSet, class T>
+struct Steps;
+
+template <class T>
+struct Steps<HWY_TARGET, T> {
+  static constexpr auto sgd_step = HWY_NAMESPACE::sgd_step<T>;
+  static constexpr auto sgd_step_outer = HWY_NAMESPACE::sgd_step_outer<T>;
+  static constexpr auto adam_step = HWY_NAMESPACE::adam_step<T>;
+};
+
+}  // namespace
+}  // namespace adjoint::kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace adjoint::kernels {
-namespace {
-
-ADJOINT_TABLES_OF_PROCESSOR(table)
-
-}  // namespace
-
 // Updates count as one multiply-add for each parameter: parameters whose products one thread forms stay with
 // it.
 
 template <class T>
 void sgd_step(std::int64_t n, const SgdStep& step, const T* grad, T* velocity, T* param) {
   for_chunks(n, n, [&](std::int64_t i, std::int64_t count) {
-    table<T>().sgd_step(count, step, grad + i, step.momentum == 0 ? nullptr : velocity + i, param + i);
+    best<Steps, T>([&](auto k) {
+      k.sgd_step(count, step, grad + i, step.momentum == 0 ? nullptr : velocity + i, param + i);
+    });
   });
 }
 
@@ -161,15 +150,17 @@ void sgd_step_outer(std::int64_t rows, std::int64_t columns, const SgdStep& step
   parallel_for(chunks, rows * columns, [&](std::int64_t chunk) {
     const Piece some = piece(rows, chunks, chunk);
     const std::int64_t at = some.begin * columns;
-    table<T>().sgd_step_outer(some.size(), columns, step, a + some.begin, b,
-                              step.momentum == 0 ? nullptr : velocity + at, param + at);
+    best<Steps, T>([&](auto k) {
+      k.sgd_step_outer(some.size(), columns, step, a + some.begin, b,
+                       step.momentum == 0 ? nullptr : velocity + at, param + at);
+    });
   });
 }
 
 template <class T>
 void adam_step(std::int64_t n, const AdamStep& step, const T* grad, T* m, T* v, T* param) {
   for_chunks(n, n, [&](std::int64_t i, std::int64_t count) {
-    table<T>().adam_step(count, step, grad + i, m + i, v + i, param + i);
+    best<Steps, T>([&](auto k) { k.adam_step(count, step, grad + i, m + i, v + i, param + i); });
   });
 }
 

@@ -10,8 +10,8 @@
 #include "autograd/kernels/pooling/pool2d_planes.h"
 #include "autograd/kernels/simd/dispatch.h"
 
-#ifndef ADJOINT_POOL2D_TABLE
-#define ADJOINT_POOL2D_TABLE
+#ifndef ADJOINT_POOL2D_CPP
+#define ADJOINT_POOL2D_CPP
 namespace adjoint::kernels {
 namespace {
 
@@ -21,11 +21,6 @@ struct Layout {
   void (*average)(const Pool2dSizes& sizes, std::int64_t planes, const T* x, T* y);
   void (*maximum)(const Pool2dSizes& sizes, std::int64_t planes, const T* x, T* y, T* offset);
   void (*gather)(const Pool2dSizes& sizes, std::int64_t planes, const T* x, const T* offset, T* y);
-};
-
-template <class T>
-struct Table {
-  Layout<T> rows, lanes;
 };
 
 }  // namespace
@@ -126,24 +121,32 @@ void gather(const Pool2dSizes& s, std::int64_t planes, const T* x, const T* offs
 
 template <class L, class T>
 constexpr Layout<T> kLayout = {average<L, T>, maximum<L, T>, gather<L, T>};
-template <class T>
-constexpr Table<T> kTable = {kLayout<RowsLayout<T>, T>, kLayout<LanesLayout<T>, T>};
-
-ADJOINT_TABLES_OF_INSTRUCTION_SET
-
 }  // namespace
 }  // namespace adjoint::kernels::HWY_NAMESPACE
+
+namespace adjoint::kernels {
+namespace {
+
+template <std::int64_t kInstructionSet, class T>
+struct Pooling;
+
+template <class T>
+struct Pooling<HWY_TARGET, T> {
+  static constexpr Layout<T> rows = HWY_NAMESPACE::kLayout<HWY_NAMESPACE::RowsLayout<T>, T>;
+  static constexpr Layout<T> lanes = HWY_NAMESPACE::kLayout<HWY_NAMESPACE::LanesLayout<T>, T>;
+};
+
+}  // namespace
+}  // namespace adjoint::kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace adjoint::kernels {
 namespace {
 
-ADJOINT_TABLES_OF_PROCESSOR(table)
-
 template <class T>
-const Layout<T>& layout(bool lanes) {
-  return lanes ? table<T>().lanes : table<T>().rows;
+Layout<T> layout(bool lanes) {
+  return best<Pooling, T>([&](auto k) { return lanes ? k.lanes : k.rows; });
 }
 
 template <class T>

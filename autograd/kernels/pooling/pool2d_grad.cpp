@@ -9,8 +9,8 @@
 #include "autograd/kernels/pooling/pool2d_planes.h"
 #include "autograd/kernels/simd/dispatch.h"
 
-#ifndef ADJOINT_POOL2D_GRAD_TABLE
-#define ADJOINT_POOL2D_GRAD_TABLE
+#ifndef ADJOINT_POOL2D_GRAD_CPP
+#define ADJOINT_POOL2D_GRAD_CPP
 namespace adjoint::kernels {
 namespace {
 
@@ -18,11 +18,6 @@ namespace {
 /// instruction set.
 template <class T>
 using Gradient = void (*)(const Pool2dSizes& sizes, std::int64_t planes, const T* dy, const T* offset, T* dx);
-
-template <class T>
-struct Table {
-  Gradient<T> average_rows, average_lanes, maximum_rows, maximum_lanes;
-};
 
 }  // namespace
 }  // namespace adjoint::kernels
@@ -130,21 +125,32 @@ void gradient(const Pool2dSizes& s, std::int64_t planes, const T* dy, const T* o
   }
 }
 
-template <class T>
-constexpr Table<T> kTable = {gradient<false, RowsLayout<T>, T>, gradient<false, LanesLayout<T>, T>,
-                             gradient<true, RowsLayout<T>, T>, gradient<true, LanesLayout<T>, T>};
-
-ADJOINT_TABLES_OF_INSTRUCTION_SET
-
 }  // namespace
 }  // namespace adjoint::kernels::HWY_NAMESPACE
+
+namespace adjoint::kernels {
+namespace {
+
+template <std::int64_t kInstructionSet, class T>
+struct Gradients;
+
+template <class T>
+struct Gradients<HWY_TARGET, T> {
+  static constexpr Gradient<T> average_rows = HWY_NAMESPACE::gradient<false, HWY_NAMESPACE::RowsLayout<T>, T>;
+  static constexpr Gradient<T> average_lanes =
+      HWY_NAMESPACE::gradient<false, HWY_NAMESPACE::LanesLayout<T>, T>;
+  static constexpr Gradient<T> maximum_rows = HWY_NAMESPACE::gradient<true, HWY_NAMESPACE::RowsLayout<T>, T>;
+  static constexpr Gradient<T> maximum_lanes =
+      HWY_NAMESPACE::gradient<true, HWY_NAMESPACE::LanesLayout<T>, T>;
+};
+
+}  // namespace
+}  // namespace adjoint::kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace adjoint::kernels {
 namespace {
-
-ADJOINT_TABLES_OF_PROCESSOR(table)
 
 template <class T>
 void run(Gradient<T> gradient, const Pool2dSizes& s, bool lanes, const T* dy, const T* offset, T* dx) {
@@ -157,19 +163,19 @@ void run(Gradient<T> gradient, const Pool2dSizes& s, bool lanes, const T* dy, co
 
 template <class T>
 void avg_pool2d_grad_lanes(const Pool2dSizes& sizes, const T* dy, T* dx) {
-  run<T>(table<T>().average_lanes, sizes, true, dy, nullptr, dx);
+  run<T>(best<Gradients, T>([](auto k) { return k.average_lanes; }), sizes, true, dy, nullptr, dx);
 }
 template <class T>
 void avg_pool2d_grad_rows(const Pool2dSizes& sizes, const T* dy, T* dx) {
-  run<T>(table<T>().average_rows, sizes, false, dy, nullptr, dx);
+  run<T>(best<Gradients, T>([](auto k) { return k.average_rows; }), sizes, false, dy, nullptr, dx);
 }
 template <class T>
 void max_pool2d_grad_lanes(const Pool2dSizes& sizes, const T* dy, const T* offset, T* dx) {
-  run<T>(table<T>().maximum_lanes, sizes, true, dy, offset, dx);
+  run<T>(best<Gradients, T>([](auto k) { return k.maximum_lanes; }), sizes, true, dy, offset, dx);
 }
 template <class T>
 void max_pool2d_grad_rows(const Pool2dSizes& sizes, const T* dy, const T* offset, T* dx) {
-  run<T>(table<T>().maximum_rows, sizes, false, dy, offset, dx);
+  run<T>(best<Gradients, T>([](auto k) { return k.maximum_rows; }), sizes, false, dy, offset, dx);
 }
 
 #define ADJOINT_INSTANTIATE(T)                                                     \

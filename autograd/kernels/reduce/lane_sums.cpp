@@ -10,6 +10,7 @@
 #include <hwy/highway.h>
 
 #include "autograd/kernels/layout/lanes.h"
+#include "autograd/kernels/simd/dispatch.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels::HWY_NAMESPACE {
@@ -67,25 +68,29 @@ void add_up(std::int64_t count, const T* values, T* sums) {
   for (; i < count; ++i) sums[i] = hn::GetLane(hn::SumOfLanes(Lanes<T>(), folded(values + i * kLanes<T>)));
 }
 
-void add_up_float(std::int64_t count, const float* values, float* sums) { add_up(count, values, sums); }
-void add_up_double(std::int64_t count, const double* values, double* sums) { add_up(count, values, sums); }
-
 }  // namespace adjoint::kernels::HWY_NAMESPACE
+
+namespace adjoint::kernels {
+namespace {
+
+template <std::int64_t kInstructionSet, class T>
+struct LaneSums;
+
+template <class T>
+struct LaneSums<HWY_TARGET, T> {
+  static constexpr auto add_up = HWY_NAMESPACE::add_up<T>;
+};
+
+}  // namespace
+}  // namespace adjoint::kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace adjoint::kernels {
 
-HWY_EXPORT(add_up_float);
-HWY_EXPORT(add_up_double);
-
-template <>
-void add_up_lanes(std::int64_t count, const float* values, float* sums) {
-  HWY_DYNAMIC_DISPATCH(add_up_float)(count, values, sums);
-}
-template <>
-void add_up_lanes(std::int64_t count, const double* values, double* sums) {
-  HWY_DYNAMIC_DISPATCH(add_up_double)(count, values, sums);
+template <class T>
+void add_up_lanes(std::int64_t count, const T* values, T* sums) {
+  best<LaneSums, T>([&](auto k) { k.add_up(count, values, sums); });
 }
 
 template <class T>
@@ -94,6 +99,8 @@ void clear_spare_lanes(std::int64_t count, std::int64_t used, T* values) {
     std::fill(values + used, values + kLanes<T>, T(0));
 }
 
+template void add_up_lanes(std::int64_t, const float*, float*);
+template void add_up_lanes(std::int64_t, const double*, double*);
 template void clear_spare_lanes(std::int64_t, std::int64_t, float*);
 template void clear_spare_lanes(std::int64_t, std::int64_t, double*);
 

@@ -16,8 +16,8 @@
 #include "autograd/kernels/threads/parallel.h"
 #include "autograd/kernels/threads/scratch.h"
 
-#ifndef ADJOINT_REDUCE_TABLE
-#define ADJOINT_REDUCE_TABLE
+#ifndef ADJOINT_REDUCE_CPP
+#define ADJOINT_REDUCE_CPP
 namespace adjoint::kernels {
 namespace {
 
@@ -28,13 +28,6 @@ struct Reduction {
   void (*rows)(std::int64_t rows, std::int64_t n, const T* x, T* y);
   /// y[c] = over i < rows of x[i stride + c], for c < columns.
   void (*columns)(std::int64_t rows, std::int64_t columns, std::int64_t stride, const T* x, T* y);
-};
-
-template <class T>
-struct Table {
-  Reduction<T> sum, max;
-  /// y[c] = the sum of whole[c] over all lanes and of last[c] over the first `images`; whole may be null.
-  void (*add_lanes)(std::int64_t channels, const T* whole, const T* last, std::int64_t images, T* y);
 };
 
 }  // namespace
@@ -130,6 +123,7 @@ void reduce_columns(std::int64_t rows, std::int64_t columns, std::int64_t stride
   });
 }
 
+/// y[c] = the sum of whole[c] over all lanes and of last[c] over the first `images`; whole may be null.
 template <class T>
 void add_lanes(std::int64_t channels, const T* whole, const T* last, std::int64_t images, T* y) {
   const Tag<T> d;
@@ -148,20 +142,29 @@ void add_lanes(std::int64_t channels, const T* whole, const T* last, std::int64_
 
 template <class F, class T>
 constexpr Reduction<T> kReduction = {reduce_rows<F, T>, reduce_columns<F, T>};
-template <class T>
-constexpr Table<T> kTable = {kReduction<Sum, T>, kReduction<Max, T>, add_lanes<T>};
-
-ADJOINT_TABLES_OF_INSTRUCTION_SET
-
 }  // namespace
 }  // namespace adjoint::kernels::HWY_NAMESPACE
+
+namespace adjoint::kernels {
+namespace {
+
+template <std::int64_t kInstructionSet, class T>
+struct Reductions;
+
+template <class T>
+struct Reductions<HWY_TARGET, T> {
+  static constexpr Reduction<T> sum = HWY_NAMESPACE::kReduction<HWY_NAMESPACE::Sum, T>;
+  static constexpr Reduction<T> max = HWY_NAMESPACE::kReduction<HWY_NAMESPACE::Max, T>;
+  static constexpr auto add_lanes = HWY_NAMESPACE::add_lanes<T>;
+};
+
+}  // namespace
+}  // namespace adjoint::kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace adjoint::kernels {
 namespace {
-
-ADJOINT_TABLES_OF_PROCESSOR(table)
 
 constexpr std::int64_t kChunk = 16384;  // Elements per chunk.
 
@@ -237,32 +240,34 @@ void reduce_axes(const Reduction<T>& f, const BroadcastAxes<1>& axes, int axis, 
 template <class T>
 T sum_all(std::int64_t n, const T* x) {
   T sum;
-  reduce_axis(table<T>().sum, 1, n, 1, x, &sum);
+  reduce_axis(best<Reductions, T>([](auto k) { return k.sum; }), 1, n, 1, x, &sum);
   return sum;
 }
 
 template <class T>
 void sum_to(const Shape& x_shape, const T* x, const Shape& y_shape, T* y) {
-  reduce_axes(table<T>().sum, {x_shape, {&y_shape}}, 0, 1, x, y);
+  reduce_axes(best<Reductions, T>([](auto k) { return k.sum; }), {x_shape, {&y_shape}}, 0, 1, x, y);
 }
 
 template <class T>
 void max_to(const Shape& x_shape, const T* x, const Shape& y_shape, T* y) {
-  reduce_axes(table<T>().max, {x_shape, {&y_shape}}, 0, 1, x, y);
+  reduce_axes(best<Reductions, T>([](auto k) { return k.max; }), {x_shape, {&y_shape}}, 0, 1, x, y);
 }
 
 // Spare lanes stay in lanes of their own until the end, where only the last block has any.
 template <class T>
 void sum_lanes_per_channel(std::int64_t batch, std::int64_t channels, std::int64_t plane, const T* x, T* y) {
   if (batch == 0) return static_cast<void>(std::fill_n(y, channels, T(0)));
-  const Table<T>& kernels = table<T>();
+  const Reduction<T> sum = best<Reductions, T>([](auto k) { return k.sum; });
   const std::int64_t blocks = lane_blocks<T>(batch), block = channels * kLanes<T>;
   const Scratch<T> planes(plane == 1 ? 0 : blocks * block), whole(block);
-  if (plane != 1) reduce_axis(kernels.sum, blocks * channels, plane, kLanes<T>, x, planes.get());
+  if (plane != 1) reduce_axis(sum, blocks * channels, plane, kLanes<T>, x, planes.get());
   const T* values = plane == 1 ? x : planes.get();
-  if (blocks > 1) reduce_axis(kernels.sum, 1, blocks - 1, block, values, whole.get());
-  kernels.add_lanes(channels, blocks > 1 ? whole.get() : nullptr, values + (blocks - 1) * block,
-                    last_block_images<T>(batch), y);
+  if (blocks > 1) reduce_axis(sum, 1, blocks - 1, block, values, whole.get());
+  best<Reductions, T>([&](auto k) {
+    k.add_lanes(channels, blocks > 1 ? whole.get() : nullptr, values + (blocks - 1) * block,
+                last_block_images<T>(batch), y);
+  });
 }
 
 #define ADJOINT_INSTANTIATE(T)                                    \

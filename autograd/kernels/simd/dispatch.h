@@ -1,23 +1,33 @@
 #pragma once
-// How a kernel source gives out what is compiled for this processor's instruction set: as a Table<T> of
-// functions for T = float and double, whose name differs between instruction sets only by namespace.
+// How kernels get what is compiled for this processor's instruction set. A source that includes
+// hwy/foreach_target.h is compiled once for each set; there it specializes a struct of its functions,
+//
+//     template <std::int64_t kInstructionSet, class T>
+//     struct Sums;
+//
+//     template <class T>
+//     struct Sums<HWY_TARGET, T> {
+//       static constexpr auto sum = HWY_NAMESPACE::sum<T>;
+//     };
+//
+// and calls best<Sums, T>([&](auto sums) { sums.sum(...); }) from the part that is compiled once.
 
-#include <hwy/highway.h>
+#include <cstdint>
+#include <hwy/detect_targets.h>
 
-/// Inside HWY_NAMESPACE, after `template <class T> constexpr Table<T> kTable = {...};`.
-#define ADJOINT_TABLES_OF_INSTRUCTION_SET                       \
-  const Table<float>& table_float32() { return kTable<float>; } \
-  const Table<double>& table_float64() { return kTable<double>; }
+namespace adjoint::kernels {
 
-/// Inside HWY_ONCE: name<T>() is the table for this processor.
-#define ADJOINT_TABLES_OF_PROCESSOR(name)           \
-  HWY_EXPORT(table_float32);                        \
-  HWY_EXPORT(table_float64);                        \
-  template <class T>                                \
-  const Table<T>& name() {                          \
-    if constexpr (sizeof(T) == sizeof(float)) {     \
-      return HWY_DYNAMIC_DISPATCH(table_float32)(); \
-    } else {                                        \
-      return HWY_DYNAMIC_DISPATCH(table_float64)(); \
-    }                                               \
+/// The best instruction set that this processor has and kernels are compiled for: HWY_AVX2, HWY_SSE4, ...
+std::int64_t instruction_set();
+
+/// Calls call(Kernels<set, T>()), set being instruction_set(), and returns what it returns.
+template <template <std::int64_t, class> class Kernels, class T, std::int64_t kSets = HWY_TARGETS, class Call>
+auto best(const Call& call, std::int64_t set = instruction_set()) {
+  constexpr std::int64_t kFirst = kSets & -kSets;
+  if constexpr (kFirst != kSets) {
+    if (set != kFirst) return best<Kernels, T, kSets ^ kFirst>(call, set);
   }
+  return call(Kernels<kFirst, T>());
+}
+
+}  // namespace adjoint::kernels

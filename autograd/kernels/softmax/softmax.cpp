@@ -7,32 +7,19 @@
 #define HWY_TARGET_INCLUDE "autograd/kernels/softmax/softmax.cpp"
 #include <hwy/foreach_target.h>  // Must come before highway.h.
 
-#include "autograd/kernels/simd/math-inl.h"
 #include "autograd/kernels/simd/dispatch.h"
+#include "autograd/kernels/simd/math-inl.h"
 #include "autograd/kernels/softmax/softmax_loss.h"
 #include "autograd/kernels/threads/parallel.h"
 
-#ifndef ADJOINT_SOFTMAX_TABLE
-#define ADJOINT_SOFTMAX_TABLE
+#ifndef ADJOINT_SOFTMAX_CPP
+#define ADJOINT_SOFTMAX_CPP
 namespace adjoint::kernels {
 namespace {
 
 /// An array [outer,axis,inner].
 struct Sizes {
   std::int64_t outer, axis, inner;
-};
-
-/// The functions as compiled for one instruction set. Arrays are [outer,axis,inner], but largest, log_sum and
-/// loss [outer,inner].
-template <class T>
-struct Table {
-  /// y = softmax(x) and, unless they are null, largest = max_k x_k and log_sum = ln sum_k e^(x_k - largest).
-  void (*softmax)(Sizes, const T* x, T* y, T* largest, T* log_sum);
-  void (*log_softmax)(Sizes, const T* x, T* y);
-  void (*softmax_grad)(Sizes, const T* dy, const T* y, T* dx);
-  void (*log_softmax_grad)(Sizes, const T* dy, const T* y, T* dx);
-  /// loss = sum_k targets_k (largest + log_sum - x_k).
-  void (*target_loss)(Sizes, const T* x, const T* targets, const T* largest, const T* log_sum, T* loss);
 };
 
 }  // namespace
@@ -212,21 +199,31 @@ void target_loss(Sizes sizes, const T* x, const T* targets, const T* largest, co
   });
 }
 
-template <class T>
-constexpr Table<T> kTable = {softmax<T>, log_softmax<T>, softmax_grad<T>, log_softmax_grad<T>,
-                             target_loss<T>};
-
-ADJOINT_TABLES_OF_INSTRUCTION_SET
-
 }  // namespace
 }  // namespace adjoint::kernels::HWY_NAMESPACE
+
+namespace adjoint::kernels {
+namespace {
+
+template <std::int64_t kInstructionSet, class T>
+struct Softmax;
+
+template <class T>
+struct Softmax<HWY_TARGET, T> {
+  static constexpr auto softmax = HWY_NAMESPACE::softmax<T>;
+  static constexpr auto log_softmax = HWY_NAMESPACE::log_softmax<T>;
+  static constexpr auto softmax_grad = HWY_NAMESPACE::softmax_grad<T>;
+  static constexpr auto log_softmax_grad = HWY_NAMESPACE::log_softmax_grad<T>;
+  static constexpr auto target_loss = HWY_NAMESPACE::target_loss<T>;
+};
+
+}  // namespace
+}  // namespace adjoint::kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace adjoint::kernels {
 namespace {
-
-ADJOINT_TABLES_OF_PROCESSOR(table)
 
 /// Calls body(sizes of a part, offset in [outer,axis,inner], offset in [outer,inner]) for parts that make up
 /// it all.
@@ -250,21 +247,21 @@ void for_parts(const Sizes& sizes, const Body& body) {
 template <class T>
 void softmax(std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* x, T* y) {
   for_parts({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t) {
-    table<T>().softmax(sizes, x + at, y + at, nullptr, nullptr);
+    best<Softmax, T>([&](auto k) { k.softmax(sizes, x + at, y + at, nullptr, nullptr); });
   });
 }
 
 template <class T>
 void log_softmax(std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* x, T* y) {
   for_parts({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t) {
-    table<T>().log_softmax(sizes, x + at, y + at);
+    best<Softmax, T>([&](auto k) { k.log_softmax(sizes, x + at, y + at); });
   });
 }
 
 template <class T>
 void softmax_grad(std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* dy, const T* y, T* dx) {
   for_parts({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t) {
-    table<T>().softmax_grad(sizes, dy + at, y + at, dx + at);
+    best<Softmax, T>([&](auto k) { k.softmax_grad(sizes, dy + at, y + at, dx + at); });
   });
 }
 
@@ -272,7 +269,7 @@ template <class T>
 void log_softmax_grad(std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* dy, const T* y,
                       T* dx) {
   for_parts({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t) {
-    table<T>().log_softmax_grad(sizes, dy + at, y + at, dx + at);
+    best<Softmax, T>([&](auto k) { k.log_softmax_grad(sizes, dy + at, y + at, dx + at); });
   });
 }
 
@@ -280,7 +277,7 @@ template <class T>
 void softmax_and_sums(std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* x, T* y, T* largest,
                       T* log_sum) {
   for_parts({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t out) {
-    table<T>().softmax(sizes, x + at, y + at, largest + out, log_sum + out);
+    best<Softmax, T>([&](auto k) { k.softmax(sizes, x + at, y + at, largest + out, log_sum + out); });
   });
 }
 
@@ -288,7 +285,9 @@ template <class T>
 void target_loss(std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* x, const T* targets,
                  const T* largest, const T* log_sum, T* loss) {
   for_parts({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t out) {
-    table<T>().target_loss(sizes, x + at, targets + at, largest + out, log_sum + out, loss + out);
+    best<Softmax, T>([&](auto k) {
+      k.target_loss(sizes, x + at, targets + at, largest + out, log_sum + out, loss + out);
+    });
   });
 }
 

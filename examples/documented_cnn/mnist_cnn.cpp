@@ -50,9 +50,7 @@ void print_verification(const Settings& settings) {
                rounded[i].largest_relative, within ? "" : "   out of bounds");
   }
   fmt::print(
-      "\nAbsolute: largest difference. Relative: divided by the tensor's largest magnitude; at most {} and "
-      "{} "
-      "are allowed.\n",
+      "\nAbsolute: largest difference. Relative: divided by the tensor's largest value; bounds {}, {}.\n",
       verification_bound(float64), verification_bound(float32));
   if (outside > 0)
     throw Failure(fmt::format("{} of {} differences are out of bounds", outside, exact.size()));

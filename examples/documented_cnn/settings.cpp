@@ -64,9 +64,8 @@ std::vector<Flag> training_flags(Settings& s) {
          s.pooling = parse_choice(text, {"avg", "max"});
        }},
       {"--seed", "", "N",
-       fmt::format(
-           "Random seed for the initial weights and the order\nof the images, from 0 to {}\n(default {})",
-           kMostSeed, s.seed),
+       fmt::format("Seed for the initial weights and the order of the\nimages, from 0 to {}\n(default {})",
+                   kMostSeed, s.seed),
        [&](const std::string& text) {
          s.seed = parse_number(text, std::uint64_t{0}, kMostSeed,
                                fmt::format("a whole number from 0 to {}", kMostSeed));
@@ -86,16 +85,17 @@ std::vector<Flag> training_flags(Settings& s) {
 std::vector<Flag> file_flags(Settings& s) {
   return {
       {"--metrics", "", "FILE",
-       "Write one JSON object per epoch to this file, each\non its own line; an existing file is kept until "
-       "the\nfirst line is written",
+       "Write one line per epoch, a JSON object, to this\n"
+       "file; an existing one is kept until the first line",
        [&](const std::string& text) { s.metrics = parse_name(text); }},
       {"--save", "", "FILE", "Save the trained parameters to this file\n(safetensors format)",
        [&](const std::string& text) { s.save = parse_name(text); }},
       {"--load", "", "FILE", "Start with the parameters in this file",
        [&](const std::string& text) { s.load = parse_name(text); }},
       {"--verify-gradients", "", "",
-       "Compare the gradients with the formulas derived by\nhand, on random images, and exit; uses "
-       "--activation,\n--seed and --threads",
+       "Compare the gradients with the formulas derived by\n"
+       "hand, on random images, and exit; uses\n"
+       "--activation, --seed and --threads",
        [&](const std::string&) { s.verify_gradients = true; }},
   };
 }

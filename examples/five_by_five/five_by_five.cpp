@@ -113,10 +113,9 @@ void compare_and_update() {
 }  // namespace five_by_five
 
 int main(int argc, char** argv) {
-  return examples::run(
-      {"five_by_five",
-       "Differentiates a 3x3 filter on a 5x5 image: prints the gradient of each weight by autodiff\n"
-       "beside the same gradient by hand, for four variants of pooling, then updates the weights a\n"
-       "few times. examples/five_by_five/README.md describes the network."},
-      argc, argv, five_by_five::compare_and_update);
+  return examples::run({"five_by_five",
+                        "Prints the gradient of each weight of a 3x3 filter on a 5x5 image, by autodiff\n"
+                        "and by hand, for four kinds of pooling; then updates the weights a few times.\n"
+                        "examples/five_by_five/README.md describes the network."},
+                       argc, argv, five_by_five::compare_and_update);
 }

@@ -1,4 +1,5 @@
-// The heart of the matter: autodiff's gradients of the documented CNN are those of the note's formulas.
+// The heart of the matter: autodiff's gradients of the documented CNN are those of the formulas in
+// examples/documented_cnn/README.md.
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-// The second note's network in all readings, autodiff against the note's sums.
+// The 5x5 network in all readings, autodiff against the sums in examples/five_by_five/README.md.
 
 #include <algorithm>
 #include <cmath>

@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/block_cache.h"
 #include "tests/support/failing_memory.h"
+#include "tests/support/threads.h"
 
 namespace adjoint {
 namespace {
@@ -175,20 +177,17 @@ std::vector<Case> cases() {
 
 class OutOfMemory : public testing::TestWithParam<Case> {
  protected:
-  OutOfMemory() { set_cache_limit(0); }
-  ~OutOfMemory() override { set_num_threads(before_); }
-
  private:
-  int before_ = num_threads();
+  const support::WithCacheLimit nothing_{0};
 };
 
 TEST_P(OutOfMemory, EachAllocationMayFail) {
-  set_num_threads(1);
+  const support::WithThreads one(1);
   const Computation& compute = GetParam().compute;
   const Numbers expected = numbers(compute());
   const std::int64_t nodes = live_nodes();
   for (const int threads : {1, 2, 3}) {
-    set_num_threads(threads);
+    const support::WithThreads with(threads);
     for (const Failing how : {Failing::from_one_on, Failing::one_and_the_next_of_its_thread}) {
       std::int64_t came_out = 0;
       for (std::int64_t first = 0;; ++first) {

@@ -7,6 +7,7 @@
 
 #include "examples/documented_cnn/model.h"
 #include "tests/support/expect_gradients.h"
+#include "tests/support/threads.h"
 
 namespace documented_cnn {
 namespace {
@@ -62,18 +63,13 @@ TEST(TrainStep, IsAStepAlongTheGradientOfTheMeanLoss) {
 
 TEST(TrainStep, GivesTheSameBitsWithAnyNumberOfThreads) {
   const Mnist data = embedded_mnist();
-  const int before = num_threads();
   for (const std::int64_t batch_size : {1, 32, 33, 200}) {
-    std::vector<double> one;
-    for (const int threads : {1, 2, 3, 5}) {
-      set_num_threads(threads);
+    SCOPED_TRACE(batch_size);
+    support::expect_same_bits_for_any_number_of_threads([&] {
       Net net(float32);
-      const std::vector<double> found = trained(net, data, batch_size);
-      if (threads == 1) one = found;
-      EXPECT_EQ(found, one) << threads << " threads, batch " << batch_size;
-    }
+      return trained(net, data, batch_size);
+    });
   }
-  set_num_threads(before);
 }
 
 }  // namespace

@@ -5,14 +5,16 @@
 
 #include <cmath>
 #include <gtest/gtest.h>
-#include <random>
 #include <vector>
 
-#include "autograd/kernels/threads/parallel.h"
 #include "tests/support/instruction_sets.h"
+#include "tests/support/random_values.h"
+#include "tests/support/threads.h"
 
 namespace adjoint::kernels {
 namespace {
+
+using namespace support;
 
 template <class T>
 class OptimizerStep : public testing::Test {};
@@ -71,15 +73,6 @@ TYPED_TEST(OptimizerStep, AdamFollowsItsRecurrence) {
   });
 }
 
-template <class T>
-std::vector<T> random_values(std::int64_t n, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<T> normal;
-  std::vector<T> values(n);
-  for (T& value : values) value = normal(random);
-  return values;
-}
-
 /// Two steps of each kind on a [rows, columns] matrix, expected to give the same bits.
 template <class T>
 void expect_outer_is_plain(std::int64_t rows, std::int64_t columns, const SgdStep& step) {
@@ -110,14 +103,12 @@ TYPED_TEST(OptimizerStep, SgdOfAnOuterProductIsThatOfItsElements) {
 }
 
 TYPED_TEST(OptimizerStep, ThreadsShareOuterProductsWithoutChangingThem) {
-  const int threads_before = num_threads();
   for (const auto& [rows, columns] : {std::pair{501, 733}, std::pair{2, 200'003}, std::pair{200'003, 2}}) {
-    for (int threads = 1; threads <= 3; ++threads) {
-      set_num_threads(threads);
+    for (const int number : {1, 2, 3}) {
+      const WithThreads threads(number);
       expect_outer_is_plain<TypeParam>(rows, columns, {.learning_rate = 0.1, .momentum = 0.5});
     }
   }
-  set_num_threads(threads_before);
 }
 
 }  // namespace

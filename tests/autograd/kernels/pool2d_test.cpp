@@ -4,13 +4,13 @@
 #include <gtest/gtest.h>
 #include <limits>
 #include <ostream>
-#include <random>
 #include <rapidcheck/gtest.h>
 #include <vector>
 
-#include "autograd/kernels/layout/lanes.h"
-#include "autograd/kernels/threads/parallel.h"
 #include "tests/support/instruction_sets.h"
+#include "tests/support/interleaved.h"
+#include "tests/support/random_values.h"
+#include "tests/support/threads.h"
 
 namespace adjoint::kernels {
 
@@ -22,6 +22,8 @@ void PrintTo(const Pool2dSizes& s, std::ostream* out) {
 }
 
 namespace {
+
+using namespace support;
 
 template <class T>
 using Values = std::vector<T>;
@@ -75,18 +77,6 @@ struct Naive {
 };
 
 template <class T>
-Values<T> to_lanes(const Values<T>& rows, std::int64_t batch) {
-  constexpr std::int64_t L = kLanes<T>;
-  const std::int64_t features = batch == 0 ? 0 : std::ssize(rows) / batch;
-  Values<T> lanes(lane_blocks<T>(batch) * features * L, std::numeric_limits<T>::quiet_NaN());
-  for (std::int64_t n = 0; n < batch; ++n) {
-    for (std::int64_t f = 0; f < features; ++f)
-      lanes[(n / L * features + f) * L + n % L] = rows[n * features + f];
-  }
-  return lanes;
-}
-
-template <class T>
 void expect_equal(const char* what, const Values<T>& actual, const Values<T>& expected,
                   double tolerance = 0) {
   ASSERT_EQ(actual.size(), expected.size());
@@ -100,27 +90,15 @@ void expect_equal(const char* what, const Values<T>& actual, const Values<T>& ex
   }
 }
 
-template <class T>
-Values<T> from_lanes(const Values<T>& lanes, std::int64_t batch, std::size_t size) {
-  constexpr std::int64_t L = kLanes<T>;
-  Values<T> rows(size);
-  const std::int64_t features = batch == 0 ? 0 : std::ssize(rows) / batch;
-  for (std::int64_t n = 0; n < batch; ++n) {
-    for (std::int64_t f = 0; f < features; ++f)
-      rows[n * features + f] = lanes[(n / L * features + f) * L + n % L];
-  }
-  return rows;
-}
-
 /// x with ties, and now and then NaN and -inf.
 template <class T>
 Values<T> inputs(std::int64_t n, bool special) {
-  std::mt19937 random(static_cast<unsigned>(n));
-  Values<T> x(n);
+  auto x = random_whole_numbers<T>(n, n);
+  if (!special) return x;
+  Rng rng(n, 1);
   for (T& value : x) {
-    value = T(static_cast<int>(random() % 9)) - 4;
-    if (special && random() % 8 == 0) value = std::numeric_limits<T>::quiet_NaN();
-    if (special && random() % 4 == 0) value = -std::numeric_limits<T>::infinity();
+    if (rng.below(8) == 0) value = std::numeric_limits<T>::quiet_NaN();
+    if (rng.below(4) == 0) value = -std::numeric_limits<T>::infinity();
   }
   return x;
 }
@@ -156,13 +134,11 @@ void check_rows(const Pool2dSizes& s, const Naive<T>& naive, const Values<T>& x,
 template <class T>
 void check_lanes(const Pool2dSizes& s, const Naive<T>& naive, const Values<T>& x, const Values<T>& dy) {
   const double tolerance = tolerance_of_gradients<T>(s);
-  const auto x_lanes = to_lanes(x, s.batch), dy_lanes = to_lanes(dy, s.batch);
-  const auto offset_lanes = to_lanes(naive.offset, s.batch);
-  Values<T> y(dy_lanes.size(), T(777)), offset = y, dx(x_lanes.size(), T(777));
-  const auto expect = [&](const char* what, const Values<T>& actual, const Values<T>& expected,
-                          double error) {
-    expect_equal(what, from_lanes(actual, s.batch, expected.size()), expected, error);
-  };
+  const Interleaved<T> x_lanes(s.batch, x), dy_lanes(s.batch, dy), offset_lanes(s.batch, naive.offset);
+  const std::int64_t y_features = s.channels * s.out_height * s.out_width;
+  Interleaved<T> y(s.batch, y_features, 777), offset = y, dx(s.batch, s.channels * s.height * s.width, 777);
+  const auto expect = [](const char* what, const Interleaved<T>& actual, const Values<T>& expected,
+                         double error) { expect_equal(what, actual.row_major(), expected, error); };
   avg_pool2d_lanes(s, x_lanes.data(), y.data());
   expect("average", y, naive.average, 0);
   avg_pool2d_grad_lanes(s, dy_lanes.data(), dx.data());
@@ -170,7 +146,7 @@ void check_lanes(const Pool2dSizes& s, const Naive<T>& naive, const Values<T>& x
   max_pool2d_lanes(s, x_lanes.data(), y.data(), offset.data());
   expect("maximum", y, naive.maximum, 0);
   expect("offset", offset, naive.offset, 0);
-  std::fill(y.begin(), y.end(), T(777));
+  y = Interleaved<T>(s.batch, y_features, 777);
   max_pool2d_lanes(s, x_lanes.data(), y.data(), static_cast<T*>(nullptr));
   expect("maximum alone", y, naive.maximum, 0);
   max_pool2d_grad_lanes(s, dy_lanes.data(), offset_lanes.data(), dx.data());
@@ -194,11 +170,11 @@ void check_pooling(const Pool2dSizes& s, bool special = false) {
   max_pool2d_rows(s, x.data(), y.data(), offset.data());
   expect_equal("maximum", y, naive.maximum);
   expect_equal("offset", offset, naive.offset);
-  const auto x_lanes = to_lanes(x, s.batch);
-  Values<T> y_lanes(to_lanes(y, s.batch).size()), offset_lanes(y_lanes.size());
+  const Interleaved<T> x_lanes(s.batch, x);
+  Interleaved<T> y_lanes(s.batch, s.channels * s.out_height * s.out_width, 777), offset_lanes = y_lanes;
   max_pool2d_lanes(s, x_lanes.data(), y_lanes.data(), offset_lanes.data());
-  expect_equal("maximum", from_lanes(y_lanes, s.batch, y.size()), naive.maximum);
-  expect_equal("offset", from_lanes(offset_lanes, s.batch, y.size()), naive.offset);
+  expect_equal("maximum", y_lanes.row_major(), naive.maximum);
+  expect_equal("offset", offset_lanes.row_major(), naive.offset);
 }
 
 struct Axis {
@@ -257,13 +233,11 @@ constexpr Pool2dSizes square(std::int64_t batch, std::int64_t channels, std::int
 }
 
 TEST(Pool2d, ManyPlanesWithThreads) {
-  const int threads_before = num_threads();
-  for (int threads = 1; threads <= 3; ++threads) {
-    set_num_threads(threads);
+  for (const int number : {1, 2, 3}) {
+    const WithThreads threads(number);
     check_pooling<float>(square(33, 4, 24, 2, 2));
     check_pooling<double>(square(33, 4, 24, 3, 2));
   }
-  set_num_threads(threads_before);
 }
 
 // A single window over each image's last elements: reading one element further would leave the array.

@@ -5,8 +5,8 @@
 
 #include "adjoint/graph/grad.h"
 #include "adjoint/ops/arithmetic.h"
-#include "tests/autograd/ops/naive_broadcast.h"
 #include "tests/support/expect_gradients.h"
+#include "tests/support/naive_broadcast.h"
 
 namespace adjoint {
 namespace {

@@ -15,6 +15,8 @@
 namespace documented_cnn {
 namespace {
 
+using support::expect_error;
+
 using namespace adjoint;
 
 std::vector<std::string> names(const std::vector<Difference>& differences) {
@@ -106,8 +108,8 @@ TEST(DocumentedCnn, ForwardGivesTheLogitsOfItsStages) {
 
 TEST(DocumentedCnn, ActivationsByName) {
   EXPECT_EQ(activation_named("tanh"), static_cast<Activation>(adjoint::tanh));
-  EXPECT_THROWS(Error, "activation: there is no \"gelu\"; choose sigmoid, tanh or relu",
-                activation_named("gelu"));
+  expect_error<Error>("activation: there is no \"gelu\"; choose sigmoid, tanh or relu",
+                      [&] { activation_named("gelu"); });
 }
 
 /// The network's parameters, next to each other.

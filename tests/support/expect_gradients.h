@@ -1,6 +1,6 @@
 #pragma once
-// What the tests of ops share: gradient checks that report to GoogleTest, random inputs, comparison with
-// plain numbers, and tensors whose values lie in the lanes layout only.
+// What the tests of ops share: gradient checks that report to GoogleTest, comparison with plain numbers, and
+// tensors whose values lie in the lanes layout only.
 
 #include <algorithm>
 #include <cmath>
@@ -14,7 +14,7 @@
 #include "adjoint/graph/node.h"
 #include "adjoint/ops/arithmetic.h"
 #include "adjoint/tensor/create.h"
-#include "autograd/kernels/layout/lanes.h"
+#include "tests/support/interleaved.h"
 
 namespace adjoint::support {
 
@@ -38,12 +38,6 @@ inline void expect_gradients(const TensorFunction& f, const std::vector<Tensor>&
   if (is_empty(f(inputs)) || std::all_of(inputs.begin(), inputs.end(), is_empty)) return;
   const GradcheckResult second = gradgradcheck(f, inputs, options);
   EXPECT_TRUE(second) << second.report;
-}
-
-/// Elements uniform in [low, high).
-inline Tensor random_tensor(const Shape& shape, Rng& rng, double low = -1, double high = 1,
-                            DType dtype = float64) {
-  return uniform(shape, low, high, {.dtype = dtype}, rng);
 }
 
 /// All elements, row-major, whatever their dtype.
@@ -95,32 +89,17 @@ inline Tensor in_lanes(const Tensor& x) {
   if (x.rank() == 0) return x;
   Values lanes(x.dtype(), x.shape(), Values::Layout::lanes);
   visit_floating(x.dtype(), [&]<class T>() {
-    constexpr std::int64_t kLanes = kernels::kLanes<T>;
     const T* rows = x.data<T>().data();
     T* target = lanes.writable<T>();
     const std::int64_t features = x.shape().features();
     std::fill_n(target, lanes.stored_elements(Values::Layout::lanes), std::numeric_limits<T>::quiet_NaN());
     for (std::int64_t n = 0; n < x.size(0); ++n) {
       for (std::int64_t f = 0; f < features; ++f)
-        target[(n / kLanes * features + f) * kLanes + n % kLanes] = rows[n * features + f];
+        target[interleaved_offset<T>(features, n, f)] = rows[n * features + f];
     }
   });
   return record("in_lanes", std::move(lanes), {x},
                 [](const Tensor& dy, Needs) -> Grads { return {in_lanes(dy)}; });
-}
-
-/// call() throws E, and nothing more general, with exactly this text.
-template <class E, class Call>
-void expect_error(const Call& call, const std::string& text) {
-  try {
-    call();
-  } catch (const E& error) {
-    EXPECT_EQ(error.what(), text);
-    return;
-  } catch (const std::exception& error) {
-    FAIL() << "threw another type: " << error.what();
-  }
-  FAIL() << "did not throw: " << text;
 }
 
 }  // namespace adjoint::support

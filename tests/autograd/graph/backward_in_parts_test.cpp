@@ -27,6 +27,7 @@
 namespace adjoint {
 namespace {
 
+using support::expect_error;
 using support::numbers;
 using support::WithThreads;
 
@@ -136,8 +137,8 @@ TEST(BackwardInParts, GivesTheCallersRandomNumbersBackAfterAFailure) {
 
 TEST(BackwardInParts, NoPartsAreNothing) {
   EXPECT_EQ(backward_in_parts(0, [](std::int64_t) { return leaf(1); }), 0);
-  EXPECT_THROWS(Error, "backward_in_parts: parts must not be negative, it is -1",
-                backward_in_parts(-1, [](std::int64_t) { return leaf(1); }));
+  expect_error<Error>("backward_in_parts: parts must not be negative, it is -1",
+                      [&] { backward_in_parts(-1, [](std::int64_t) { return leaf(1); }); });
 }
 
 /// The loss and the gradient of w after a pass over seven parts, one of them without w.
@@ -202,15 +203,16 @@ TEST(BackwardInParts, AFailureChangesNothingAndTheFirstPartsComesOut) {
     const WithThreads with(threads);
     const Tensor x = leaf(3);
     backward_in_parts(2, [&](std::int64_t) { return x * 1.0; });
-    EXPECT_THROWS(std::runtime_error, "part 2", backward_in_parts(5, [&](std::int64_t i) -> Tensor {
-                    if (i == 2 || i == 4) throw std::runtime_error("part " + std::to_string(i));
-                    return x * 10.0;
-                  }));
+    expect_error<std::runtime_error>("part 2", [&] {
+      backward_in_parts(5, [&](std::int64_t i) -> Tensor {
+        if (i == 2 || i == 4) throw std::runtime_error("part " + std::to_string(i));
+        return x * 10.0;
+      });
+    });
     EXPECT_EQ(x.grad().item(), 2);
-    EXPECT_THROWS(ShapeError, "backward_in_parts: a loss must be a single number, that of part 0 is [2]",
-                  backward_in_parts(2, [&](std::int64_t) {
-                    return x * tensor({1, 2}, {.dtype = float64});
-                  }));
+    expect_error<ShapeError>("backward_in_parts: a loss must be a single number, that of part 0 is [2]", [&] {
+      backward_in_parts(2, [&](std::int64_t) { return x * tensor({1, 2}, {.dtype = float64}); });
+    });
     EXPECT_THROW(backward_in_parts(2, [&](std::int64_t) { return scalar(1); }), GraphError);
     EXPECT_THROW(backward_in_parts(2, [&](std::int64_t) { return Tensor(); }), Error);
     EXPECT_EQ(x.grad().item(), 2);

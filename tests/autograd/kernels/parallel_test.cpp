@@ -14,6 +14,7 @@
 namespace adjoint {
 namespace {
 
+using support::expect_error;
 using support::WithThreads;
 
 constexpr std::int64_t kMuch = 1 << 20;  // work that is worth waking threads for
@@ -84,7 +85,7 @@ TEST(Parallel, TheLowestChunksExceptionComesOutWhenAllAreDone) {
           if (chunk >= first && chunk % 3 == first % 3) throw std::runtime_error(std::to_string(chunk));
         });
       };
-      EXPECT_THROWS(std::runtime_error, std::to_string(first), job());
+      expect_error<std::runtime_error>(std::to_string(first), [&] { job(); });
       ASSERT_EQ(running, 0) << "a thread is in a chunk after the end";
     }
     std::atomic<int> done = 0;
@@ -102,7 +103,7 @@ TEST(Parallel, AnExceptionOfAChunkOfAChunkComesOut) {
       });
     });
   };
-  for (int round = 0; round < 200; ++round) EXPECT_THROWS(std::runtime_error, "13", job());
+  for (int round = 0; round < 200; ++round) expect_error<std::runtime_error>("13", [&] { job(); });
 }
 
 // Two threads meet in a job, so each of them has begun a chunk.
@@ -118,7 +119,7 @@ TEST(Parallel, AnExceptionInAnyThreadComesOut) {
         if ((std::this_thread::get_id() == caller) == callers) throw std::runtime_error("this one");
       });
     };
-    EXPECT_THROWS(std::runtime_error, "this one", job());
+    expect_error<std::runtime_error>("this one", [&] { job(); });
   }
 }
 
@@ -129,8 +130,8 @@ TEST(Parallel, LittleWorkStaysInItsThread) {
 }
 
 TEST(Parallel, TheNumberOfThreadsIsChecked) {
-  EXPECT_THROWS(Error, "set_num_threads: threads must be 1 to 256, got 0", set_num_threads(0));
-  EXPECT_THROWS(Error, "set_num_threads: threads must be 1 to 256, got 257", set_num_threads(257));
+  expect_error<Error>("set_num_threads: threads must be 1 to 256, got 0", [&] { set_num_threads(0); });
+  expect_error<Error>("set_num_threads: threads must be 1 to 256, got 257", [&] { set_num_threads(257); });
   const WithThreads most(256);
   EXPECT_EQ(num_threads(), 256);
 }

@@ -5,6 +5,8 @@
 #include "adjoint/ops/reduce.h"
 #include "tests/autograd/ops/binary_case.h"
 #include "tests/support/instruction_sets.h"
+#include "tests/support/random_values.h"
+#include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
@@ -228,8 +230,8 @@ TEST(Arithmetic, KeepsOnlyWhatItsGradientReads) {
   w.set_name("w");
   w.mutable_data<float>()[0] = 7;
   for (const Tensor& y : sums) EXPECT_NO_THROW(y.backward());
-  expect_error<GraphError>([&] { needs_w[0].backward(); },
-                           "mul: w was changed after it was used in this graph (updates since: 1)");
+  expect_error<GraphError>("mul: w was changed after it was used in this graph (updates since: 1)",
+                           [&] { needs_w[0].backward(); });
   EXPECT_THROW(needs_w[1].backward(), GraphError);
   EXPECT_THROW(needs_w[2].backward(), GraphError);
 }
@@ -237,17 +239,18 @@ TEST(Arithmetic, KeepsOnlyWhatItsGradientReads) {
 TEST(Arithmetic, Errors) {
   const Tensor a = zeros({2, 3}), b = zeros({3, 2}), whole = zeros({2}, {.dtype = int64});
   const Tensor wide = zeros({2, 3}, {.dtype = float64});
-  expect_error<ShapeError>([&] { add(a, b); },
-                           "add: the shapes do not broadcast, axis 1 from the end differs; a is [2,3], b is "
-                           "[3,2]");
-  expect_error<DTypeError>([&] { mul(a, wide); },
-                           "mul: a and b must have the same dtype; a is float32, b is float64");
-  expect_error<DTypeError>([&] { div(whole, whole); }, "div: a must be float32 or float64, it is int64");
-  expect_error<DTypeError>([&] { equal(whole, whole); }, "equal: a must be float32 or float64, it is int64");
-  expect_error<DTypeError>([&] { add(whole, 1.5); }, "add: x must be float32 or float64, it is int64");
-  expect_error<DTypeError>([&] { mul(whole, 1.5); }, "mul: x must be float32 or float64, it is int64");
-  expect_error<DTypeError>([&] { div(1.5, whole); }, "div: x must be float32 or float64, it is int64");
-  expect_error<Error>([&] { add(a, Tensor()); }, "tensor: it is undefined; nothing was assigned to it");
+  expect_error<ShapeError>(
+      "add: the shapes do not broadcast, axis 1 from the end differs; a is [2,3], b is "
+      "[3,2]",
+      [&] { add(a, b); });
+  expect_error<DTypeError>("mul: a and b must have the same dtype; a is float32, b is float64",
+                           [&] { mul(a, wide); });
+  expect_error<DTypeError>("div: a must be float32 or float64, it is int64", [&] { div(whole, whole); });
+  expect_error<DTypeError>("equal: a must be float32 or float64, it is int64", [&] { equal(whole, whole); });
+  expect_error<DTypeError>("add: x must be float32 or float64, it is int64", [&] { add(whole, 1.5); });
+  expect_error<DTypeError>("mul: x must be float32 or float64, it is int64", [&] { mul(whole, 1.5); });
+  expect_error<DTypeError>("div: x must be float32 or float64, it is int64", [&] { div(1.5, whole); });
+  expect_error<Error>("tensor: it is undefined; nothing was assigned to it", [&] { add(a, Tensor()); });
   EXPECT_THROW(sub(zeros({0}), zeros({2})), ShapeError);
 }
 

@@ -8,6 +8,7 @@
 #include "adjoint/ops/arithmetic.h"
 #include "tests/support/expect_gradients.h"
 #include "tests/support/naive_broadcast.h"
+#include "tests/support/random_values.h"
 
 namespace adjoint::support {
 

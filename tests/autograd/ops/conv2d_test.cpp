@@ -10,6 +10,8 @@
 #include "adjoint/tensor/create.h"
 #include "tests/autograd/kernels/naive_conv2d.h"
 #include "tests/support/expect_gradients.h"
+#include "tests/support/random_values.h"
+#include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
@@ -220,17 +222,16 @@ TEST(Conv2d, TakesTheSmallestAndTheLargestSizes) {
 
 TEST(Conv2d, RefusesShapesThatDoNotFit) {
   const auto refuses = [](const Shape& x, const Shape& w, const Conv2dOptions& options, const char* text) {
-    expect_error<ShapeError>([&] { conv2d(zeros(x), zeros(w), options); }, text);
+    expect_error<ShapeError>(text, [&] { conv2d(zeros(x), zeros(w), options); });
   };
   refuses({8, 3, 32, 32}, {16, 4, 3, 3}, {},
           "conv2d: x has 3 channels, w expects 4 (x [8,3,32,32], w [16,4,3,3])");
   expect_error<ShapeError>(
-      [] {
+      "conv2d: x has 3 channels, w (conv1.weight) expects 4 (x [8,3,32,32], w [16,4,3,3])", [] {
         Tensor w = zeros({16, 4, 3, 3});
         w.set_name("conv1.weight");
         conv2d(zeros({8, 3, 32, 32}), w);
-      },
-      "conv2d: x has 3 channels, w (conv1.weight) expects 4 (x [8,3,32,32], w [16,4,3,3])");
+      });
   refuses({1, 6, 5, 4}, {4, 4, 3, 3}, {.groups = 2},
           "conv2d: x has 6 channels, w expects 4 in each of 2 groups (x [1,6,5,4], w [4,4,3,3])");
   refuses({1, 5, 5, 4}, {4, 2, 3, 3}, {.groups = 2},
@@ -252,30 +253,26 @@ TEST(Conv2d, RefusesShapesThatDoNotFit) {
           "conv2d: a window reaches over 7 columns, x has 4 with its padding (x [1,1,5,4], window {4, 4}, "
           "dilation {1, 2}, padding {0, 0})");
   expect_error<ShapeError>(
-      [] {
+      "conv2d: b must be [2], a number for each output channel of w [2,1,1,1], it is [3]", [] {
         conv2d(zeros({1, 1, 5, 4}), zeros({2, 1, 1, 1}), zeros({3}));
-      },
-      "conv2d: b must be [2], a number for each output channel of w [2,1,1,1], it is [3]");
+      });
+  expect_error<ShapeError>("conv2d: b must be [1], a number for each output channel of w [1,1,1,1], it is []",
+                           [] {
+                             conv2d(zeros({1, 1, 5, 4}), zeros({1, 1, 1, 1}), zeros({}));
+                           });
   expect_error<ShapeError>(
-      [] {
-        conv2d(zeros({1, 1, 5, 4}), zeros({1, 1, 1, 1}), zeros({}));
-      },
-      "conv2d: b must be [1], a number for each output channel of w [1,1,1,1], it is []");
-  expect_error<ShapeError>(
-      [] {
+      "conv2d_input_grad: dy must be [1,2,4,3] (x [1,1,5,4], w [2,1,2,2]), it is [1,2,5,4]", [] {
         conv2d_input_grad(zeros({1, 2, 5, 4}), zeros({2, 1, 2, 2}), {1, 1, 5, 4});
-      },
-      "conv2d_input_grad: dy must be [1,2,4,3] (x [1,1,5,4], w [2,1,2,2]), it is [1,2,5,4]");
-  expect_error<ShapeError>(
-      [] {
-        conv2d_weight_grad(zeros({1, 2, 4, 3}), zeros({1, 2, 5, 4}), {2, 1, 2, 2});
-      },
-      "conv2d_weight_grad: x has 2 channels, w expects 1 (x [1,2,5,4], w [2,1,2,2])");
+      });
+  expect_error<ShapeError>("conv2d_weight_grad: x has 2 channels, w expects 1 (x [1,2,5,4], w [2,1,2,2])",
+                           [] {
+                             conv2d_weight_grad(zeros({1, 2, 4, 3}), zeros({1, 2, 5, 4}), {2, 1, 2, 2});
+                           });
 }
 
 TEST(Conv2d, RefusesOptionsOutOfRange) {
   const auto refuses = [](const Conv2dOptions& options, const char* text) {
-    expect_error<Error>([&] { conv2d(zeros({1, 1, 5, 4}), zeros({1, 1, 2, 2}), options); }, text);
+    expect_error<Error>(text, [&] { conv2d(zeros({1, 1, 5, 4}), zeros({1, 1, 2, 2}), options); });
   };
   refuses({.stride = {0, 1}}, "conv2d: stride must be at least 1, it is {0, 1}");
   refuses({.stride = {1, -2}}, "conv2d: stride must be at least 1, it is {1, -2}");
@@ -300,12 +297,9 @@ TEST(Conv2d, RefusesSizesThatOverflow) {
 
 TEST(Conv2d, RefusesDtypesThatDoNotFit) {
   const auto refuses = [](DType x, DType w, DType b, const char* text) {
-    expect_error<DTypeError>(
-        [&] {
-          conv2d(zeros({1, 1, 2, 2}, {.dtype = x}), zeros({1, 1, 1, 1}, {.dtype = w}),
-                 zeros({1}, {.dtype = b}));
-        },
-        text);
+    expect_error<DTypeError>(text, [&] {
+      conv2d(zeros({1, 1, 2, 2}, {.dtype = x}), zeros({1, 1, 1, 1}, {.dtype = w}), zeros({1}, {.dtype = b}));
+    });
   };
   refuses(float32, float64, float32, "conv2d: x and w must have the same dtype; x is float32, w is float64");
   refuses(float32, float32, float64, "conv2d: x and b must have the same dtype; x is float32, b is float64");

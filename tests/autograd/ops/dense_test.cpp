@@ -9,6 +9,8 @@
 #include "adjoint/ops/reduce.h"
 #include "adjoint/tensor/create.h"
 #include "tests/support/expect_gradients.h"
+#include "tests/support/random_values.h"
+#include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
@@ -114,46 +116,32 @@ TEST(Dense, TakesEmptyArguments) {
 }
 
 TEST(Dense, RefusesArgumentsThatDoNotFit) {
-  expect_error<ShapeError>(
-      [] {
-        dense(zeros({8, 3}), zeros({16, 4}));
-      },
-      "dense: x has 3 features, w expects 4 (x [8,3], w [16,4])");
-  expect_error<ShapeError>(
-      [] {
-        Tensor w = zeros({16, 4});
-        w.set_name("hidden.weight");
-        dense(zeros({8, 3}), w);
-      },
-      "dense: x has 3 features, w (hidden.weight) expects 4 (x [8,3], w [16,4])");
-  expect_error<ShapeError>(
-      [] {
-        dense(zeros({8, 3, 1}), zeros({16, 3}));
-      },
-      "dense: x must have 2 axes, it is [8,3,1]");
-  expect_error<ShapeError>([] { dense(zeros({8, 3}), zeros({3})); }, "dense: w must have 2 axes, it is [3]");
-  expect_error<ShapeError>(
-      [] {
-        dense(zeros({8, 3}), zeros({16, 3}), zeros({3}));
-      },
-      "dense: b must be [16], a number for each output of w [16,3], it is [3]");
-  expect_error<ShapeError>(
-      [] {
-        dense(zeros({8, 3}), zeros({16, 3}), zeros({16, 1}));
-      },
-      "dense: b must be [16], a number for each output of w [16,3], it is [16,1]");
-  expect_error<DTypeError>(
-      [] {
-        dense(zeros({8, 3}), zeros({16, 3}, {.dtype = float64}));
-      },
-      "dense: x and w must have the same dtype; x is float32, w is float64");
-  expect_error<DTypeError>(
-      [] {
-        dense(zeros({8, 3}), zeros({16, 3}), zeros({16}, {.dtype = float64}));
-      },
-      "dense: x and b must have the same dtype; x is float32, b is float64");
-  expect_error<DTypeError>([] { dense(arange(1), arange(1)); },
-                           "dense: x must be float32 or float64, it is int64");
+  expect_error<ShapeError>("dense: x has 3 features, w expects 4 (x [8,3], w [16,4])", [] {
+    dense(zeros({8, 3}), zeros({16, 4}));
+  });
+  expect_error<ShapeError>("dense: x has 3 features, w (hidden.weight) expects 4 (x [8,3], w [16,4])", [] {
+    Tensor w = zeros({16, 4});
+    w.set_name("hidden.weight");
+    dense(zeros({8, 3}), w);
+  });
+  expect_error<ShapeError>("dense: x must have 2 axes, it is [8,3,1]", [] {
+    dense(zeros({8, 3, 1}), zeros({16, 3}));
+  });
+  expect_error<ShapeError>("dense: w must have 2 axes, it is [3]", [] { dense(zeros({8, 3}), zeros({3})); });
+  expect_error<ShapeError>("dense: b must be [16], a number for each output of w [16,3], it is [3]", [] {
+    dense(zeros({8, 3}), zeros({16, 3}), zeros({3}));
+  });
+  expect_error<ShapeError>("dense: b must be [16], a number for each output of w [16,3], it is [16,1]", [] {
+    dense(zeros({8, 3}), zeros({16, 3}), zeros({16, 1}));
+  });
+  expect_error<DTypeError>("dense: x and w must have the same dtype; x is float32, w is float64", [] {
+    dense(zeros({8, 3}), zeros({16, 3}, {.dtype = float64}));
+  });
+  expect_error<DTypeError>("dense: x and b must have the same dtype; x is float32, b is float64", [] {
+    dense(zeros({8, 3}), zeros({16, 3}), zeros({16}, {.dtype = float64}));
+  });
+  expect_error<DTypeError>("dense: x must be float32 or float64, it is int64",
+                           [] { dense(arange(1), arange(1)); });
 }
 
 }  // namespace

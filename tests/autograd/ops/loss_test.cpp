@@ -12,6 +12,8 @@
 #include "adjoint/ops/softmax.h"
 #include "adjoint/tensor/create.h"
 #include "tests/support/expect_gradients.h"
+#include "tests/support/random_values.h"
+#include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
@@ -136,8 +138,8 @@ TEST(SoftmaxCrossEntropy, SumsAnEmptyBatchToZero) {
   expect_close(loss, {0}, 0);
   EXPECT_EQ(grad(loss, logits).shape(), logits.shape());
   expect_error<ShapeError>(
-      [&] { softmax_cross_entropy(logits, classes({})); },
-      "softmax_cross_entropy: the mean over nothing is undefined, logits is [0,3]; Reduction::sum gives 0");
+      "softmax_cross_entropy: the mean over nothing is undefined, logits is [0,3]; Reduction::sum gives 0",
+      [&] { softmax_cross_entropy(logits, classes({})); });
 }
 
 TEST(SoftmaxCrossEntropy, KeepsItsDigitsOverALargeBatch) {
@@ -159,7 +161,7 @@ TEST(SoftmaxCrossEntropy, KeepsOnlyWhatBackwardReads) {
 
 TEST(SoftmaxCrossEntropy, RefusesWhatDoesNotFit) {
   const auto refuses = [](const Tensor& logits, const Tensor& target, const char* text) {
-    expect_error<ShapeError>([&] { softmax_cross_entropy(logits, target); }, text);
+    expect_error<ShapeError>(text, [&] { softmax_cross_entropy(logits, target); });
   };
   refuses(zeros({3}), classes({0}), "softmax_cross_entropy: logits must have 2 axes, it is [3]");
   refuses(zeros({2, 0}), classes({0, 0}),
@@ -176,26 +178,20 @@ TEST(SoftmaxCrossEntropy, RefusesWhatDoesNotFit) {
           "softmax_cross_entropy: target probabilities must have the shape of logits [2,3], it is [2]; class "
           "numbers are int64, target is float32");
   expect_error<DTypeError>(
+      "softmax_cross_entropy: target must be int64 classes or probabilities of logits' "
+      "dtype float32, it is float64",
       [] {
         softmax_cross_entropy(zeros({2, 3}), zeros({2, 3}, {.dtype = float64}));
-      },
-      "softmax_cross_entropy: target must be int64 classes or probabilities of logits' "
-      "dtype float32, it is float64");
-  expect_error<DTypeError>(
-      [] {
-        softmax_cross_entropy(zeros({2, 3}, {.dtype = int64}), classes({0, 0}));
-      },
-      "softmax_cross_entropy: logits must be float32 or float64, it is int64");
-  expect_error<Error>(
-      [] {
-        softmax_cross_entropy(zeros({3, 10}), classes({9, 0, 10}));
-      },
-      "softmax_cross_entropy: target[2] is class 10, logits [3,10] have classes 0 to 9");
-  expect_error<Error>(
-      [] {
-        softmax_cross_entropy(zeros({3, 10}), classes({9, -1, 10}));
-      },
-      "softmax_cross_entropy: target[1] is class -1, logits [3,10] have classes 0 to 9");
+      });
+  expect_error<DTypeError>("softmax_cross_entropy: logits must be float32 or float64, it is int64", [] {
+    softmax_cross_entropy(zeros({2, 3}, {.dtype = int64}), classes({0, 0}));
+  });
+  expect_error<Error>("softmax_cross_entropy: target[2] is class 10, logits [3,10] have classes 0 to 9", [] {
+    softmax_cross_entropy(zeros({3, 10}), classes({9, 0, 10}));
+  });
+  expect_error<Error>("softmax_cross_entropy: target[1] is class -1, logits [3,10] have classes 0 to 9", [] {
+    softmax_cross_entropy(zeros({3, 10}), classes({9, -1, 10}));
+  });
 }
 
 TEST(Mse, AgreesWithItsDefinition) {
@@ -267,21 +263,17 @@ TEST(Mse, KeepsItsDigitsOverManyElements) {
 }
 
 TEST(Mse, RefusesWhatDoesNotFit) {
-  expect_error<ShapeError>(
-      [] {
-        mse(zeros({2, 3}), zeros({3}));
-      },
-      "mse: x and target must have the same shape; x is [2,3], target is [3]");
-  expect_error<ShapeError>(
-      [] {
-        mse(zeros({0, 3}), zeros({0, 3}));
-      },
-      "mse: the mean over nothing is undefined, x is [0,3]; Reduction::sum gives 0");
+  expect_error<ShapeError>("mse: x and target must have the same shape; x is [2,3], target is [3]", [] {
+    mse(zeros({2, 3}), zeros({3}));
+  });
+  expect_error<ShapeError>("mse: the mean over nothing is undefined, x is [0,3]; Reduction::sum gives 0", [] {
+    mse(zeros({0, 3}), zeros({0, 3}));
+  });
   expect_close(mse(zeros({0, 3}), zeros({0, 3}), kSum), {0}, 0);
-  expect_error<DTypeError>([] { mse(zeros({3}), zeros({3}, {.dtype = float64})); },
-                           "mse: x and target must have the same dtype; x is float32, target is float64");
-  expect_error<DTypeError>([] { mse(arange(3), arange(3)); },
-                           "mse: x must be float32 or float64, it is int64");
+  expect_error<DTypeError>("mse: x and target must have the same dtype; x is float32, target is float64",
+                           [] { mse(zeros({3}), zeros({3}, {.dtype = float64})); });
+  expect_error<DTypeError>("mse: x must be float32 or float64, it is int64",
+                           [] { mse(arange(3), arange(3)); });
 }
 
 }  // namespace

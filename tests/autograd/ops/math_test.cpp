@@ -6,6 +6,8 @@
 #include "adjoint/ops/reduce.h"
 #include "tests/autograd/ops/binary_case.h"
 #include "tests/autograd/ops/unary_case.h"
+#include "tests/support/random_values.h"
+#include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
@@ -122,12 +124,12 @@ TEST(Math, KeepsOnlyWhatItsGradientReads) {
 
 TEST(Math, PowErrors) {
   expect_error<ShapeError>(
-      [] { pow(zeros({2}), zeros({3})); },
-      "pow: the shapes do not broadcast, axis 1 from the end differs; a is [2], b is [3]");
-  expect_error<DTypeError>([] { pow(zeros({2}), zeros({2}, {.dtype = float64})); },
-                           "pow: a and b must have the same dtype; a is float32, b is float64");
-  expect_error<DTypeError>([] { pow(zeros({2}, {.dtype = int64}), zeros({2}, {.dtype = int64})); },
-                           "pow: a must be float32 or float64, it is int64");
+      "pow: the shapes do not broadcast, axis 1 from the end differs; a is [2], b is [3]",
+      [] { pow(zeros({2}), zeros({3})); });
+  expect_error<DTypeError>("pow: a and b must have the same dtype; a is float32, b is float64",
+                           [] { pow(zeros({2}), zeros({2}, {.dtype = float64})); });
+  expect_error<DTypeError>("pow: a must be float32 or float64, it is int64",
+                           [] { pow(zeros({2}, {.dtype = int64}), zeros({2}, {.dtype = int64})); });
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include "adjoint/graph/grad.h"
 #include "adjoint/ops/reduce.h"
 #include "tests/support/expect_gradients.h"
+#include "tests/support/random_values.h"
+#include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
@@ -97,26 +99,24 @@ TEST(Matmul, KeepsOnlyWhatItsGradientReads) {
   w.mutable_data<float>()[0] = 7;
   EXPECT_NO_THROW(free_of_w.backward());
   expect_error<GraphError>(
-      [&] { needs_w.backward(); },
-      "matmul: a parameter was changed after it was used in this graph (updates since: 1)");
+      "matmul: a parameter was changed after it was used in this graph (updates since: 1)",
+      [&] { needs_w.backward(); });
 }
 
 TEST(Matmul, Errors) {
   const Tensor a = zeros({2, 3}), b = zeros({2, 3}), whole = zeros({2, 2}, {.dtype = int64});
-  expect_error<ShapeError>([&] { matmul(a, b); },
-                           "matmul: the inner sizes must be equal; a is [2,3], b is [2,3]");
+  expect_error<ShapeError>("matmul: the inner sizes must be equal; a is [2,3], b is [2,3]",
+                           [&] { matmul(a, b); });
   expect_error<ShapeError>(
-      [&] { matmul(a, b, {.transpose_a = true, .transpose_b = true}); },
-      "matmul: the inner sizes must be equal; a is [2,3] transposed, b is [2,3] transposed");
-  expect_error<ShapeError>([&] { matmul(zeros({3}), a); }, "matmul: a must have 2 axes, it is [3]");
-  expect_error<ShapeError>([&] { matmul(a, zeros({3, 1, 1})); }, "matmul: b must have 2 axes, it is [3,1,1]");
-  expect_error<DTypeError>([&] { matmul(whole, whole); },
-                           "matmul: a must be float32 or float64, it is int64");
-  expect_error<DTypeError>(
-      [&] {
-        matmul(a, zeros({3, 2}, {.dtype = float64}));
-      },
-      "matmul: a and b must have the same dtype; a is float32, b is float64");
+      "matmul: the inner sizes must be equal; a is [2,3] transposed, b is [2,3] transposed",
+      [&] { matmul(a, b, {.transpose_a = true, .transpose_b = true}); });
+  expect_error<ShapeError>("matmul: a must have 2 axes, it is [3]", [&] { matmul(zeros({3}), a); });
+  expect_error<ShapeError>("matmul: b must have 2 axes, it is [3,1,1]", [&] { matmul(a, zeros({3, 1, 1})); });
+  expect_error<DTypeError>("matmul: a must be float32 or float64, it is int64",
+                           [&] { matmul(whole, whole); });
+  expect_error<DTypeError>("matmul: a and b must have the same dtype; a is float32, b is float64", [&] {
+    matmul(a, zeros({3, 2}, {.dtype = float64}));
+  });
 }
 
 }  // namespace

@@ -11,6 +11,8 @@
 #include "adjoint/tensor/create.h"
 #include "tests/support/expect_gradients.h"
 #include "tests/support/instruction_sets.h"
+#include "tests/support/random_values.h"
+#include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
@@ -284,22 +286,19 @@ TEST(Pool2d, TakesTheSmallestAndTheLargestSizes) {
 }
 
 TEST(Pool2d, RefusesShapesThatDoNotFit) {
+  expect_error<ShapeError>("avg_pool2d: x must have 4 axes, it is [3,4,4]", [] {
+    avg_pool2d(zeros({3, 4, 4}), {.window = 2});
+  });
+  expect_error<ShapeError>("max_pool2d: x must have at least one channel, row and column, it is [1,0,4,4]",
+                           [] {
+                             max_pool2d(zeros({1, 0, 4, 4}), {.window = 2});
+                           });
   expect_error<ShapeError>(
-      [] {
-        avg_pool2d(zeros({3, 4, 4}), {.window = 2});
-      },
-      "avg_pool2d: x must have 4 axes, it is [3,4,4]");
-  expect_error<ShapeError>(
-      [] {
-        max_pool2d(zeros({1, 0, 4, 4}), {.window = 2});
-      },
-      "max_pool2d: x must have at least one channel, row and column, it is [1,0,4,4]");
-  expect_error<ShapeError>(
+      "max_pool2d: a window reaches over 6 columns, x has 5 with its padding (x "
+      "[1,1,4,3], window {2, 6}, dilation {1, 1}, padding {0, 1})",
       [] {
         max_pool2d(zeros({1, 1, 4, 3}), {.window = {2, 6}, .padding = {0, 1}});
-      },
-      "max_pool2d: a window reaches over 6 columns, x has 5 with its padding (x "
-      "[1,1,4,3], window {2, 6}, dilation {1, 1}, padding {0, 1})");
+      });
   // A window of 2^124 elements, nearly all of them beside the image; and one whose rows lie 2^64 apart.
   const Tensor x = zeros({1, 1, 2, 8}).set_requires_grad();
   const PerAxis huge = std::int64_t{1} << 62, half = std::int64_t{1} << 61;
@@ -312,30 +311,24 @@ TEST(Pool2d, RefusesShapesThatDoNotFit) {
 
 TEST(Pool2d, RefusesOptionsOutOfRange) {
   const Tensor x = zeros({1, 1, 4, 3});
-  expect_error<Error>(
-      [&] {
-        avg_pool2d(x, {.window = {0, 1}});
-      },
-      "avg_pool2d: window must be at least 1, it is {0, 1}");
-  expect_error<Error>([&] { avg_pool2d(x, {.window = 2, .stride = 0}); },
-                      "avg_pool2d: stride must be at least 1, it is {0, 0}");
-  expect_error<Error>(
-      [&] {
-        max_pool2d(x, {.window = 2, .padding = {0, -1}});
-      },
-      "max_pool2d: padding must be at least 0, it is {0, -1}");
-  expect_error<Error>(
-      [&] {
-        max_pool2d(x, {.window = {2, 3}, .padding = {1, 2}});
-      },
-      "max_pool2d: padding must be at most half the window; window is {2, 3}, padding {1, 2}");
-  expect_error<Error>(
-      [&] {
-        avg_pool2d(x, {.window = {2, 3}, .padding = {2, 1}});
-      },
-      "avg_pool2d: padding must be at most half the window; window is {2, 3}, padding {2, 1}");
-  expect_error<DTypeError>([&] { max_pool2d(x.to(int64), {.window = 2}); },
-                           "max_pool2d: x must be float32 or float64, it is int64");
+  expect_error<Error>("avg_pool2d: window must be at least 1, it is {0, 1}", [&] {
+    avg_pool2d(x, {.window = {0, 1}});
+  });
+  expect_error<Error>("avg_pool2d: stride must be at least 1, it is {0, 0}",
+                      [&] { avg_pool2d(x, {.window = 2, .stride = 0}); });
+  expect_error<Error>("max_pool2d: padding must be at least 0, it is {0, -1}", [&] {
+    max_pool2d(x, {.window = 2, .padding = {0, -1}});
+  });
+  expect_error<Error>("max_pool2d: padding must be at most half the window; window is {2, 3}, padding {1, 2}",
+                      [&] {
+                        max_pool2d(x, {.window = {2, 3}, .padding = {1, 2}});
+                      });
+  expect_error<Error>("avg_pool2d: padding must be at most half the window; window is {2, 3}, padding {2, 1}",
+                      [&] {
+                        avg_pool2d(x, {.window = {2, 3}, .padding = {2, 1}});
+                      });
+  expect_error<DTypeError>("max_pool2d: x must be float32 or float64, it is int64",
+                           [&] { max_pool2d(x.to(int64), {.window = 2}); });
 }
 
 }  // namespace

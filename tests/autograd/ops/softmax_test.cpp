@@ -11,6 +11,8 @@
 #include "adjoint/ops/reduce.h"
 #include "adjoint/tensor/create.h"
 #include "tests/support/expect_gradients.h"
+#include "tests/support/random_values.h"
+#include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
@@ -143,11 +145,11 @@ TEST(Softmax, TakesOneClassAndNone) {
 }
 
 TEST(Softmax, RefusesWhatDoesNotFit) {
-  expect_error<ShapeError>([] { softmax(zeros({2, 3}), 2); }, "softmax: axis 2 is out of range; x is [2,3]");
-  expect_error<ShapeError>([] { log_softmax(scalar(1)); }, "log_softmax: axis -1 is out of range; x is []");
-  expect_error<DTypeError>([] { softmax(arange(3)); }, "softmax: x must be float32 or float64, it is int64");
-  expect_error<DTypeError>([] { log_softmax(arange(3)); },
-                           "log_softmax: x must be float32 or float64, it is int64");
+  expect_error<ShapeError>("softmax: axis 2 is out of range; x is [2,3]", [] { softmax(zeros({2, 3}), 2); });
+  expect_error<ShapeError>("log_softmax: axis -1 is out of range; x is []", [] { log_softmax(scalar(1)); });
+  expect_error<DTypeError>("softmax: x must be float32 or float64, it is int64", [] { softmax(arange(3)); });
+  expect_error<DTypeError>("log_softmax: x must be float32 or float64, it is int64",
+                           [] { log_softmax(arange(3)); });
 }
 
 }  // namespace

@@ -21,6 +21,7 @@
 #include "adjoint/tensor/create.h"
 #include "tests/support/expect_gradients.h"
 #include "tests/support/files.h"
+#include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
@@ -77,7 +78,7 @@ class Checkpoint : public ::testing::Test {
   /// Loading these bytes fails with the file's name and this text.
   void expect_refused(const Bytes& bytes, const std::string& message) const {
     write_file(path(), bytes);
-    expect_error<FileError>([&] { load_checkpoint(path()); }, path().string() + ": " + message);
+    expect_error<FileError>(path().string() + ": " + message, [&] { load_checkpoint(path()); });
   }
   std::size_t files() const {
     return static_cast<std::size_t>(std::distance(fs::directory_iterator(directory_.path()), {}));
@@ -131,18 +132,18 @@ TEST_F(Checkpoint, ReadsWhatOthersWrite) {
 TEST_F(Checkpoint, RefusesToSave) {
   const Tensor one = ones({1});
   const auto save = [&](const StateDict& state) { return [=, this] { save_checkpoint(path(), state); }; };
-  expect_error<Error>(save({{"a", Tensor()}}), "save_checkpoint: \"a\" is undefined");
-  expect_error<Error>(save({{"a", one}, {"b", one}, {"a", one}}), "save_checkpoint: \"a\" comes twice");
-  expect_error<Error>(save({{"__metadata__", one}}),
-                      "save_checkpoint: the name \"__metadata__\" is reserved");
-  expect_error<Error>(save({{"\xff", one}}), "save_checkpoint: names must be UTF-8, but one is \"\\xff\"");
+  expect_error<Error>("save_checkpoint: \"a\" is undefined", save({{"a", Tensor()}}));
+  expect_error<Error>("save_checkpoint: \"a\" comes twice", save({{"a", one}, {"b", one}, {"a", one}}));
+  expect_error<Error>("save_checkpoint: the name \"__metadata__\" is reserved",
+                      save({{"__metadata__", one}}));
+  expect_error<Error>("save_checkpoint: names must be UTF-8, but one is \"\\xff\"", save({{"\xff", one}}));
   std::string name;
   name.resize(100'000'000, 'x');
   const StateDict endless = {{name, one}};
   expect_error<Error>(
-      [&] { save_checkpoint(path(), endless); },
       "save_checkpoint: names and shapes must fit into a header of 100000000 bytes, they take "
-      "100000056");
+      "100000056",
+      [&] { save_checkpoint(path(), endless); });
   EXPECT_EQ(files(), 0u);
 }
 
@@ -150,8 +151,8 @@ TEST_F(Checkpoint, PlacesThatCannotBeWritten) {
   const auto expect = [](const fs::path& where, const std::string& message) {
     SCOPED_TRACE(where);
     const std::string text = where.string() + ": cannot be written: " + message;
-    expect_error<FileError>([&] { check_can_save(where); }, text);
-    expect_error<FileError>([&] { save_checkpoint(where, sample()); }, text);
+    expect_error<FileError>(text, [&] { check_can_save(where); });
+    expect_error<FileError>(text, [&] { save_checkpoint(where, sample()); });
   };
   expect(path("none/net"), "No such file or directory");
   expect(directory_.path(), "it is a directory");
@@ -170,8 +171,8 @@ TEST_F(Checkpoint, PlacesThatCannotBeWritten) {
   expect(path(std::string(300, 'x')), "File name too long");
   for (const std::string& nowhere : {std::string(), std::string("net\0.safetensors", 16)}) {
     const std::string text = "a file cannot be written: its path is empty or holds a zero byte";
-    expect_error<FileError>([&] { check_can_save(nowhere); }, text);
-    expect_error<FileError>([&] { save_checkpoint(nowhere, sample()); }, text);
+    expect_error<FileError>(text, [&] { check_can_save(nowhere); });
+    expect_error<FileError>(text, [&] { save_checkpoint(nowhere, sample()); });
   }
   EXPECT_EQ(files(), 1u);
 }
@@ -195,11 +196,9 @@ TEST_F(Checkpoint, AFullDiskLeavesTheOldFile) {
   const auto handler = std::signal(SIGXFSZ, SIG_IGN);
   const rlimit small{4096, usual.rlim_max};
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
-  expect_error<FileError>(
-      [&] {
-        save_checkpoint(path(), {{"big", zeros({100'000})}});
-      },
-      path().string() + ": cannot be written: File too large");
+  expect_error<FileError>(path().string() + ": cannot be written: File too large", [&] {
+    save_checkpoint(path(), {{"big", zeros({100'000})}});
+  });
   setrlimit(RLIMIT_FSIZE, &usual);
   std::signal(SIGXFSZ, handler);
   EXPECT_EQ(read_file(path()), before);
@@ -215,7 +214,7 @@ TEST_F(Checkpoint, AnOldPartialFileIsNotInTheWay) {
 
 TEST_F(Checkpoint, FilesThatCannotBeRead) {
   const auto expect = [](const fs::path& where, const std::string& message) {
-    expect_error<FileError>([&] { load_checkpoint(where); }, where.string() + ": " + message);
+    expect_error<FileError>(where.string() + ": " + message, [&] { load_checkpoint(where); });
   };
   expect(path("none"), "no such file");
   expect(directory_.path(), "must be a regular file, but is a directory");
@@ -236,14 +235,14 @@ TEST_F(Checkpoint, RefusesWhatIsNoSafetensorsFile) {
   Bytes start = {0x01, 0xe1, 0xf5, 0x05, 0, 0, 0, 0};
   write_file(path(), start);
   fs::resize_file(path(), 8 + 100'000'001);
-  expect_error<FileError>([&] { load_checkpoint(path()); },
-                          path().string() + ": " + announced("100000001", "100000001"));
+  expect_error<FileError>(path().string() + ": " + announced("100000001", "100000001"),
+                          [&] { load_checkpoint(path()); });
   start[0] = 0;
   write_file(path(), start);
   fs::resize_file(path(), 8 + 100'000'001);
   expect_error<FileError>(
-      [&] { load_checkpoint(path()); },
-      path().string() + R"(: the header must be JSON, but byte 0 is wrong; the text up to it is "\x00")");
+      path().string() + R"(: the header must be JSON, but byte 0 is wrong; the text up to it is "\x00")",
+      [&] { load_checkpoint(path()); });
 }
 
 TEST_F(Checkpoint, RefusesACutFile) {

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,6 +27,13 @@ class TemporaryDirectory {
 
 /// Writes a file, and the directories above it.
 void write_file(const std::filesystem::path& path, std::span<const std::uint8_t> bytes);
+
+/// The contents of a file; empty if it cannot be opened.
+template <class Bytes = std::string>
+Bytes read_file(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return Bytes(std::istreambuf_iterator<char>(file), {});
+}
 
 /// bytes as a gzip file would hold them.
 std::vector<std::uint8_t> gzip(std::span<const std::uint8_t> bytes);

@@ -21,6 +21,7 @@
 #include "adjoint/tensor/create.h"
 #include "adjoint/tensor/random.h"
 #include "tests/support/expect_gradients.h"
+#include "tests/support/graphs.h"
 #include "tests/support/threads.h"
 #include "tests/support/throws.h"
 
@@ -28,10 +29,9 @@ namespace adjoint {
 namespace {
 
 using support::expect_error;
+using support::leaf;
 using support::numbers;
 using support::WithThreads;
-
-Tensor leaf(double value) { return scalar(value, {.dtype = float64, .requires_grad = true}); }
 
 TEST(BackwardInParts, IsTheBackwardOfTheSum) {
   const Tensor x = leaf(3), y = leaf(5), unused = leaf(7);

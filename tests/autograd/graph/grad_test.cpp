@@ -10,18 +10,18 @@
 #include "adjoint/ops/arithmetic.h"
 #include "adjoint/tensor/create.h"
 #include "tests/support/expect_gradients.h"
+#include "tests/support/graphs.h"
 #include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
 
 using support::expect_error;
+using support::leaf;
 using support::numbers;
 
 using testing::Each;
 using testing::ElementsAre;
-
-Tensor leaf(double value) { return scalar(value, {.dtype = float64, .requires_grad = true}); }
 
 TEST(Grad, OfLeavesLeavesThemAlone) {
   const Tensor x = leaf(3), y = leaf(4);

@@ -26,7 +26,6 @@ using support::kMiB;
 using support::take_and_free;
 
 constexpr std::int64_t kMuch = 1 << 20;  // work that is worth waking threads for
-const std::string kRight = "exit code " + std::to_string(kChildRight);
 
 // The thread sanitizer allows no threads in a child. The address sanitizer does not hold its allocator's
 // locks over a fork, and takes the handles of the parent's threads, which a child forgets, for a leak.

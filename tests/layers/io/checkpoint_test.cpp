@@ -7,7 +7,6 @@
 #include <csignal>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <gtest/gtest.h>
 #include <iterator>
 #include <limits>
@@ -29,14 +28,10 @@ namespace {
 namespace fs = std::filesystem;
 using support::expect_error;
 using support::numbers;
+using support::read_file;
 using support::TemporaryDirectory;
 using support::write_file;
 using Bytes = std::vector<std::uint8_t>;
-
-Bytes read_file(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return Bytes(std::istreambuf_iterator<char>(file), {});
-}
 
 /// A file with this header and then data_bytes bytes: 0, 1, 2, ...
 Bytes file_of(const std::string& header, std::size_t data_bytes) {
@@ -111,7 +106,7 @@ TEST_F(Checkpoint, TheBytesAreSafetensors) {
   Bytes expected = file_of(header + std::string((8 - header.size() % 8) % 8, ' '), 0);
   for (const int byte : {0, 0, 0x80, 0x3f, 0, 0, 0, 0x40, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
     expected.push_back(static_cast<std::uint8_t>(byte));
-  EXPECT_EQ(read_file(path()), expected);
+  EXPECT_EQ(read_file<Bytes>(path()), expected);
 }
 
 TEST_F(Checkpoint, ReadsWhatOthersWrite) {
@@ -183,14 +178,14 @@ TEST_F(Checkpoint, CheckingAPlaceChangesNothing) {
   write_file(path(), Bytes{1, 2});
   const auto before = fs::last_write_time(path());
   check_can_save(path());
-  EXPECT_EQ(read_file(path()), (Bytes{1, 2}));
+  EXPECT_EQ(read_file<Bytes>(path()), (Bytes{1, 2}));
   EXPECT_EQ(fs::last_write_time(path()), before);
   EXPECT_EQ(files(), 1u);
 }
 
 TEST_F(Checkpoint, AFullDiskLeavesTheOldFile) {
   save_checkpoint(path(), sample());
-  const Bytes before = read_file(path());
+  const Bytes before = read_file<Bytes>(path());
   rlimit usual;
   ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &usual), 0);
   const auto handler = std::signal(SIGXFSZ, SIG_IGN);
@@ -201,7 +196,7 @@ TEST_F(Checkpoint, AFullDiskLeavesTheOldFile) {
   });
   setrlimit(RLIMIT_FSIZE, &usual);
   std::signal(SIGXFSZ, handler);
-  EXPECT_EQ(read_file(path()), before);
+  EXPECT_EQ(read_file<Bytes>(path()), before);
   EXPECT_EQ(files(), 1u);
 }
 
@@ -209,7 +204,7 @@ TEST_F(Checkpoint, AnOldPartialFileIsNotInTheWay) {
   write_file(path("net.safetensors.partial0"), Bytes{1});
   save_checkpoint(path(), sample());
   expect_equal(load_checkpoint(path()), sample());
-  EXPECT_EQ(read_file(path("net.safetensors.partial0")), Bytes{1});
+  EXPECT_EQ(read_file<Bytes>(path("net.safetensors.partial0")), Bytes{1});
 }
 
 TEST_F(Checkpoint, FilesThatCannotBeRead) {
@@ -247,7 +242,7 @@ TEST_F(Checkpoint, RefusesWhatIsNoSafetensorsFile) {
 
 TEST_F(Checkpoint, RefusesACutFile) {
   save_checkpoint(path(), sample());
-  Bytes bytes = read_file(path());
+  Bytes bytes = read_file<Bytes>(path());
   bytes.pop_back();
   expect_refused(
       bytes,
@@ -263,7 +258,7 @@ TEST_F(Checkpoint, ManyNamesAndMetadata) {
   std::string header = R"({"__metadata__":{)";
   for (int k = 0; k < kKeys; ++k) header += fmt::format(R"("key{}":"value",)", k);
   header.back() = '}';
-  const Bytes saved = read_file(path());
+  const Bytes saved = read_file<Bytes>(path());
   std::uint64_t header_bytes = 0;
   std::memcpy(&header_bytes, saved.data(), 8);
   header +=
@@ -285,7 +280,7 @@ void load_any(const fs::path& path, const Bytes& bytes) {
 
 RC_GTEST_FIXTURE_PROP(Checkpoint, SurvivesDamage, ()) {
   save_checkpoint(path(), sample());
-  Bytes bytes = read_file(path());
+  Bytes bytes = read_file<Bytes>(path());
   const auto flips = *rc::gen::inRange(1, 4);
   for (int k = 0; k < flips; ++k) {
     const auto place = *rc::gen::inRange<std::size_t>(0, bytes.size());

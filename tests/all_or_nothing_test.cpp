@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tests/support/block_cache.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/failing_memory.h"
 #include "tests/support/threads.h"
 
@@ -17,6 +18,7 @@ namespace adjoint {
 namespace {
 
 using support::Failing;
+using support::numbers;
 using support::Outcome;
 using support::with_failure;
 using Numbers = std::vector<double>;
@@ -56,11 +58,6 @@ Numbers counting(double start) {
   Numbers numbers(20 * 3);
   for (double& number : numbers) number = start++;
   return numbers;
-}
-
-Numbers numbers(const Tensor& tensor) {
-  const auto data = tensor.data<float>();
-  return {data.begin(), data.end()};
 }
 
 /// A tensor with these numbers in one layout alone.

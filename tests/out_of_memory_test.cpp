@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tests/support/block_cache.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/failing_memory.h"
 #include "tests/support/threads.h"
 
@@ -32,8 +33,8 @@ std::ostream& operator<<(std::ostream& stream, const Case& of) { return stream <
 Numbers numbers(const std::vector<Tensor>& tensors) {
   Numbers all;
   for (const Tensor& tensor : tensors) {
-    const Tensor wide = tensor.to(float64);
-    all.insert(all.end(), wide.data<double>().begin(), wide.data<double>().end());
+    const Numbers some = support::numbers(tensor);
+    all.insert(all.end(), some.begin(), some.end());
   }
   return all;
 }

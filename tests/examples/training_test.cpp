@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "examples/documented_cnn/model.h"
-#include "tests/support/expect_gradients.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/threads.h"
 
 namespace documented_cnn {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "autograd/kernels/convolution/conv2d.h"
+#include "tests/support/draw.h"
 
 namespace adjoint::support {
 
@@ -46,7 +47,7 @@ inline Conv2dSizes with_output(Conv2dSizes s) {
 struct Conv2dLimits {
   struct Range {
     std::int64_t least, most;
-    std::int64_t drawn() const { return *rc::gen::inRange<std::int64_t>(least, most + 1); }
+    std::int64_t drawn() const { return draw(least, most); }
   };
   Range batch, groups, in_channels, out_channels, kernel, stride, dilation, padding, height, width;
 

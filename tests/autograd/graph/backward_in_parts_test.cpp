@@ -20,7 +20,7 @@
 #include "adjoint/ops/reduce.h"
 #include "adjoint/tensor/create.h"
 #include "adjoint/tensor/random.h"
-#include "tests/support/expect_gradients.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/graphs.h"
 #include "tests/support/threads.h"
 #include "tests/support/throws.h"

@@ -9,7 +9,7 @@
 #include "adjoint/graph/node.h"
 #include "adjoint/ops/arithmetic.h"
 #include "adjoint/tensor/create.h"
-#include "tests/support/expect_gradients.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/graphs.h"
 #include "tests/support/throws.h"
 

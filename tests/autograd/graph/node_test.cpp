@@ -6,7 +6,7 @@
 #include "adjoint/graph/grad.h"
 #include "adjoint/ops/arithmetic.h"
 #include "adjoint/tensor/create.h"
-#include "tests/support/expect_gradients.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/throws.h"
 
 namespace adjoint {

@@ -62,7 +62,7 @@ void check_all(const Conv2dSizes& s) {
 /// Sizes up to some of which work is cut into parts.
 Conv2dSizes random_sizes(std::int64_t batch, std::int64_t in_channels, std::int64_t out_channels,
                          std::int64_t positions) {
-  const std::int64_t groups = *rc::gen::inRange(1, 4);
+  const std::int64_t groups = draw(1, 3);
   return Conv2dLimits{.batch = {1, batch},
                       .groups = {groups, groups},
                       .in_channels = {1, in_channels / groups},

@@ -7,6 +7,7 @@
 #include <rapidcheck/gtest.h>
 #include <vector>
 
+#include "tests/support/draw.h"
 #include "tests/support/instruction_sets.h"
 #include "tests/support/interleaved.h"
 #include "tests/support/random_values.h"
@@ -182,20 +183,20 @@ struct Axis {
 };
 
 Axis random_axis(std::int64_t longest) {
-  const auto window = *rc::gen::inRange<std::int64_t>(1, 6);
+  const auto window = draw(1, 5);
   const auto padding = *rc::gen::weightedOneOf<std::int64_t>(
       {{2, rc::gen::just<std::int64_t>(0)}, {1, rc::gen::inRange<std::int64_t>(0, window)}});
   const auto stride = *rc::gen::weightedOneOf<std::int64_t>(
       {{1, rc::gen::just(window)}, {1, rc::gen::inRange<std::int64_t>(1, 5)}});
   const auto least = std::max<std::int64_t>(1, window - 2 * padding);
-  const auto size = *rc::gen::inRange<std::int64_t>(least, longest + least);
+  const auto size = draw(least, least + longest - 1);
   return {size, (size + 2 * padding - window) / stride + 1, window, stride, padding};
 }
 
 RC_GTEST_PROP(Pool2d, AgreesWithPlainLoops, ()) {
   const Axis h = random_axis(7), w = random_axis(40);
   const Pool2dSizes sizes{.batch = *rc::gen::element<std::int64_t>(0, 1, 2, 9, 17),
-                          .channels = *rc::gen::inRange<std::int64_t>(1, 3),
+                          .channels = draw(1, 2),
                           .height = h.size,
                           .width = w.size,
                           .out_height = h.out,

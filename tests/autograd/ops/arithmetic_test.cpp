@@ -4,6 +4,8 @@
 
 #include "adjoint/ops/reduce.h"
 #include "tests/autograd/ops/binary_case.h"
+#include "tests/support/expect_close.h"
+#include "tests/support/expect_gradients.h"
 #include "tests/support/instruction_sets.h"
 #include "tests/support/random_values.h"
 #include "tests/support/throws.h"
@@ -13,8 +15,6 @@ namespace {
 
 using namespace support;
 using Layout = Values::Layout;
-
-constexpr double kInf = std::numeric_limits<double>::infinity(), kNan = NAN;
 
 const BinaryCase kCases[] = {
     {"add", add, [](double a, double b) { return a + b; }, [](double, double) { return 1.0; },
@@ -104,14 +104,14 @@ TEST(Arithmetic, WithNumbers) {
 
 TEST(Arithmetic, SpecialValues) {
   for (const DType dtype : {float32, float64}) {
-    const Tensor a = tensor({0, 1, kInf, kInf, kNan, -1}, {.dtype = dtype});
-    const Tensor b = tensor({0, 0, kInf, 0, 1, 0}, {.dtype = dtype});
-    expect_close(a + b, {0, 1, kInf, kInf, kNan, -1}, 0);
-    expect_close(a - b, {0, 1, kNan, kInf, kNan, -1}, 0);
-    expect_close(a * b, {0, 0, kInf, kNan, kNan, 0}, 0);
-    expect_close(a / b, {kNan, kInf, kNan, kInf, kNan, -kInf}, 0);
+    const Tensor a = tensor({0, 1, kInfinity, kInfinity, kNaN, -1}, {.dtype = dtype});
+    const Tensor b = tensor({0, 0, kInfinity, 0, 1, 0}, {.dtype = dtype});
+    expect_close(a + b, {0, 1, kInfinity, kInfinity, kNaN, -1}, 0);
+    expect_close(a - b, {0, 1, kNaN, kInfinity, kNaN, -1}, 0);
+    expect_close(a * b, {0, 0, kInfinity, kNaN, kNaN, 0}, 0);
+    expect_close(a / b, {kNaN, kInfinity, kNaN, kInfinity, kNaN, -kInfinity}, 0);
     expect_close(equal(a, b), {1, 0, 1, 0, 0, 0}, 0);
-    expect_close(equal(tensor({kNan}, {.dtype = dtype}), tensor({kNan}, {.dtype = dtype})), {0}, 0);
+    expect_close(equal(tensor({kNaN}, {.dtype = dtype}), tensor({kNaN}, {.dtype = dtype})), {0}, 0);
   }
 }
 
@@ -173,12 +173,12 @@ void check_arithmetic_with_a_number(double number) {
 }
 
 TEST(Arithmetic, WithNumbersIsThatOfIeee754) {
-  for (const double number : {49.0, 3.0, -10.0, 0.1, 0.0, -0.0, 1e-40, 5e-324, 1e300, kInf, kNan}) {
+  for (const double number : {49.0, 3.0, -10.0, 0.1, 0.0, -0.0, 1e-40, 5e-324, 1e300, kInfinity, kNaN}) {
     if (std::abs(number) < 1e38 || std::isinf(number)) check_arithmetic_with_a_number<float>(number);
     check_arithmetic_with_a_number<double>(number);
   }
   EXPECT_EQ((tensor({49}, {.dtype = float64}) / 49.0).item(), 1);
-  EXPECT_EQ((1.0 / -zeros({1})).item(), -kInf);
+  EXPECT_EQ((1.0 / -zeros({1})).item(), -kInfinity);
   EXPECT_TRUE(std::signbit((zeros({1}) * -1.0).item()));
 }
 

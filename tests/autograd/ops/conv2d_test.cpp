@@ -8,8 +8,9 @@
 #include "adjoint/ops/arithmetic.h"
 #include "adjoint/ops/reduce.h"
 #include "adjoint/tensor/create.h"
-#include "tests/autograd/kernels/naive_conv2d.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/expect_gradients.h"
+#include "tests/support/naive_conv2d.h"
 #include "tests/support/random_values.h"
 #include "tests/support/throws.h"
 
@@ -17,16 +18,6 @@ namespace adjoint {
 namespace {
 
 using namespace support;  // NOLINT
-using kernels::Conv2dSizes;
-
-/// Windows on an axis, counted one by one.
-std::int64_t windows_on(std::int64_t size, std::int64_t kernel, std::int64_t stride, std::int64_t padding,
-                        std::int64_t dilation) {
-  std::int64_t count = 0;
-  for (std::int64_t start = -padding; start + dilation * (kernel - 1) < size + padding; start += stride)
-    ++count;
-  return count;
-}
 
 Conv2dOptions options_of(const Conv2dSizes& s) {
   return {.stride = {s.stride_height, s.stride_width},
@@ -41,30 +32,18 @@ Shape w_shape(const Conv2dSizes& s) {
 }
 Shape y_shape(const Conv2dSizes& s) { return {s.batch, s.out_channels, s.out_height, s.out_width}; }
 
-Conv2dSizes with_out_sizes(Conv2dSizes s) {
-  s.out_height = windows_on(s.height, s.kernel_height, s.stride_height, s.padding_height, s.dilation_height);
-  s.out_width = windows_on(s.width, s.kernel_width, s.stride_width, s.padding_width, s.dilation_width);
-  return s;
-}
-
 Conv2dSizes random_sizes() {
-  const auto in = [](int low, int high) { return *rc::gen::inRange<std::int64_t>(low, high + 1); };
-  Conv2dSizes s{};
-  s.groups = in(1, 3);
-  s.batch = in(1, 20);
-  s.in_channels = s.groups * in(1, 3);
-  s.out_channels = s.groups * in(1, 5);
-  s.kernel_height = in(1, 4), s.kernel_width = in(1, 4);
-  s.stride_height = in(1, 3), s.stride_width = in(1, 3);
-  s.padding_height = in(0, 3), s.padding_width = in(0, 3);
-  s.dilation_height = in(1, 2), s.dilation_width = in(1, 2);
-  s.flip = in(0, 1) == 1;
-  const auto smallest = [](std::int64_t kernel, std::int64_t dilation, std::int64_t padding) {
-    return std::max<std::int64_t>(1, dilation * (kernel - 1) + 1 - 2 * padding);
-  };
-  s.height = smallest(s.kernel_height, s.dilation_height, s.padding_height) + in(0, 8);
-  s.width = smallest(s.kernel_width, s.dilation_width, s.padding_width) + in(0, 8);
-  return with_out_sizes(s);
+  return Conv2dLimits{.batch = {1, 20},
+                      .groups = {1, 3},
+                      .in_channels = {1, 3},
+                      .out_channels = {1, 5},
+                      .kernel = {1, 4},
+                      .stride = {1, 3},
+                      .dilation = {1, 2},
+                      .padding = {0, 3},
+                      .height = {0, 8},
+                      .width = {0, 8}}
+      .drawn();
 }
 
 template <class T>
@@ -80,13 +59,13 @@ void expect_naive_results(const Conv2dSizes& s) {
 
   const Tensor y = conv2d(x, w, b, options_of(s));
   ASSERT_EQ(y.shape(), y_shape(s));
-  expect_close(y, kernels::naive_conv2d(s, xs, ws, b.data<T>().data()), tolerance);
-  expect_close(conv2d(x, w, options_of(s)), kernels::naive_conv2d(s, xs, ws, static_cast<const T*>(nullptr)),
+  expect_close(y, naive_conv2d(s, xs, ws, b.data<T>().data()), tolerance);
+  expect_close(conv2d(x, w, options_of(s)), naive_conv2d(s, xs, ws, static_cast<const T*>(nullptr)),
                tolerance);
 
   const std::vector<Tensor> gradients = grad(y, {x, w, b}, {.gradient = dy});
-  expect_close(gradients[0], kernels::naive_conv2d_input_grad(s, dys, ws), tolerance);
-  expect_close(gradients[1], kernels::naive_conv2d_weight_grad(s, dys, xs), tolerance);
+  expect_close(gradients[0], naive_conv2d_input_grad(s, dys, ws), tolerance);
+  expect_close(gradients[1], naive_conv2d_weight_grad(s, dys, xs), tolerance);
   expect_close(gradients[2], sum(dy.to(float64), {0, 2, 3}), tolerance);
   expect_close(conv2d_input_grad(dy, w, x.shape(), options_of(s)), gradients[0], 0);
   expect_close(conv2d_weight_grad(dy, x, w.shape(), options_of(s)), gradients[1], 0);

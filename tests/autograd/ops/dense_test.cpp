@@ -8,7 +8,10 @@
 #include "adjoint/ops/arithmetic.h"
 #include "adjoint/ops/reduce.h"
 #include "adjoint/tensor/create.h"
+#include "tests/support/draw.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/expect_gradients.h"
+#include "tests/support/naive_gemm.h"
 #include "tests/support/random_values.h"
 #include "tests/support/throws.h"
 
@@ -17,44 +20,20 @@ namespace {
 
 using namespace support;  // NOLINT
 
-/// [rows, columns] = sum over depth, at(r, k) and at(k, c) giving the factors.
-template <class A, class B>
-std::vector<double> product(std::int64_t rows, std::int64_t columns, std::int64_t depth, const A& a,
-                            const B& b) {
-  std::vector<double> result;
-  for (std::int64_t r = 0; r < rows; ++r) {
-    for (std::int64_t c = 0; c < columns; ++c) {
-      double sum = 0;
-      for (std::int64_t k = 0; k < depth; ++k) sum += a(r, k) * b(k, c);
-      result.push_back(sum);
-    }
-  }
-  return result;
-}
-
-/// Element (row, column) of a matrix.
-auto element(const Tensor& matrix) {
-  return [data = numbers(matrix), columns = matrix.size(1)](std::int64_t r, std::int64_t c) {
-    return data[static_cast<std::size_t>(r * columns + c)];
-  };
-}
-
 RC_GTEST_PROP(Dense, AgreesWithNaiveLoops, ()) {
-  const auto in = [](int low, int high) { return *rc::gen::inRange<std::int64_t>(low, high + 1); };
-  const std::int64_t batch = in(0, 40), inputs = in(0, 40), outputs = in(0, 40);
-  const DType dtype = in(0, 1) ? float32 : float64;
+  const std::int64_t batch = draw(0, 40), inputs = draw(0, 40), outputs = draw(0, 40);
+  const DType dtype = draw(0, 1) ? float32 : float64;
   const double tolerance = dtype == float32 ? 1e-5 : 1e-13;
   Rng rng(3);
   const Tensor leaf = random_tensor({batch, inputs}, rng, -1, 1, dtype).set_requires_grad();
-  const Tensor x = in(0, 1) ? in_lanes(leaf) : leaf;
+  const Tensor x = draw(0, 1) ? in_lanes(leaf) : leaf;
   const Tensor w = random_tensor({outputs, inputs}, rng, -1, 1, dtype).set_requires_grad();
   const Tensor b = random_tensor({outputs}, rng, -1, 1, dtype).set_requires_grad();
   const Tensor rows_dy = random_tensor({batch, outputs}, rng, -1, 1, dtype);
-  const Tensor dy = in(0, 1) ? in_lanes(rows_dy) : rows_dy;
-  const auto xs = element(x), ws = element(w), dys = element(dy);
-  const auto transposed = [](auto a) { return [a](auto r, auto c) { return a(c, r); }; };
+  const Tensor dy = draw(0, 1) ? in_lanes(rows_dy) : rows_dy;
+  const auto xs = numbers(x), ws = numbers(w), dys = numbers(dy);
 
-  std::vector<double> expected = product(batch, outputs, inputs, xs, transposed(ws));
+  std::vector<double> expected = naive_gemm({batch, outputs, inputs, false, true}, xs, ws);
   expect_close(dense(x, w), expected, tolerance);
   const auto bs = numbers(b);
   for (std::size_t i = 0; i < expected.size(); ++i) expected[i] += bs[i % bs.size()];
@@ -63,12 +42,10 @@ RC_GTEST_PROP(Dense, AgreesWithNaiveLoops, ()) {
   expect_close(y, expected, tolerance);
 
   const std::vector<Tensor> gradients = grad(y, {leaf, w, b}, {.gradient = dy});
-  expect_close(gradients[0], product(batch, inputs, outputs, dys, ws), tolerance);
-  expect_close(gradients[1], product(outputs, inputs, batch, transposed(dys), xs), tolerance);
-  expect_close(gradients[2],
-               product(
-                   1, outputs, batch, [](auto, auto) { return 1.0; }, dys),
-               tolerance);
+  expect_close(gradients[0], naive_gemm({batch, inputs, outputs}, dys, ws), tolerance);
+  expect_close(gradients[1], naive_gemm({outputs, inputs, batch, true}, dys, xs), tolerance);
+  const std::vector<double> ones(static_cast<std::size_t>(batch), 1);
+  expect_close(gradients[2], naive_gemm({1, outputs, batch}, ones, dys), tolerance);
 }
 
 TEST(Dense, HasRightDerivatives) {

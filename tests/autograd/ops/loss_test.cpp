@@ -11,6 +11,8 @@
 #include "adjoint/ops/reduce.h"
 #include "adjoint/ops/softmax.h"
 #include "adjoint/tensor/create.h"
+#include "tests/support/draw.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/expect_gradients.h"
 #include "tests/support/random_values.h"
 #include "tests/support/throws.h"
@@ -20,8 +22,6 @@ namespace {
 
 using namespace support;  // NOLINT
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr LossOptions kSum{.reduction = Reduction::sum};
 
 Tensor classes(const std::vector<std::int64_t>& values) {
@@ -37,19 +37,18 @@ Tensor one_hot(const std::vector<std::int64_t>& values, std::int64_t count, DTyp
 }
 
 RC_GTEST_PROP(SoftmaxCrossEntropy, AgreesWithSoftmaxAndLogarithm, ()) {
-  const auto in = [](int low, int high) { return *rc::gen::inRange<std::int64_t>(low, high + 1); };
-  const std::int64_t batch = in(1, 40), count = in(1, 12);
-  const DType dtype = in(0, 1) ? float32 : float64;
+  const std::int64_t batch = draw(1, 40), count = draw(1, 12);
+  const DType dtype = draw(0, 1) ? float32 : float64;
   const double tolerance = 10 * tolerance_of(dtype);
-  const LossOptions options{in(0, 1) ? Reduction::mean : Reduction::sum};
+  const LossOptions options{draw(0, 1) ? Reduction::mean : Reduction::sum};
   const double scale = options.reduction == Reduction::mean ? 1 / static_cast<double>(batch) : 1;
 
   Rng rng(5);
   const Tensor leaf = random_tensor({batch, count}, rng, -3, 3, dtype).set_requires_grad();
-  const bool lanes = in(0, 1) == 1;
+  const bool lanes = draw(0, 1) == 1;
   const auto logits = [&] { return lanes ? in_lanes(leaf) : leaf; };
   std::vector<std::int64_t> labels;
-  for (std::int64_t n = 0; n < batch; ++n) labels.push_back(in(0, static_cast<int>(count) - 1));
+  for (std::int64_t n = 0; n < batch; ++n) labels.push_back(draw(0, count - 1));
   const Tensor targets = one_hot(labels, count, dtype);
   const Tensor probabilities = random_tensor({batch, count}, rng, 0, 1, dtype);  // not even adding up to 1
 

@@ -4,7 +4,9 @@
 
 #include "adjoint/graph/grad.h"
 #include "adjoint/ops/reduce.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/expect_gradients.h"
+#include "tests/support/naive_gemm.h"
 #include "tests/support/random_values.h"
 #include "tests/support/throws.h"
 
@@ -36,19 +38,9 @@ TEST(Matmul, AgreesWithThreeLoops) {
     for (const Sizes& sizes : kSizes) {
       for (const MatmulOptions& options : kOptions) {
         const Tensor a = random_a(sizes, options, rng, dtype), b = random_b(sizes, options, rng, dtype);
-        const std::vector<double> as = numbers(a), bs = numbers(b);
-        std::vector<double> y;
-        for (std::int64_t i = 0; i < sizes.rows; ++i) {
-          for (std::int64_t j = 0; j < sizes.columns; ++j) {
-            double total = 0;
-            for (std::int64_t k = 0; k < sizes.depth; ++k) {
-              const auto at_a = options.transpose_a ? k * sizes.rows + i : i * sizes.depth + k;
-              const auto at_b = options.transpose_b ? j * sizes.depth + k : k * sizes.columns + j;
-              total += as[static_cast<std::size_t>(at_a)] * bs[static_cast<std::size_t>(at_b)];
-            }
-            y.push_back(total);
-          }
-        }
+        const std::vector<double> y =
+            naive_gemm({sizes.rows, sizes.columns, sizes.depth, options.transpose_a, options.transpose_b},
+                       numbers(a), numbers(b));
         const Tensor found = matmul(a, b, options);
         EXPECT_EQ(found.shape(), Shape({sizes.rows, sizes.columns}));
         expect_close(found, y, tolerance_of(dtype));

@@ -9,8 +9,11 @@
 #include "adjoint/ops/arithmetic.h"
 #include "adjoint/ops/reduce.h"
 #include "adjoint/tensor/create.h"
+#include "tests/support/draw.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/expect_gradients.h"
 #include "tests/support/instruction_sets.h"
+#include "tests/support/naive_conv2d.h"
 #include "tests/support/random_values.h"
 #include "tests/support/throws.h"
 
@@ -18,9 +21,6 @@ namespace adjoint {
 namespace {
 
 using namespace support;  // NOLINT
-
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// What both kinds of pooling are checked against.
 struct Naive {
@@ -32,13 +32,6 @@ struct Naive {
     std::vector<double> average, maximum;        // y
     std::vector<double> average_dx, maximum_dx;  // for the given dy
   };
-
-  static std::int64_t windows_on(std::int64_t size, std::int64_t window, std::int64_t stride,
-                                 std::int64_t padding) {
-    std::int64_t count = 0;
-    for (std::int64_t start = -padding; start + window <= size + padding; start += stride) ++count;
-    return count;
-  }
 
   Shape y_shape(const Shape& x) const {
     return {x[0], x[1], windows_on(x[2], window.height, stride.height, padding.height),
@@ -83,23 +76,21 @@ struct Naive {
 };
 
 RC_GTEST_PROP(Pool2d, AgreesWithNaiveLoops, ()) {
-  const auto in = [](int low, int high) { return *rc::gen::inRange<std::int64_t>(low, high + 1); };
-  const PerAxis window{in(1, 4), in(1, 4)}, stride{in(1, 5), in(1, 5)};
-  const PerAxis padding{in(0, static_cast<int>(window.height) / 2),
-                        in(0, static_cast<int>(window.width) / 2)};
-  const Shape shape{in(1, 20), in(1, 3),
-                    std::max<std::int64_t>(1, window.height - 2 * padding.height) + in(0, 9),
-                    std::max<std::int64_t>(1, window.width - 2 * padding.width) + in(0, 9)};
-  const Naive naive{window, stride, padding, in(0, 1) == 1};
-  const DType dtype = in(0, 1) ? float32 : float64;
+  const PerAxis window{draw(1, 4), draw(1, 4)}, stride{draw(1, 5), draw(1, 5)};
+  const PerAxis padding{draw(0, window.height / 2), draw(0, window.width / 2)};
+  const Shape shape{draw(1, 20), draw(1, 3),
+                    std::max<std::int64_t>(1, window.height - 2 * padding.height) + draw(0, 9),
+                    std::max<std::int64_t>(1, window.width - 2 * padding.width) + draw(0, 9)};
+  const Naive naive{window, stride, padding, draw(0, 1) == 1};
+  const DType dtype = draw(0, 1) ? float32 : float64;
   const double tolerance = tolerance_of(dtype);
 
   Rng rng(5);
   const Tensor leaf = random_tensor(shape, rng, -1, 1, dtype).set_requires_grad();
-  const bool lanes = in(0, 1) == 1;
+  const bool lanes = draw(0, 1) == 1;
   const auto x = [&] { return lanes ? in_lanes(leaf) : leaf; };
   const Tensor rows_dy = random_tensor(naive.y_shape(shape), rng, -1, 1, dtype);
-  const Tensor dy = in(0, 1) ? in_lanes(rows_dy) : rows_dy;
+  const Tensor dy = draw(0, 1) ? in_lanes(rows_dy) : rows_dy;
   const Naive::Result expected = naive(leaf, rows_dy);
 
   const Tensor average = avg_pool2d(x(), {window, stride, padding, naive.count_include_pad});

@@ -5,6 +5,7 @@
 
 #include "adjoint/graph/grad.h"
 #include "adjoint/ops/arithmetic.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/expect_gradients.h"
 #include "tests/support/random_values.h"
 #include "tests/support/throws.h"

@@ -10,6 +10,8 @@
 #include "adjoint/ops/math.h"
 #include "adjoint/ops/reduce.h"
 #include "adjoint/tensor/create.h"
+#include "tests/support/draw.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/expect_gradients.h"
 #include "tests/support/random_values.h"
 #include "tests/support/throws.h"
@@ -18,9 +20,6 @@ namespace adjoint {
 namespace {
 
 using namespace support;  // NOLINT
-
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// Calls f(indices) for every line of elements along axis.
 template <class F>
@@ -37,22 +36,21 @@ void for_each_line(const Shape& shape, int axis, const F& f) {
 }
 
 RC_GTEST_PROP(Softmax, AgreesWithNaiveLoops, ()) {
-  const auto in = [](int low, int high) { return *rc::gen::inRange<std::int64_t>(low, high + 1); };
   std::vector<std::int64_t> sizes;
-  for (std::int64_t rank = in(1, 4); rank > 0; --rank) sizes.push_back(in(1, rank == 1 ? 20 : 6));
+  for (std::int64_t rank = draw(1, 4); rank > 0; --rank) sizes.push_back(draw(1, rank == 1 ? 20 : 6));
   std::swap(sizes.front(), sizes.back());
   const Shape shape{std::span<const std::int64_t>(sizes)};
-  const int axis = static_cast<int>(in(0, shape.rank() - 1));
-  const int given = in(0, 1) ? axis : axis - shape.rank();
-  const DType dtype = in(0, 1) ? float32 : float64;
+  const int axis = static_cast<int>(draw(0, shape.rank() - 1));
+  const int given = draw(0, 1) ? axis : axis - shape.rank();
+  const DType dtype = draw(0, 1) ? float32 : float64;
   const double tolerance = 4 * tolerance_of(dtype);
 
   Rng rng(5);
   const Tensor leaf = random_tensor(shape, rng, -4, 4, dtype).set_requires_grad();
-  const bool lanes = in(0, 1) == 1;
+  const bool lanes = draw(0, 1) == 1;
   const auto x = [&] { return lanes ? in_lanes(leaf) : leaf; };
   const Tensor rows_dy = random_tensor(shape, rng, -1, 1, dtype);
-  const Tensor dy = in(0, 1) ? in_lanes(rows_dy) : rows_dy;
+  const Tensor dy = draw(0, 1) ? in_lanes(rows_dy) : rows_dy;
 
   const std::vector<double> xs = numbers(leaf), dys = numbers(rows_dy);
   std::vector<double> s(xs.size()), log_s(xs.size()), dx(xs.size()), log_dx(xs.size());

@@ -6,7 +6,7 @@
 #include <limits>
 #include <vector>
 
-#include "tests/support/expect_gradients.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/throws.h"
 
 namespace adjoint {

@@ -14,7 +14,7 @@
 #include "adjoint/ops/reduce.h"
 #include "adjoint/ops/reshape.h"
 #include "adjoint/tensor/create.h"
-#include "tests/support/expect_gradients.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/graphs.h"
 
 namespace adjoint {

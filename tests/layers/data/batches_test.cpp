@@ -9,7 +9,7 @@
 #include <numeric>
 #include <set>
 
-#include "tests/support/expect_gradients.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/throws.h"
 
 namespace adjoint {

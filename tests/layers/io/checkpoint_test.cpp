@@ -18,7 +18,7 @@
 #include "adjoint/modules/dense.h"
 #include "adjoint/modules/sequential.h"
 #include "adjoint/tensor/create.h"
-#include "tests/support/expect_gradients.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/files.h"
 #include "tests/support/throws.h"
 

@@ -13,7 +13,6 @@
 #include "adjoint/tensor/create.h"
 #include "layers/io/quote.h"
 #include "tests/support/child_process.h"
-#include "tests/support/expect_gradients.h"
 #include "tests/support/throws.h"
 
 namespace adjoint {

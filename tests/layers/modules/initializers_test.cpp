@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 #include <numeric>
 
-#include "tests/support/expect_gradients.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/throws.h"
 
 namespace adjoint {

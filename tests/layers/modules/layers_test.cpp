@@ -13,6 +13,7 @@
 #include "adjoint/optim/adam.h"
 #include "adjoint/optim/sgd.h"
 #include "adjoint/tensor/create.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/expect_gradients.h"
 #include "tests/support/random_values.h"
 #include "tests/support/throws.h"

@@ -16,7 +16,7 @@
 #include "adjoint/ops/arithmetic.h"
 #include "adjoint/ops/reduce.h"
 #include "adjoint/tensor/create.h"
-#include "tests/support/expect_gradients.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/throws.h"
 
 namespace module_use {

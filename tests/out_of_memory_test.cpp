@@ -17,6 +17,7 @@ namespace adjoint {
 namespace {
 
 using support::Failing;
+using support::numbers;
 using support::Outcome;
 using support::with_failure;
 using Numbers = std::vector<double>;
@@ -29,15 +30,6 @@ struct Case {
 };
 
 std::ostream& operator<<(std::ostream& stream, const Case& of) { return stream << of.name; }
-
-Numbers numbers(const std::vector<Tensor>& tensors) {
-  Numbers all;
-  for (const Tensor& tensor : tensors) {
-    const Numbers some = support::numbers(tensor);
-    all.insert(all.end(), some.begin(), some.end());
-  }
-  return all;
-}
 
 /// Numbers from -1 to 1 in no order, quickly made.
 Tensor mixed(const Shape& shape, DType dtype = float32) {

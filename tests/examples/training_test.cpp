@@ -7,6 +7,7 @@
 
 #include "examples/documented_cnn/model.h"
 #include "tests/support/expect_close.h"
+#include "tests/support/expect_near.h"
 #include "tests/support/threads.h"
 
 namespace documented_cnn {
@@ -32,9 +33,8 @@ std::vector<double> trained(Net& net, const Mnist& data, std::int64_t batch_size
   std::vector<double> result;
   for (auto batch = batches.begin(); batch != batches.end(); ++batch)
     result.push_back(train_step(net.cnn, net.sgd, batch));
-  for (const Tensor& parameter : net.cnn.parameters()) {
-    for (const double value : numbers(parameter)) result.push_back(value);
-  }
+  const std::vector<double> parameters = numbers(net.cnn.parameters());
+  result.insert(result.end(), parameters.begin(), parameters.end());
   return result;
 }
 
@@ -51,13 +51,10 @@ TEST(TrainStep, IsAStepAlongTheGradientOfTheMeanLoss) {
       whole.sgd.step();
       expected.push_back(loss.item());
     }
-    for (const Tensor& parameter : whole.cnn.parameters()) {
-      for (const double value : numbers(parameter)) expected.push_back(value);
-    }
-    const std::vector<double> found = trained(parts, data, batch_size);
-    ASSERT_EQ(found.size(), expected.size());
-    for (std::size_t i = 0; i < found.size(); ++i)
-      ASSERT_NEAR(found[i], expected[i], 1e-12) << i << ", batch " << batch_size;
+    const std::vector<double> parameters = numbers(whole.cnn.parameters());
+    expected.insert(expected.end(), parameters.begin(), parameters.end());
+    support::expect_near(trained(parts, data, batch_size), expected, 1e-12,
+                         "batch " + std::to_string(batch_size));
   }
 }
 

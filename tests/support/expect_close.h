@@ -25,6 +25,16 @@ inline std::vector<double> numbers(const Tensor& tensor) {
   });
 }
 
+/// Those of all tensors, one after the other.
+inline std::vector<double> numbers(const std::vector<Tensor>& tensors) {
+  std::vector<double> all;
+  for (const Tensor& tensor : tensors) {
+    const std::vector<double> some = numbers(tensor);
+    all.insert(all.end(), some.begin(), some.end());
+  }
+  return all;
+}
+
 /// Element by element |actual - expected| <= tolerance max(1, |expected|); NaN equals NaN, infinities
 /// themselves.
 inline void expect_close(const Tensor& actual, const std::vector<double>& expected, double tolerance) {

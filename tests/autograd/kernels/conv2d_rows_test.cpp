@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "autograd/kernels/convolution/conv2d.h"
+#include "tests/support/expect_near.h"
 #include "tests/support/instruction_sets.h"
 #include "tests/support/naive_conv2d.h"
 #include "tests/support/random_values.h"
@@ -16,28 +17,22 @@ namespace {
 using namespace support;
 
 template <class T>
-void expect_near(const std::vector<T>& actual, const std::vector<double>& expected, const char* what) {
-  ASSERT_EQ(actual.size(), expected.size());
-  for (std::size_t i = 0; i < actual.size(); ++i)
-    ASSERT_NEAR(actual[i], expected[i], 1e3 * std::numeric_limits<T>::epsilon()) << what << " " << i;
-}
-
-template <class T>
 void expect_conv2d_matches(const Conv2dSizes& s) {
   const auto x = random_values<T>(input_size(s), 1), w = random_values<T>(weight_size(s), 2);
   const auto bias = random_values<T>(static_cast<std::size_t>(s.out_channels), 3);
   const auto dy = random_values<T>(output_size(s), 4);
+  const double tolerance = 1e3 * std::numeric_limits<T>::epsilon();
   const T nan = std::numeric_limits<T>::quiet_NaN();
   const T* no_bias = nullptr;
   std::vector<T> y(dy.size(), nan), dx(x.size(), nan), dw(w.size(), nan);
   conv2d_rows(s, x.data(), w.data(), no_bias, y.data());
-  expect_near(y, naive_conv2d(s, x.data(), w.data(), no_bias), "y");
+  expect_near(y, naive_conv2d(s, x.data(), w.data(), no_bias), tolerance, "y");
   conv2d_rows(s, x.data(), w.data(), bias.data(), y.data());
-  expect_near(y, naive_conv2d(s, x.data(), w.data(), bias.data()), "y with bias");
+  expect_near(y, naive_conv2d(s, x.data(), w.data(), bias.data()), tolerance, "y with bias");
   conv2d_input_grad_rows(s, dy.data(), w.data(), dx.data());
-  expect_near(dx, naive_conv2d_input_grad(s, dy.data(), w.data()), "dx");
+  expect_near(dx, naive_conv2d_input_grad(s, dy.data(), w.data()), tolerance, "dx");
   conv2d_weight_grad_rows(s, dy.data(), x.data(), dw.data());
-  expect_near(dw, naive_conv2d_weight_grad(s, dy.data(), x.data()), "dw");
+  expect_near(dw, naive_conv2d_weight_grad(s, dy.data(), x.data()), tolerance, "dw");
 }
 
 void expect_conv2d_matches_everywhere(const Conv2dSizes& s) {

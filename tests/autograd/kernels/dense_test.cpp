@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tests/support/draw.h"
+#include "tests/support/expect_near.h"
 #include "tests/support/instruction_sets.h"
 #include "tests/support/interleaved.h"
 #include "tests/support/naive_gemm.h"
@@ -20,15 +21,6 @@ namespace {
 using namespace support;
 
 template <class T>
-void expect_near(const std::vector<T>& actual, const std::vector<double>& expected, std::int64_t depth,
-                 const char* what) {
-  ASSERT_EQ(actual.size(), expected.size());
-  const double tolerance = static_cast<double>(8 + depth) * std::numeric_limits<T>::epsilon();
-  for (std::size_t i = 0; i < actual.size(); ++i)
-    ASSERT_NEAR(actual[i], expected[i], tolerance) << what << " " << i;
-}
-
-template <class T>
 void expect_dense_matches(const DenseSizes& s) {
   const auto x = random_values<T>(s.batch * s.inputs, 1), w = random_values<T>(s.outputs * s.inputs, 2);
   const auto bias = random_values<T>(s.outputs, 3), dy = random_values<T>(s.batch * s.outputs, 4);
@@ -38,28 +30,31 @@ void expect_dense_matches(const DenseSizes& s) {
   auto y_biased = y;
   for (std::size_t i = 0; i < y.size(); ++i) y_biased[i] += bias[i % bias.size()];
 
+  const auto tolerance = [](std::int64_t depth) {
+    return static_cast<double>(8 + depth) * std::numeric_limits<T>::epsilon();
+  };
   const T nan = std::numeric_limits<T>::quiet_NaN();
   std::vector<T> y_rows(y.size(), nan), dx_rows(dx.size(), nan), dw_out(dw.size(), nan);
   dense_rows(s, x.data(), w.data(), static_cast<const T*>(nullptr), y_rows.data());
-  expect_near(y_rows, y, s.inputs, "y, rows");
+  expect_near(y_rows, y, tolerance(s.inputs), "y, rows");
   dense_rows(s, x.data(), w.data(), bias.data(), y_rows.data());
-  expect_near(y_rows, y_biased, s.inputs, "y with bias, rows");
+  expect_near(y_rows, y_biased, tolerance(s.inputs), "y with bias, rows");
   dense_input_grad_rows(s, dy.data(), w.data(), dx_rows.data());
-  expect_near(dx_rows, dx, s.outputs, "dx, rows");
+  expect_near(dx_rows, dx, tolerance(s.outputs), "dx, rows");
   dense_weight_grad_rows(s, dy.data(), x.data(), dw_out.data());
-  expect_near(dw_out, dw, s.batch, "dw, rows");
+  expect_near(dw_out, dw, tolerance(s.batch), "dw, rows");
 
   const Interleaved<T> x_lanes(s.batch, x), dy_lanes(s.batch, dy);
   Interleaved<T> y_lanes(s.batch, s.outputs), dx_lanes(s.batch, s.inputs);
   std::fill(dw_out.begin(), dw_out.end(), nan);
   dense_lanes(s, x_lanes.data(), w.data(), static_cast<const T*>(nullptr), y_lanes.data());
-  expect_near(y_lanes.row_major(), y, s.inputs, "y, lanes");
+  expect_near(y_lanes.row_major(), y, tolerance(s.inputs), "y, lanes");
   dense_lanes(s, x_lanes.data(), w.data(), bias.data(), y_lanes.data());
-  expect_near(y_lanes.row_major(), y_biased, s.inputs, "y with bias, lanes");
+  expect_near(y_lanes.row_major(), y_biased, tolerance(s.inputs), "y with bias, lanes");
   dense_input_grad_lanes(s, dy_lanes.data(), w.data(), dx_lanes.data());
-  expect_near(dx_lanes.row_major(), dx, s.outputs, "dx, lanes");
+  expect_near(dx_lanes.row_major(), dx, tolerance(s.outputs), "dx, lanes");
   dense_weight_grad_lanes(s, dy_lanes.data(), x_lanes.data(), dw_out.data());
-  expect_near(dw_out, dw, s.batch, "dw, lanes");
+  expect_near(dw_out, dw, tolerance(s.batch), "dw, lanes");
 }
 
 void expect_dense_matches_everywhere(const DenseSizes& s) {

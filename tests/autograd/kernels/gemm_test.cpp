@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tests/support/draw.h"
+#include "tests/support/expect_near.h"
 #include "tests/support/instruction_sets.h"
 #include "tests/support/naive_gemm.h"
 #include "tests/support/random_values.h"
@@ -29,12 +30,15 @@ void expect_gemm_matches(const GemmSizes& s) {
   gemm(s, a.data(), b.data(), accumulated.data(), true);
   gemm_plus_row(s, a.data(), b.data(), addend.data(), plus_row.data());
   const double tolerance = static_cast<double>(8 + s.depth) * std::numeric_limits<T>::epsilon();
-  const auto expected = naive_gemm(s, a, b);
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    ASSERT_NEAR(c[i], expected[i], tolerance) << "element " << i;
-    ASSERT_NEAR(accumulated[i], expected[i] + former[i], tolerance) << "element " << i;
-    ASSERT_NEAR(plus_row[i], expected[i] + addend[i % addend.size()], tolerance) << "element " << i;
+  const auto product = naive_gemm(s, a, b);
+  auto plus_former = product, plus_addend = product;
+  for (std::size_t i = 0; i < product.size(); ++i) {
+    plus_former[i] += former[i];
+    plus_addend[i] += addend[i % addend.size()];
   }
+  expect_near(c, product, tolerance, "C");
+  expect_near(accumulated, plus_former, tolerance, "C + AB");
+  expect_near(plus_row, plus_addend, tolerance, "AB + row");
 }
 
 void expect_gemm_matches_everywhere(const GemmSizes& s) {

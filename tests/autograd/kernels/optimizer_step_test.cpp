@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <vector>
 
+#include "tests/support/expect_near.h"
 #include "tests/support/instruction_sets.h"
 #include "tests/support/random_values.h"
 #include "tests/support/threads.h"
@@ -38,7 +39,7 @@ TYPED_TEST(OptimizerStep, SgdFollowsItsRecurrence) {
         sgd_step(n, {.learning_rate = 0.1, .momentum = momentum, .weight_decay = 0.01}, grad.data(),
                  momentum == 0 ? nullptr : velocity.data(), param.data());
       }
-      for (std::int64_t i = 0; i < n; ++i) ASSERT_NEAR(param[i], p[i], sizeof(T) == 4 ? 1e-5 : 1e-13);
+      expect_near(param, p, sizeof(T) == 4 ? 1e-5 : 1e-13);
     }
   });
 }
@@ -69,7 +70,7 @@ TYPED_TEST(OptimizerStep, AdamFollowsItsRecurrence) {
                  .bias_correction2 = correction2},
                 grad.data(), mean.data(), square.data(), param.data());
     }
-    for (std::int64_t i = 0; i < n; ++i) ASSERT_NEAR(param[i], p[i], sizeof(T) == 4 ? 1e-4 : 1e-13);
+    expect_near(param, p, sizeof(T) == 4 ? 1e-4 : 1e-13);
   });
 }
 

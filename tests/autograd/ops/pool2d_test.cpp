@@ -14,6 +14,7 @@
 #include "tests/support/expect_gradients.h"
 #include "tests/support/instruction_sets.h"
 #include "tests/support/naive_conv2d.h"
+#include "tests/support/naive_pool2d.h"
 #include "tests/support/random_values.h"
 #include "tests/support/throws.h"
 
@@ -22,85 +23,43 @@ namespace {
 
 using namespace support;  // NOLINT
 
-/// What both kinds of pooling are checked against.
-struct Naive {
-  PerAxis window, stride, padding;
-  bool count_include_pad;
-
-  struct Result {
-    Shape shape;
-    std::vector<double> average, maximum;        // y
-    std::vector<double> average_dx, maximum_dx;  // for the given dy
-  };
-
-  Shape y_shape(const Shape& x) const {
-    return {x[0], x[1], windows_on(x[2], window.height, stride.height, padding.height),
-            windows_on(x[3], window.width, stride.width, padding.width)};
-  }
-
-  Result operator()(const Tensor& x_tensor, const Tensor& dy_tensor) const {
-    const std::vector<double> x = numbers(x_tensor), dy = numbers(dy_tensor);
-    const std::int64_t height = x_tensor.size(2), width = x_tensor.size(3);
-    Result result{
-        y_shape(x_tensor.shape()), {}, {}, std::vector<double>(x.size()), std::vector<double>(x.size())};
-    for (std::int64_t plane = 0; plane < x_tensor.size(0) * x_tensor.size(1); ++plane) {
-      for (std::int64_t i = 0; i < result.shape[2]; ++i) {
-        for (std::int64_t j = 0; j < result.shape[3]; ++j) {
-          std::vector<std::size_t> inside;  // row-major
-          for (std::int64_t u = 0; u < window.height; ++u) {
-            for (std::int64_t v = 0; v < window.width; ++v) {
-              const std::int64_t row = i * stride.height + u - padding.height;
-              const std::int64_t column = j * stride.width + v - padding.width;
-              if (row >= 0 && row < height && column >= 0 && column < width)
-                inside.push_back(static_cast<std::size_t>((plane * height + row) * width + column));
-            }
-          }
-          const double slope = dy[result.average.size()];
-          const double count = count_include_pad ? static_cast<double>(window.height * window.width)
-                                                 : static_cast<double>(inside.size());
-          double total = 0;
-          std::size_t largest = inside.front();
-          for (const std::size_t k : inside) {
-            total += x[k];
-            if (x[k] > x[largest]) largest = k;
-            result.average_dx[k] += slope / count;
-          }
-          result.maximum_dx[largest] += slope;
-          result.average.push_back(total / count);
-          result.maximum.push_back(x[largest]);
-        }
-      }
-    }
-    return result;
-  }
-};
-
 RC_GTEST_PROP(Pool2d, AgreesWithNaiveLoops, ()) {
-  const PerAxis window{draw(1, 4), draw(1, 4)}, stride{draw(1, 5), draw(1, 5)};
-  const PerAxis padding{draw(0, window.height / 2), draw(0, window.width / 2)};
-  const Shape shape{draw(1, 20), draw(1, 3),
-                    std::max<std::int64_t>(1, window.height - 2 * padding.height) + draw(0, 9),
-                    std::max<std::int64_t>(1, window.width - 2 * padding.width) + draw(0, 9)};
-  const Naive naive{window, stride, padding, draw(0, 1) == 1};
+  kernels::Pool2dSizes s{};
+  s.batch = draw(1, 20);
+  s.channels = draw(1, 3);
+  s.count_include_pad = draw(0, 1) == 1;
+  const auto draw_axis = [](auto& size, auto& out, auto& window, auto& stride, auto& padding) {
+    window = draw(1, 4);
+    stride = draw(1, 5);
+    padding = draw(0, window / 2);
+    size = std::max<std::int64_t>(1, window - 2 * padding) + draw(0, 9);
+    out = windows_on(size, window, stride, padding);
+  };
+  draw_axis(s.height, s.out_height, s.window_height, s.stride_height, s.padding_height);
+  draw_axis(s.width, s.out_width, s.window_width, s.stride_width, s.padding_width);
+  const PerAxis window{s.window_height, s.window_width}, stride{s.stride_height, s.stride_width},
+      padding{s.padding_height, s.padding_width};
+  const Shape y_shape{s.batch, s.channels, s.out_height, s.out_width};
   const DType dtype = draw(0, 1) ? float32 : float64;
   const double tolerance = tolerance_of(dtype);
 
   Rng rng(5);
-  const Tensor leaf = random_tensor(shape, rng, -1, 1, dtype).set_requires_grad();
+  const Tensor leaf =
+      random_tensor({s.batch, s.channels, s.height, s.width}, rng, -1, 1, dtype).set_requires_grad();
   const bool lanes = draw(0, 1) == 1;
   const auto x = [&] { return lanes ? in_lanes(leaf) : leaf; };
-  const Tensor rows_dy = random_tensor(naive.y_shape(shape), rng, -1, 1, dtype);
+  const Tensor rows_dy = random_tensor(y_shape, rng, -1, 1, dtype);
   const Tensor dy = draw(0, 1) ? in_lanes(rows_dy) : rows_dy;
-  const Naive::Result expected = naive(leaf, rows_dy);
+  const NaivePool2d<double> expected(s, numbers(leaf), numbers(rows_dy));
 
-  const Tensor average = avg_pool2d(x(), {window, stride, padding, naive.count_include_pad});
-  ASSERT_EQ(average.shape(), expected.shape);
+  const Tensor average = avg_pool2d(x(), {window, stride, padding, s.count_include_pad});
+  ASSERT_EQ(average.shape(), y_shape);
   expect_close(average, expected.average, tolerance);
-  expect_close(grad(average, leaf, {.gradient = dy}), expected.average_dx, tolerance);
+  expect_close(grad(average, leaf, {.gradient = dy}), expected.average_grad, tolerance);
   const Tensor maximum = max_pool2d(x(), {window, stride, padding});
-  ASSERT_EQ(maximum.shape(), expected.shape);
+  ASSERT_EQ(maximum.shape(), y_shape);
   expect_close(maximum, expected.maximum, 0);
-  expect_close(grad(maximum, leaf, {.gradient = dy}), expected.maximum_dx, tolerance);
+  expect_close(grad(maximum, leaf, {.gradient = dy}), expected.maximum_grad, tolerance);
 }
 
 TEST(Pool2d, HasRightDerivatives) {

@@ -17,10 +17,7 @@
 namespace adjoint {
 namespace {
 
-using support::Failing;
-using support::numbers;
-using support::Outcome;
-using support::with_failure;
+using namespace support;
 using Numbers = std::vector<double>;
 
 /// A change whose allocations fail one after the other.
@@ -31,7 +28,7 @@ class AllOrNothing : public testing::Test {
   template <class Make, class Change, class Check>
   void fail_each(const Make& make, const Change& change, const Check& check) {
     for (const int threads : {1, 2}) {
-      const support::WithThreads with(threads);
+      const WithThreads with(threads);
       for (const Failing how : {Failing::from_one_on, Failing::one_and_the_next_of_its_thread}) {
         int came_out = 0;
         Outcome outcome = Outcome::went_well;
@@ -49,7 +46,7 @@ class AllOrNothing : public testing::Test {
   }
 
  private:
-  const support::WithCacheLimit nothing_{0};
+  const WithCacheLimit nothing_{0};
 };
 
 const Shape kShape = {20, 3};  // Lanes of two blocks, some of them spare.

@@ -16,10 +16,7 @@
 namespace adjoint {
 namespace {
 
-using support::Failing;
-using support::numbers;
-using support::Outcome;
-using support::with_failure;
+using namespace support;
 using Numbers = std::vector<double>;
 /// Each call computes the same.
 using Computation = std::function<std::vector<Tensor>()>;
@@ -171,16 +168,16 @@ std::vector<Case> cases() {
 class OutOfMemory : public testing::TestWithParam<Case> {
  protected:
  private:
-  const support::WithCacheLimit nothing_{0};
+  const WithCacheLimit nothing_{0};
 };
 
 TEST_P(OutOfMemory, EachAllocationMayFail) {
-  const support::WithThreads one(1);
+  const WithThreads one(1);
   const Computation& compute = GetParam().compute;
   const Numbers expected = numbers(compute());
   const std::int64_t nodes = live_nodes();
   for (const int threads : {1, 2, 3}) {
-    const support::WithThreads with(threads);
+    const WithThreads with(threads);
     for (const Failing how : {Failing::from_one_on, Failing::one_and_the_next_of_its_thread}) {
       std::int64_t came_out = 0;
       for (std::int64_t first = 0;; ++first) {

@@ -11,13 +11,7 @@
 
 namespace {
 
-using adjoint::support::expect_failure;
-using adjoint::support::Outcome;
-using adjoint::support::program_path;
-using adjoint::support::read_file;
-using adjoint::support::run;
-using adjoint::support::run_shell;
-using adjoint::support::TemporaryDirectory;
+using namespace adjoint::support;
 
 /// Each program and ways to make it print.
 const std::pair<const char*, std::string> kPrinting[] = {

@@ -19,14 +19,7 @@
 
 namespace {
 
-using adjoint::support::expect_failure;
-using adjoint::support::Outcome;
-using adjoint::support::program_path;
-using adjoint::support::read_file;
-using adjoint::support::run;
-using adjoint::support::run_shell;
-using adjoint::support::TemporaryDirectory;
-using adjoint::support::write_file;
+using namespace adjoint::support;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;

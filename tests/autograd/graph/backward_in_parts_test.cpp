@@ -28,10 +28,7 @@
 namespace adjoint {
 namespace {
 
-using support::expect_error;
-using support::leaf;
-using support::numbers;
-using support::WithThreads;
+using namespace support;
 
 TEST(BackwardInParts, IsTheBackwardOfTheSum) {
   const Tensor x = leaf(3), y = leaf(5), unused = leaf(7);

@@ -17,11 +17,7 @@
 namespace adjoint {
 namespace {
 
-using support::error_of;
-using support::expect_error;
-using support::identity;
-using support::leaf;
-using support::numbers;
+using namespace support;
 
 TEST(Backward, OtherThreadsKeepOutOfANodeThatIsBeingFreed) {
   const Tensor x = leaf(2);

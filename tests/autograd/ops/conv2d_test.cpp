@@ -17,7 +17,7 @@
 namespace adjoint {
 namespace {
 
-using namespace support;  // NOLINT
+using namespace support;
 
 Conv2dOptions options_of(const Conv2dSizes& s) {
   return {.stride = {s.stride_height, s.stride_width},

@@ -18,7 +18,7 @@
 namespace adjoint {
 namespace {
 
-using namespace support;  // NOLINT
+using namespace support;
 
 RC_GTEST_PROP(Dense, AgreesWithNaiveLoops, ()) {
   const std::int64_t batch = draw(0, 40), inputs = draw(0, 40), outputs = draw(0, 40);

@@ -20,7 +20,7 @@
 namespace adjoint {
 namespace {
 
-using namespace support;  // NOLINT
+using namespace support;
 
 constexpr LossOptions kSum{.reduction = Reduction::sum};
 

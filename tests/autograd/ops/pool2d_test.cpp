@@ -21,7 +21,7 @@
 namespace adjoint {
 namespace {
 
-using namespace support;  // NOLINT
+using namespace support;
 
 RC_GTEST_PROP(Pool2d, AgreesWithNaiveLoops, ()) {
   kernels::Pool2dSizes s{};

@@ -19,7 +19,7 @@
 namespace adjoint {
 namespace {
 
-using namespace support;  // NOLINT
+using namespace support;
 
 /// Calls f(indices) for every line of elements along axis.
 template <class F>

@@ -13,11 +13,7 @@
 namespace adjoint {
 namespace {
 
-using support::gzip;
-using support::idx_bytes;
-using support::TemporaryDirectory;
-using support::write_file;
-using Bytes = std::vector<std::uint8_t>;
+using namespace support;
 
 const Bytes kSix = {10, 20, 30, 40, 50, 60};
 

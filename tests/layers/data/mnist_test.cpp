@@ -15,13 +15,7 @@ namespace adjoint {
 namespace {
 
 namespace fs = std::filesystem;
-using support::error_of;
-using support::expect_error;
-using support::gzip;
-using support::idx_bytes;
-using support::TemporaryDirectory;
-using support::write_file;
-using Bytes = std::vector<std::uint8_t>;
+using namespace support;
 using Pixels = std::span<const std::uint8_t>;
 
 Bytes counting(std::size_t count) {

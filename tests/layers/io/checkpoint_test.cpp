@@ -26,12 +26,7 @@ namespace adjoint {
 namespace {
 
 namespace fs = std::filesystem;
-using support::expect_error;
-using support::numbers;
-using support::read_file;
-using support::TemporaryDirectory;
-using support::write_file;
-using Bytes = std::vector<std::uint8_t>;
+using namespace support;
 
 /// A file with this header and then data_bytes bytes: 0, 1, 2, ...
 Bytes file_of(const std::string& header, std::size_t data_bytes) {

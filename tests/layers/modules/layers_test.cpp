@@ -21,11 +21,7 @@
 namespace adjoint {
 namespace {
 
-using support::expect_close;
-using support::expect_error;
-using support::expect_gradients;
-using support::numbers;
-using support::random_tensor;
+using namespace support;
 
 TEST(Dense, IsTheOpWithItsParameters) {
   Rng rng(1);

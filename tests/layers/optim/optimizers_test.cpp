@@ -19,11 +19,7 @@
 namespace adjoint {
 namespace {
 
-using support::expect_close;
-using support::expect_error;
-using support::numbers;
-using support::random_tensor;
-using support::tolerance_of;
+using namespace support;
 
 constexpr int kSteps = 20;
 

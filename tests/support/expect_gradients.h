@@ -6,8 +6,11 @@
 #include <span>
 #include <vector>
 
+#include "adjoint/graph/grad.h"
+#include "adjoint/graph/grad_mode.h"
 #include "adjoint/graph/gradcheck.h"
 #include "adjoint/ops/arithmetic.h"
+#include "adjoint/ops/reduce.h"
 #include "adjoint/tensor/create.h"
 
 namespace adjoint::support {
@@ -32,6 +35,20 @@ inline void expect_gradients(const TensorFunction& f, const std::vector<Tensor>&
   if (is_empty(f(inputs)) || std::all_of(inputs.begin(), inputs.end(), is_empty)) return;
   const GradcheckResult second = gradgradcheck(f, inputs, options);
   EXPECT_TRUE(second) << second.report;
+}
+
+/// The same for a function of the gradients of sum(f^3), so that the third derivatives of f count as well.
+inline void expect_third_derivatives(const TensorFunction& f, std::vector<Tensor> inputs) {
+  for (Tensor& input : inputs) input.set_requires_grad();
+  const auto gradient_of_cubes = [&](std::span<const Tensor> in) {
+    const GradMode recording(true);  // a central difference runs without
+    const Tensor y = f(in);
+    const std::vector<Tensor> gradients = grad(sum(y * y * y), in, {.create_graph = true});
+    Tensor total = sum(gradients[0] * gradients[0]);
+    for (std::size_t i = 1; i < gradients.size(); ++i) total = total + sum(gradients[i]);
+    return total;
+  };
+  expect_gradients(gradient_of_cubes, inputs);
 }
 
 }  // namespace adjoint::support

@@ -4,7 +4,6 @@
 #include <rapidcheck/gtest.h>
 
 #include "adjoint/graph/grad.h"
-#include "adjoint/graph/grad_mode.h"
 #include "adjoint/ops/arithmetic.h"
 #include "adjoint/ops/reduce.h"
 #include "adjoint/tensor/create.h"
@@ -62,14 +61,8 @@ TEST(Dense, HasRightDerivatives) {
 
 TEST(Dense, HasRightThirdDerivatives) {
   Rng rng(2);
-  const TensorFunction gradient_of_cubes = [](std::span<const Tensor> in) {
-    const GradMode recording(true);  // a central difference runs without
-    const Tensor y = dense(in[0], in[1]);
-    const std::vector<Tensor> g = grad(sum(y * y * y), {in[0], in[1]}, {.create_graph = true});
-    return sum(g[0] * g[0]) + sum(g[1]);
-  };
-  const auto leaf = [&](const Shape& shape) { return random_tensor(shape, rng).set_requires_grad(); };
-  expect_gradients(gradient_of_cubes, {leaf({2, 3}), leaf({2, 3})});
+  expect_third_derivatives([](auto in) { return dense(in[0], in[1]); },
+                           {random_tensor({2, 3}, rng), random_tensor({2, 3}, rng)});
 }
 
 TEST(Dense, KeepsOnlyWhatBackwardReads) {

@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "adjoint/threads.h"
+#include "autograd/kernels/threads/parallel.h"
 #include "examples/documented_cnn/model.h"
 #include "examples/documented_cnn/training.h"
 

@@ -9,28 +9,26 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/block_cache.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/failing_memory.h"
+#include "tests/support/threads.h"
 
 namespace adjoint {
 namespace {
 
-using support::Failing;
-using support::Outcome;
-using support::with_failure;
+using namespace support;
 using Numbers = std::vector<double>;
 
 /// A change whose allocations fail one after the other.
 class AllOrNothing : public testing::Test {
  protected:
-  AllOrNothing() { set_cache_limit(0); }
-  ~AllOrNothing() override { set_num_threads(before_); }
-
   /// For every allocation of change(state): makes a state, fails the allocation, and calls
   /// check(state, whether bad_alloc came out). Expects that it did for some of them.
   template <class Make, class Change, class Check>
   void fail_each(const Make& make, const Change& change, const Check& check) {
     for (const int threads : {1, 2}) {
-      set_num_threads(threads);
+      const WithThreads with(threads);
       for (const Failing how : {Failing::from_one_on, Failing::one_and_the_next_of_its_thread}) {
         int came_out = 0;
         Outcome outcome = Outcome::went_well;
@@ -48,7 +46,7 @@ class AllOrNothing : public testing::Test {
   }
 
  private:
-  int before_ = num_threads();
+  const WithCacheLimit nothing_{0};
 };
 
 const Shape kShape = {20, 3};  // Lanes of two blocks, some of them spare.
@@ -57,11 +55,6 @@ Numbers counting(double start) {
   Numbers numbers(20 * 3);
   for (double& number : numbers) number = start++;
   return numbers;
-}
-
-Numbers numbers(const Tensor& tensor) {
-  const auto data = tensor.data<float>();
-  return {data.begin(), data.end()};
 }
 
 /// A tensor with these numbers in one layout alone.

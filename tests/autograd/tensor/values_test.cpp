@@ -13,6 +13,8 @@
 namespace adjoint {
 namespace {
 
+using support::expect_error;
+
 using Layout = Values::Layout;
 
 /// Values 0, 1, 2, ... in row-major order, held as rows.
@@ -58,11 +60,11 @@ TYPED_TEST(ValuesOf, RowsComeBackFromLanes) {
 TEST(Values, OnlyTheirOwnElementTypeMayBeAskedFor) {
   Values values = counting<float>({2, 3});
   const char* const kMessage = "values: they are float32 [2,3], not float64";
-  EXPECT_THROWS(DTypeError, kMessage, values.writable<double>());
-  EXPECT_THROWS(DTypeError, kMessage, values.rows<double>());
-  EXPECT_THROWS(DTypeError, kMessage, values.lanes<double>());
-  EXPECT_THROWS(DTypeError, kMessage, values.factors<double>());
-  EXPECT_THROWS(DTypeError, "values: they are float32 [2,3], not int64", values.rows<std::int64_t>());
+  expect_error<DTypeError>(kMessage, [&] { values.writable<double>(); });
+  expect_error<DTypeError>(kMessage, [&] { values.rows<double>(); });
+  expect_error<DTypeError>(kMessage, [&] { values.lanes<double>(); });
+  expect_error<DTypeError>(kMessage, [&] { values.factors<double>(); });
+  expect_error<DTypeError>("values: they are float32 [2,3], not int64", [&] { values.rows<std::int64_t>(); });
 }
 
 TEST(Values, OthersThatAreAssignedWereNotHandedOut) {

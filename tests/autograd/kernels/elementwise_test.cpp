@@ -1,11 +1,10 @@
-#include "autograd/kernels/elementwise/broadcast.h"
-
 #include <cmath>
 #include <functional>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 #include <vector>
 
+#include "autograd/kernels/elementwise/broadcast.h"
 #include "tests/support/instruction_sets.h"
 #include "tests/support/naive_broadcast.h"
 #include "tests/support/numbers_of_every_kind.h"
@@ -93,7 +92,8 @@ TEST(ElementwiseInt64, WrapsAround) {
 
 template <class T>
 void check_broadcasting(const Shape& whole, const Shape& a_shape, const Shape& b_shape) {
-  const auto a = numbers_of_every_kind<T>(a_shape.numel(), 6), b = numbers_of_every_kind<T>(b_shape.numel(), 7);
+  const auto a = numbers_of_every_kind<T>(a_shape.numel(), 6),
+             b = numbers_of_every_kind<T>(b_shape.numel(), 7);
   std::vector<T> y(whole.numel());
   const auto check_op = [&](const char* name, auto kernel, auto expected) {
     kernel(a_shape, a.data(), b_shape, b.data(), whole, y.data());

@@ -14,8 +14,8 @@ namespace adjoint::support {
 /// Where this layout has a feature of an image.
 template <class T>
 constexpr std::int64_t interleaved_offset(std::int64_t features, std::int64_t image, std::int64_t feature) {
-  constexpr std::int64_t L = kernels::kLanes<T>;
-  return (image / L * features + feature) * L + image % L;
+  constexpr std::int64_t kLanes = kernels::kLanes<T>;
+  return (image / kLanes * features + feature) * kLanes + image % kLanes;
 }
 
 /// Memory from a 64-byte boundary on, as kernels want it. It ends with the last element, so that the

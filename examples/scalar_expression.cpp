@@ -1,6 +1,6 @@
 // The graph API at its smallest: an expression of two numbers, its gradient, and the gradient's gradient.
 
-#include <adjoint.h>
+#include <adjoint/adjoint.h>
 #include <fmt/core.h>
 
 #include "examples/support/program.h"
@@ -30,6 +30,7 @@ void differentiate() {
 }
 
 int main(int argc, char** argv) {
-  return examples::run({"scalar_expression", "Differentiates an expression of two numbers, once and twice."},
-                       argc, argv, differentiate);
+  return examples::run(
+      {"scalar_expression", "Computes the first and second derivatives of an expression of two numbers."},
+      argc, argv, differentiate);
 }

@@ -1,7 +1,7 @@
-// Two intertwined spirals told apart by a small multilayer perceptron: layers, a loss, an optimiser, a
+// Two intertwined spirals told apart by a small multilayer perceptron: layers, a loss, an optimizer, a
 // training loop.
 
-#include <adjoint.h>
+#include <adjoint/adjoint.h>
 #include <cmath>
 #include <fmt/core.h>
 #include <string>
@@ -62,6 +62,7 @@ void train_and_draw() {
 }
 
 int main(int argc, char** argv) {
-  return examples::run({"spiral", "Tells two intertwined spirals apart by a small multilayer perceptron."},
-                       argc, argv, train_and_draw);
+  return examples::run(
+      {"spiral", "Trains a small multilayer perceptron to separate two intertwined spirals."}, argc, argv,
+      train_and_draw);
 }

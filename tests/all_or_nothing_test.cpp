@@ -1,7 +1,7 @@
 // What changes several tensors changes all of them or, when an allocation fails, none: a backward pass the
-// leaves' gradients, a step of an optimiser the parameters, load_state_dict() a network.
+// leaves' gradients, a step of an optimizer the parameters, load_state_dict() a network.
 
-#include <adjoint.h>
+#include <adjoint/adjoint.h>
 #include <cstring>
 #include <gtest/gtest.h>
 #include <memory>
@@ -9,28 +9,26 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/block_cache.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/failing_memory.h"
+#include "tests/support/threads.h"
 
 namespace adjoint {
 namespace {
 
-using support::Failing;
-using support::Outcome;
-using support::with_failure;
+using namespace support;
 using Numbers = std::vector<double>;
 
 /// A change whose allocations fail one after the other.
 class AllOrNothing : public testing::Test {
  protected:
-  AllOrNothing() { set_cache_limit(0); }
-  ~AllOrNothing() override { set_num_threads(before_); }
-
   /// For every allocation of change(state): makes a state, fails the allocation, and calls
   /// check(state, whether bad_alloc came out). Expects that it did for some of them.
   template <class Make, class Change, class Check>
   void fail_each(const Make& make, const Change& change, const Check& check) {
     for (const int threads : {1, 2}) {
-      set_num_threads(threads);
+      const WithThreads with(threads);
       for (const Failing how : {Failing::from_one_on, Failing::one_and_the_next_of_its_thread}) {
         int came_out = 0;
         Outcome outcome = Outcome::went_well;
@@ -48,7 +46,7 @@ class AllOrNothing : public testing::Test {
   }
 
  private:
-  int before_ = num_threads();
+  const WithCacheLimit nothing_{0};
 };
 
 const Shape kShape = {20, 3};  // Lanes of two blocks, some of them spare.
@@ -57,11 +55,6 @@ Numbers counting(double start) {
   Numbers numbers(20 * 3);
   for (double& number : numbers) number = start++;
   return numbers;
-}
-
-Numbers numbers(const Tensor& tensor) {
-  const auto data = tensor.data<float>();
-  return {data.begin(), data.end()};
 }
 
 /// A tensor with these numbers in one layout alone.
@@ -170,7 +163,7 @@ struct Training {
   std::vector<Tensor> parameters;
   std::vector<Numbers> values, gradients;
   std::vector<Known> held_by_others;
-  std::unique_ptr<Optimiser> optimiser;
+  std::unique_ptr<Optimizer> optimizer;
 };
 
 template <class Rule, class Options>
@@ -194,7 +187,7 @@ Training training(const Options& options) {
                                                            : in(layout, gradient));
     }
   }
-  result.optimiser = std::make_unique<Rule>(result.parameters, options);
+  result.optimizer = std::make_unique<Rule>(result.parameters, options);
   return result;
 }
 
@@ -206,8 +199,8 @@ auto expect_two_steps(const Value& value) {
       ASSERT_EQ(numbers(of.parameters[i]), of.values[i]) << i;
       ASSERT_EQ(of.parameters[i].version(), 0u) << i;
     }
-    if (failed) of.optimiser->step();
-    of.optimiser->step();
+    if (failed) of.optimizer->step();
+    of.optimizer->step();
     for (std::size_t i = 0; i < of.parameters.size(); ++i) {
       ASSERT_EQ(of.parameters[i].version(), 2u);
       const Numbers found = numbers(of.parameters[i]);
@@ -218,7 +211,7 @@ auto expect_two_steps(const Value& value) {
   };
 }
 
-void step(Training& of) { of.optimiser->step(); }
+void step(Training& of) { of.optimizer->step(); }
 
 TEST_F(AllOrNothing, AStepOfSgdUpdatesAllParameters) {
   fail_each([] { return training<Sgd>(SgdOptions{.learning_rate = 1}); }, step,

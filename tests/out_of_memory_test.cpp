@@ -1,21 +1,22 @@
 // Every allocation of every op, in all threads, may fail: std::bad_alloc comes out, nothing leaks, and the
 // same computation gives the same values afterwards.
 
-#include <adjoint.h>
+#include <adjoint/adjoint.h>
 #include <functional>
 #include <gtest/gtest.h>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "tests/support/block_cache.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/failing_memory.h"
+#include "tests/support/threads.h"
 
 namespace adjoint {
 namespace {
 
-using support::Failing;
-using support::Outcome;
-using support::with_failure;
+using namespace support;
 using Numbers = std::vector<double>;
 /// Each call computes the same.
 using Computation = std::function<std::vector<Tensor>()>;
@@ -26,15 +27,6 @@ struct Case {
 };
 
 std::ostream& operator<<(std::ostream& stream, const Case& of) { return stream << of.name; }
-
-Numbers numbers(const std::vector<Tensor>& tensors) {
-  Numbers all;
-  for (const Tensor& tensor : tensors) {
-    const Tensor wide = tensor.to(float64);
-    all.insert(all.end(), wide.data<double>().begin(), wide.data<double>().end());
-  }
-  return all;
-}
 
 /// Numbers from -1 to 1 in no order, quickly made.
 Tensor mixed(const Shape& shape, DType dtype = float32) {
@@ -71,17 +63,17 @@ Case conv(const std::string& name, std::int64_t batch, const Shape& x, const Sha
       [=](const std::vector<Tensor>& in) { return conv2d(in[0], in[1], in[2], options); }, dtype);
 }
 
-/// A step of an optimiser on parameters made anew, twice.
-template <class Optimiser, class Options>
+/// A step of an optimizer on parameters made anew, twice.
+template <class Optimizer, class Options>
 Case step(const std::string& name, const Options& options, const Shape& w, std::int64_t batch) {
   return {name, [=] {
             const Tensor x = mixed({batch, w[1]}).detach();
             std::vector<Tensor> parameters = {mixed(w), mixed({w[0]})};
-            Optimiser optimiser(parameters, options);
+            Optimizer optimizer(parameters, options);
             for (int i = 0; i < 2; ++i) {
-              optimiser.zero_grad();
+              optimizer.zero_grad();
               sum(tanh(dense(x, parameters[0], parameters[1]))).backward();
-              optimiser.step();
+              optimizer.step();
             }
             return parameters;
           }};
@@ -175,20 +167,17 @@ std::vector<Case> cases() {
 
 class OutOfMemory : public testing::TestWithParam<Case> {
  protected:
-  OutOfMemory() { set_cache_limit(0); }
-  ~OutOfMemory() override { set_num_threads(before_); }
-
  private:
-  int before_ = num_threads();
+  const WithCacheLimit nothing_{0};
 };
 
 TEST_P(OutOfMemory, EachAllocationMayFail) {
-  set_num_threads(1);
+  const WithThreads one(1);
   const Computation& compute = GetParam().compute;
   const Numbers expected = numbers(compute());
   const std::int64_t nodes = live_nodes();
   for (const int threads : {1, 2, 3}) {
-    set_num_threads(threads);
+    const WithThreads with(threads);
     for (const Failing how : {Failing::from_one_on, Failing::one_and_the_next_of_its_thread}) {
       std::int64_t came_out = 0;
       for (std::int64_t first = 0;; ++first) {

@@ -1,6 +1,6 @@
 #pragma once
-// The note's vectors, matrices, maps and kernels as arrays of doubles that are indexed as the note indexes
-// them: from 1, kernels from -2 to 2. An index out of range fails an assertion.
+// The vectors, matrices, maps and kernels of the formulas in README.md as arrays of doubles with the same
+// indices: from 1, kernels from -2 to 2. An index out of range fails an assertion.
 
 #include <array>
 #include <cassert>
@@ -74,14 +74,14 @@ struct Kernels {
 /// is the first place a whole kernel fits around, two rows and two columns in from the corner, which is (-1,
 /// -1).
 template <class Grid>
-struct Centred {
+struct Centered {
   Grid& grid;
 
   constexpr auto& operator()(int i, int j) const { return grid(i + 2, j + 2); }
   constexpr auto& operator()(int m, int i, int j) const { return grid(m, i + 2, j + 2); }
 };
 template <class Grid>
-Centred(Grid&) -> Centred<Grid>;
+Centered(Grid&) -> Centered<Grid>;
 
 /// Maps that are 0 beyond their edges, as a full convolution wants them.
 template <class Grid>

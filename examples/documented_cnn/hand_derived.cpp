@@ -36,7 +36,7 @@ double slope(Activation f, double a) {
 // K1_m is the note's K_{1,m}: from map 1, the image, to map m.
 Maps<4, 24, 24> conv1_forward(const Image& image, const Kernels<1, 4>& K1, const Vector<4>& b1,
                               Activation f) {
-  const Centred I{image};
+  const Centered I{image};
   Maps<4, 24, 24> C1;
   for (int m = 1; m <= 4; ++m)
     for (int i = 1; i <= 24; ++i)
@@ -67,7 +67,7 @@ Maps<4, 12, 12> pool1_forward(const Maps<4, 24, 24>& C1) {
 // Where the note repeats this formula it sums over n = 1..4: the sum runs over m (erratum).
 Maps<6, 8, 8> conv2_forward(const Maps<4, 12, 12>& pooled, const Kernels<4, 6>& K2, const Vector<6>& b2,
                             Activation f) {
-  const Centred P1{pooled};
+  const Centered P1{pooled};
   Maps<6, 8, 8> C2;
   for (int n = 1; n <= 6; ++n)
     for (int i = 1; i <= 8; ++i)
@@ -222,7 +222,7 @@ Maps<6, 8, 8> conv2_delta(const Maps<6, 4, 4>& delta_P2, const Maps<6, 8, 8>& C2
 // (B5)  dK2_mn(u,v) = sum_{i,j=1..8} delta_C2_n(i,j) P1_m(i-u, j-v)
 // The note prints j = 1..6 in places: C2 is 8x8, so j = 1..8 (erratum).
 Kernels<4, 6> conv2_kernel_gradient(const Maps<6, 8, 8>& delta_C2, const Maps<4, 12, 12>& pooled) {
-  const Centred P1{pooled};
+  const Centered P1{pooled};
   Kernels<4, 6> dK2;
   for (int n = 1; n <= 6; ++n)
     for (int m = 1; m <= 4; ++m)
@@ -250,7 +250,7 @@ Vector<6> conv2_bias_gradient(const Maps<6, 8, 8>& delta_C2) {
 Maps<4, 12, 12> pool1_delta(const Maps<6, 8, 8>& deltas, const Kernels<4, 6>& K2) {
   const ZeroOutside delta_C2{deltas};
   Maps<4, 12, 12> result;
-  const Centred delta_P1{result};
+  const Centered delta_P1{result};
   for (int m = 1; m <= 4; ++m)
     for (int i = -1; i <= 10; ++i)
       for (int j = -1; j <= 10; ++j) {
@@ -275,7 +275,7 @@ Maps<4, 24, 24> conv1_delta(const Maps<4, 12, 12>& delta_P1, const Maps<4, 24, 2
 
 // (B8)  dK1_m(u,v) = sum_{i,j=1..24} delta_C1_m(i,j) I(i-u, j-v)
 Kernels<1, 4> conv1_kernel_gradient(const Maps<4, 24, 24>& delta_C1, const Image& image) {
-  const Centred I{image};
+  const Centered I{image};
   Kernels<1, 4> dK1;
   for (int m = 1; m <= 4; ++m)
     for (int u = -2; u <= 2; ++u)

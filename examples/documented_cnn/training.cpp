@@ -34,26 +34,26 @@ std::int64_t count_right(const Tensor& logits, const Tensor& label) {
 
 }  // namespace
 
-double train_step(Module& net, Optimiser& optimiser, const Batches::Iterator& batch) {
+double train_step(Module& net, Optimizer& optimizer, const Batches::Iterator& batch) {
   const auto images = static_cast<double>(batch.size());
   // Multiples of 16 fill the kernels' vectors, and 32 images' values the cache; small batches make two parts.
   const std::int64_t most = batch.size() < 64 ? 16 : 32;
-  optimiser.zero_grad();
+  optimizer.zero_grad();
   const double loss = backward_in_parts(batch.parts(most), [&](std::int64_t i) {
     const auto [image, label] = batch.part(i, most);
     return softmax_cross_entropy(net(image), label, {.reduction = Reduction::sum}) / images;
   });
-  optimiser.step();
+  optimizer.step();
   return loss;
 }
 
-TrainResult train_epoch(Module& net, Optimiser& optimiser, Batches& batches, const Watcher& watcher) {
+TrainResult train_epoch(Module& net, Optimizer& optimizer, Batches& batches, const Watcher& watcher) {
   const auto start = Clock::now();
   double total = 0;
   TrainResult result;
   net.train();
   for (auto batch = batches.begin(); batch != batches.end(); ++batch) {
-    total += train_step(net, optimiser, batch) * static_cast<double>(batch.size());
+    total += train_step(net, optimizer, batch) * static_cast<double>(batch.size());
     result.examples += batch.size();
     result.loss = total / static_cast<double>(result.examples);
     result.seconds = seconds_since(start);

@@ -1,7 +1,7 @@
 #pragma once
-// Training and testing the documented CNN, and what there is to tell of an epoch.
+// Training and testing the documented CNN, and reporting an epoch.
 
-#include <adjoint.h>
+#include <adjoint/adjoint.h>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -25,14 +25,14 @@ struct TestResult {
 
 /// An update of the parameters by the gradient of a batch's mean loss, which is returned. The batch goes
 /// through the network in parts of up to 32 images, several at once where there are threads.
-double train_step(adjoint::Module& net, adjoint::Optimiser& optimiser,
+double train_step(adjoint::Module& net, adjoint::Optimizer& optimizer,
                   const adjoint::Batches::Iterator& batch);
 
 /// Called after each batch with the epoch's results so far.
 using Watcher = std::function<void(const TrainResult& so_far)>;
 
 /// One pass over the batches of the next epoch.
-TrainResult train_epoch(adjoint::Module& net, adjoint::Optimiser& optimiser, adjoint::Batches& batches,
+TrainResult train_epoch(adjoint::Module& net, adjoint::Optimizer& optimizer, adjoint::Batches& batches,
                         const Watcher& watcher);
 
 /// One pass over all batches, nothing recorded.

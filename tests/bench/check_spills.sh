@@ -9,7 +9,7 @@ root="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)"
 objects="${1:-$root/build/release}/CMakeFiles/adjoint.dir/autograd/kernels"
 [ -d "$objects" ] || { echo "$objects: not found; build the preset release first" >&2; exit 2; }
 
-objdump --disassemble --demangle --no-show-raw-insn "$objects"/*.o | awk -F '\t' '
+find "$objects" -name "*.o" -exec objdump --disassemble --demangle --no-show-raw-insn {} + | awk -F '\t' '
   # Loops are jumps backwards to `first`. An innermost one has no other in it; one that calls is left out.
   function check_loop(first, last,   i, slot, arithmetic, seen, running) {
     for (i = first; i <= last; ++i) {

@@ -1,12 +1,13 @@
 #include "tests/bench/models.h"
 
-#include <adjoint.h>
+#include <adjoint/adjoint.h>
 #include <algorithm>
 #include <atomic>
 #include <memory>
 #include <stdexcept>
 
-#include "autograd/kernels/parallel.h"
+#include "adjoint/threads.h"
+#include "autograd/kernels/threads/parallel.h"
 #include "examples/documented_cnn/model.h"
 #include "examples/documented_cnn/training.h"
 
@@ -42,7 +43,7 @@ struct Documented {
   DocumentedCnn net;
   Sgd sgd{net.parameters(), {.learning_rate = kLearningRate}};
   Images images;
-  std::int64_t right = 0;  // Images recognised by the evaluation.
+  std::int64_t right = 0;  // Images recognized by the evaluation.
 };
 
 Step documented(const LabelledImages& data, std::int64_t batch) {

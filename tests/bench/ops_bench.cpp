@@ -2,7 +2,7 @@
 //
 //     ops_bench --benchmark_filter='conv2d/.*/lenet1/float32/batch:64/'
 
-#include <adjoint.h>
+#include <adjoint/adjoint.h>
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 #include <functional>

@@ -4,7 +4,7 @@
 #include <fuzzer/FuzzedDataProvider.h>
 #include <optional>
 
-#include "layers/idx.h"
+#include "adjoint/data/idx.h"
 #include "tests/fuzz/require.h"
 #include "tests/support/files.h"
 

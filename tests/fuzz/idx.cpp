@@ -1,7 +1,7 @@
 // Any bytes as an IDX file, plain or gzipped: refused with a FileError, or read into an array that holds what
 // its sizes say and is read again from a file made of it.
 
-#include "layers/idx.h"
+#include "adjoint/data/idx.h"
 
 #include <algorithm>
 #include <numeric>

@@ -1,7 +1,7 @@
 // A directory of files of any kind and with any of the names that MNIST's files have: refused with a
 // FileError, or loaded as data that are what they say.
 
-#include "layers/mnist.h"
+#include "adjoint/data/mnist.h"
 
 #include <algorithm>
 #include <fuzzer/FuzzedDataProvider.h>

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "layers/file_error.h"
+#include "adjoint/io/file_error.h"
 
 namespace adjoint::fuzz {
 

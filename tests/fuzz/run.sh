@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the fuzz targets with Clang under the address and undefined-behaviour sanitizers and runs each of them:
+# Builds the fuzz targets with Clang under the address and undefined-behavior sanitizers and runs each of them:
 # tests/fuzz/run.sh [SECONDS [TARGET...]]; 60 seconds each, all targets, as many at once as there are processors.
 # Exits 1 when one has found something.
 set -euo pipefail

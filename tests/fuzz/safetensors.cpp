@@ -7,7 +7,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
-#include "layers/checkpoint.h"
+#include "adjoint/io/checkpoint.h"
 #include "tests/fuzz/require.h"
 #include "tests/support/files.h"
 

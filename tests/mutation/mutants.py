@@ -21,7 +21,7 @@ from dataclasses import dataclass
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LIST = ROOT / "tests/mutation/mutants.txt"
 # The suite of a file's own tests runs first.
-FIRST = {"autograd/kernels/": "kernels_test", "autograd/ops/": "ops_test", "autograd/pool": "pool_test",
+FIRST = {"autograd/kernels/": "kernels_test", "autograd/ops/": "ops_test", "autograd/memory/block_cache": "block_cache_test",
          "autograd/": "autograd_test", "layers/": "layers_test", "examples/": "examples_test"}
 MOST_MEMORY = 8 << 30  # bytes of address space: some mutants ask for all that there is
 EDIT = re.compile(r"\{\{((?:(?!\{\{).)*?) ==>(.*?)\}\}(?!\})")

@@ -1,0 +1,305 @@
+#include "autograd/graph/engine.h"
+
+#include <algorithm>
+#include <mutex>
+#include <vector>
+
+#include "autograd/graph/accumulate.h"
+
+// Nodes are visited in order of falling sequence number: every node that uses a result has a larger number
+// than the node that made it, so when a node's turn comes its gradient is complete. Only the frontier is
+// stored, no visited marks are left behind, and several passes, nested or in several threads, may run over
+// the same nodes at once.
+
+namespace adjoint::engine {
+namespace {
+
+template <class T>
+using RecycledVector = std::vector<T, BlockAllocator<T>>;
+
+constexpr std::size_t kUsualSize = 16;  // Vectors of a small network's pass need not grow step by step.
+
+constinit thread_local const char* op_running = "";
+
+struct RunningOp {
+  explicit RunningOp(const char* op) : before(op_running) { op_running = op; }
+  RunningOp(const RunningOp&) = delete;
+  RunningOp& operator=(const RunningOp&) = delete;
+  ~RunningOp() { op_running = before; }
+  const char* before;
+};
+
+/// The gradients that wait for their node's turn.
+class Frontier {
+ public:
+  Frontier() {
+    slots_.reserve(kUsualSize);
+    free_slots_.reserve(kUsualSize);
+    heap_.reserve(kUsualSize);
+  }
+
+  bool empty() const { return heap_.empty(); }
+
+  /// Adds a gradient to what waits for node.
+  void add(const Ref<Node>& node, Tensor gradient) {
+    const std::uint32_t hint = node->backward_slot.load(std::memory_order_relaxed);
+    if (hint < slots_.size() && slots_[hint].node.get() == node.get())
+      return accumulate(slots_[hint].gradient, std::move(gradient));
+    // Not waiting yet, or another pass has overwritten the hint: a second entry does no harm, take() joins
+    // them.
+    const std::uint32_t slot = free_slot();
+    slots_[slot] = {node, std::move(gradient)};
+    node->backward_slot.store(slot, std::memory_order_relaxed);
+    heap_.push_back({node->sequence, slot});
+    std::push_heap(heap_.begin(), heap_.end());
+  }
+
+  struct Entry {
+    Ref<Node> node;
+    Tensor gradient;
+  };
+
+  /// Removes and returns the latest node and its whole gradient.
+  Entry take() {
+    Entry entry = take_one();
+    while (!heap_.empty() && heap_.front().sequence == entry.node->sequence)
+      accumulate(entry.gradient, take_one().gradient);
+    return entry;
+  }
+
+ private:
+  struct Waiting {
+    std::uint64_t sequence;
+    std::uint32_t slot;
+    bool operator<(const Waiting& other) const { return sequence < other.sequence; }
+  };
+
+  Entry take_one() {
+    std::pop_heap(heap_.begin(), heap_.end());
+    const std::uint32_t slot = heap_.back().slot;
+    heap_.pop_back();
+    free_slots_.push_back(slot);
+    return std::exchange(slots_[slot], Entry{});
+  }
+
+  std::uint32_t free_slot() {
+    if (free_slots_.empty()) {
+      slots_.emplace_back();
+      return static_cast<std::uint32_t>(slots_.size() - 1);
+    }
+    const std::uint32_t slot = free_slots_.back();
+    free_slots_.pop_back();
+    return slot;
+  }
+
+  RecycledVector<Entry> slots_;
+  RecycledVector<std::uint32_t> free_slots_;
+  RecycledVector<Waiting> heap_;
+};
+
+[[noreturn]] void raise_not_open(const Node& node) {
+  check<GraphError>(
+      node.state() == Node::State::freed,
+      "backward: another thread's backward is freeing {}; pass {{.retain_graph = true}} to both", node.op);
+  const char* failed_in = node.freed_by()->failed_in;
+  check<GraphError>(
+      failed_in == nullptr,
+      "backward: an earlier backward over this graph failed in {} after it had freed {}; compute "
+      "the graph anew, or pass {{.retain_graph = true}} there",
+      failed_in, node.op);
+  detail::raise<GraphError>(
+      "backward: the graph of {} was already freed by an earlier backward; pass {{.retain_graph = true}} "
+      "there",
+      fmt::make_format_args(node.op));
+}
+
+/// A node that a pass is at. Where the pass frees nodes, no other one can be at it meanwhile, nor later,
+/// unless its rule throws.
+class Visit {
+ public:
+  Visit(Node& node, const Ref<Pass>& freeing) : node_(node), freeing_(freeing) {
+    if (!(freeing ? node.claim() : node.state() == Node::State::open)) [[unlikely]]
+      raise_not_open(node);
+  }
+  ~Visit() {
+    if (freeing_ && node_.state() == Node::State::claimed) node_.reopen();
+  }
+  Visit(const Visit&) = delete;
+  Visit& operator=(const Visit&) = delete;
+  void finish() {
+    if (freeing_) node_.free(freeing_);
+  }
+
+ private:
+  Node& node_;
+  const Ref<Pass>& freeing_;
+};
+
+/// Applies node's rule to dy and checks what it returns.
+Grads checked_apply(Node& node, Tensor dy, Needs needs) {
+  RunningOp running(node.op);
+  Grads grads = node.apply(std::move(dy), needs);
+  check<GraphError>(grads.size() == node.inputs.size(),
+                    "{}: its backward rule returned {} gradients for {} inputs", node.op, grads.size(),
+                    node.inputs.size());
+  for (std::size_t i = 0; i < grads.size(); ++i) {
+    const Node* input = node.inputs[i].get();
+    if (input == nullptr || !grads[i].defined()) continue;
+    check<GraphError>(grads[i].shape() == input->shape && grads[i].dtype() == input->dtype,
+                      "{}: its backward rule returned a {} gradient of shape {} for input {}, which is {} {}",
+                      node.op, grads[i].dtype(), grads[i].shape(), i, input->dtype, input->shape);
+  }
+  return grads;
+}
+
+constexpr const char* kNoGradient =
+    "requires no gradient and was computed from none that does; under NoGrad nothing is recorded, and only a "
+    "gradient from grad(y, x, {.create_graph = true}) can be differentiated";
+
+/// Throws unless sum(y * dy) can be differentiated; y_name is what caller calls y.
+void check_start(const char* caller, const char* y_name, const Tensor& y, const Tensor& dy) {
+  check<GraphError>(y.requires_grad(), "{}: {} {} {}", caller, y_name, y.shape(), kNoGradient);
+  check_shape(dy.shape() == y.shape(), "{}: the gradient must have the shape of {}; it is {}, {} {}", caller,
+              y_name, dy.shape(), y_name, y.shape());
+  check<DTypeError>(dy.dtype() == y.dtype(), "{}: the gradient must have the dtype of {}; it is {}, {} {}",
+                    caller, y_name, dy.dtype(), y_name, y.dtype());
+}
+
+/// Runs over the graph of y. wanted(node) says whether gradients shall go on to node; take(node, gradient)
+/// sees every visited node's whole gradient and returns false when the pass shall not go through it.
+template <class Wanted, class Take>
+void run(const Tensor& y, const Tensor& dy, bool retain_graph, bool create_graph, const Wanted& wanted,
+         const Take& take) {
+  const GradMode mode(create_graph);
+  const Ref<Pass> pass(retain_graph || create_graph ? nullptr : new Pass);
+  const char* op = "";
+  Frontier frontier;
+  frontier.add(y.node(), dy);
+  try {
+    while (!frontier.empty()) {
+      auto [node, gradient] = frontier.take();
+      op = node->op;
+      if (!create_graph && gradient.requires_grad()) gradient = gradient.detach();
+      // A leaf's owner and a rule may write to what they get, so others must not hold it too.
+      if (!gradient.is_only_handle()) gradient = pass_through("identity", std::move(gradient));
+      if (!take(node, gradient) || node->is_leaf()) continue;
+
+      Visit visit(*node, pass);
+      std::uint64_t needs = 0;
+      for (std::size_t i = 0; i < node->inputs.size() && i < 64; ++i) {
+        if (node->inputs[i] && wanted(*node->inputs[i])) needs |= std::uint64_t{1} << i;
+      }
+      Grads grads = checked_apply(*node, std::move(gradient), Needs(needs));
+      for (std::size_t i = 0; i < grads.size(); ++i) {
+        if (grads[i].defined() && node->inputs[i] && wanted(*node->inputs[i]))
+          frontier.add(node->inputs[i], std::move(grads[i]));
+      }
+      visit.finish();
+    }
+  } catch (...) {
+    if (pass) pass->failed_in = op;
+    throw;
+  }
+}
+
+constinit std::mutex mutex_of_leaves;
+
+}  // namespace
+
+std::mutex& leaf_mutex() { return mutex_of_leaves; }
+
+const char* running_op() { return op_running; }
+
+LeafGradients leaf_gradients(const Tensor& y, const Tensor& dy, bool retain_graph) {
+  check_start("backward", "the tensor", y, dy);
+  LeafGradients leaves;
+  leaves.reserve(kUsualSize);
+  run(
+      y, dy, retain_graph, false, [](const Node&) { return true; },
+      [&](const Ref<Node>& node, Tensor& gradient) {
+        if (node->is_leaf()) leaves.push_back({node, std::move(gradient)});
+        return true;
+      });
+  return leaves;
+}
+
+void add(LeafGradients& total, LeafGradients&& part) {
+  const NoGrad no_grad;
+  LeafGradients sum;
+  sum.reserve(total.size() + part.size());
+  auto other = part.begin();
+  const auto take_others_until = [&](std::uint64_t sequence) {
+    while (other != part.end() && other->leaf->sequence > sequence) sum.push_back(std::move(*other++));
+  };
+  for (LeafGradient& entry : total) {
+    take_others_until(entry.leaf->sequence);
+    if (other != part.end() && other->leaf.get() == entry.leaf.get())
+      accumulate(entry.gradient, std::move((other++)->gradient));
+    sum.push_back(std::move(entry));
+  }
+  take_others_until(0);
+  total = std::move(sum);
+}
+
+void add_to_leaves(LeafGradients&& gradients) {
+  const std::lock_guard lock(mutex_of_leaves);
+  const NoGrad no_grad;
+  // First all that may throw, since memory may run out. It changes no grad().
+  for (auto& [leaf, gradient, replaces] : gradients) {
+    const Tensor& total = static_cast<const LeafNode&>(*leaf).grad;
+    replaces = !total.defined() || !total.is_unique();
+    if (!replaces) {
+      gradient.values().make(total.values().layout());
+    } else if (total.defined()) {
+      accumulate(gradient, total);
+    }
+  }
+  for (auto& [leaf, gradient, replaces] : gradients) {
+    Tensor& total = static_cast<LeafNode&>(*leaf).grad;
+    if (replaces) {
+      total = std::move(gradient);
+    } else {
+      accumulate(total, std::move(gradient));
+    }
+  }
+}
+
+void gradients_of(const Tensor& y, const Tensor& dy, std::span<const Tensor> xs, std::span<Tensor> gradients,
+                  const GradOptions& options) {
+  check_start("grad", "y", y, dy);
+  struct Asked {
+    std::uint64_t sequence;  // Of the node of an x,
+    std::size_t x;           // whose number this is.
+  };
+  RecycledVector<Asked> asked;
+  asked.reserve(xs.size());
+  for (const Tensor& x : xs) {
+    if (!x.requires_grad()) [[unlikely]]
+      throw GraphError(
+          fmt::format("grad: input {}{} {} {}", asked.size(), in_brackets(x.name()), x.shape(), kNoGradient));
+    asked.push_back({x.node()->sequence, asked.size()});
+  }
+  std::ranges::sort(asked, {}, &Asked::sequence);
+  const auto first_of = [&](const Node& node) {
+    return std::ranges::lower_bound(asked, node.sequence, {}, &Asked::sequence);
+  };
+  const auto is_of = [&](auto found, const Node& node) {
+    return found != asked.end() && found->sequence == node.sequence;
+  };
+  const std::uint64_t earliest = asked.empty() ? UINT64_MAX : asked.front().sequence;
+  run(
+      y, dy, options.retain_graph, options.create_graph,
+      [&](const Node& node) {
+        return node.is_leaf() ? is_of(first_of(node), node) : node.sequence >= earliest;
+      },
+      [&](const Ref<Node>& node, Tensor& gradient) {
+        const bool goes_on = node->sequence > earliest && !node->is_leaf();
+        auto found = first_of(*node);
+        for (; is_of(found, *node) && (goes_on || is_of(std::next(found), *node)); ++found)
+          gradients[found->x] = pass_through("identity", gradient);
+        if (is_of(found, *node)) gradients[found->x] = std::move(gradient);  // nobody else wants it
+        return goes_on;
+      });
+}
+
+}  // namespace adjoint::engine

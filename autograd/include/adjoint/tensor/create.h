@@ -1,0 +1,46 @@
+#pragma once
+// Making tensors. All of them throw DTypeError when a gradient is wanted of an int64 tensor. Numbers for an
+// int64 tensor lose their fraction; Error is thrown for NaN and what is not in [-2^63, 2^63).
+
+#include <initializer_list>
+#include <span>
+
+#include "adjoint/tensor/random.h"
+#include "adjoint/tensor/tensor.h"
+
+namespace adjoint {
+
+struct TensorOptions {
+  DType dtype = DType::float32;
+  bool requires_grad = false;
+};
+
+Tensor zeros(const Shape& shape, const TensorOptions& options = {});
+Tensor ones(const Shape& shape, const TensorOptions& options = {});
+/// Every element is value.
+Tensor full(const Shape& shape, double value, const TensorOptions& options = {});
+/// [0, 1, ... n-1], shape [n]. Throws ShapeError when n is negative.
+Tensor arange(std::int64_t n, const TensorOptions& options = {.dtype = DType::int64});
+
+/// A copy of row-major data, with the dtype of T. Throws ShapeError unless shape has data.size() elements.
+template <class T>
+Tensor from_data(std::span<const T> data, const Shape& shape, bool requires_grad = false);
+/// The given numbers in row-major order: tensor({1, 2, 3, 4}, {2, 2}). Throws ShapeError unless their number
+/// fits shape.
+Tensor tensor(std::initializer_list<double> values, const Shape& shape, const TensorOptions& options = {});
+/// A vector of the given numbers.
+Tensor tensor(std::initializer_list<double> values, const TensorOptions& options = {});
+/// One number, shape [].
+Tensor scalar(double value, const TensorOptions& options = {});
+
+/// Elements uniform in [low, high), drawn in row-major order; all of them low where low == high. Throws
+/// DTypeError on int64, and Error when a bound or high - low is not finite, low is above high, or no number
+/// of the dtype lies between them.
+Tensor uniform(const Shape& shape, double low, double high, const TensorOptions& options = {},
+               Rng& rng = default_rng());
+/// Elements normal with this mean and standard deviation, in row-major order. Throws DTypeError on int64, and
+/// Error when mean or deviation is not finite or deviation is negative.
+Tensor normal(const Shape& shape, double mean, double deviation, const TensorOptions& options = {},
+              Rng& rng = default_rng());
+
+}  // namespace adjoint

@@ -1,0 +1,263 @@
+#pragma once
+// Inside the row-layout convolutions: one image's convolution as a product of weights and shifted copies of
+// the image.
+//
+// A shifted copy holds, for one source plane s and one kernel column v, the values that column meets, with
+// rows of the output's width: copy[s, v][m, j] = source[s, m + row_offset, j column_step + v column_dilation
+// + column_offset], 0 outside the source. Row m is needed by output row i and kernel row u with m = i
+// row_step + u row_dilation; rows are stored by m % row_step first, so that for every kernel row the output
+// positions (i, j) are contiguous, whatever the strides. Then registers run along positions and nothing is
+// wasted on short rows.
+
+#include <algorithm>
+#include <cstdint>
+
+#include "autograd/kernels/convolution/conv2d.h"
+#include "autograd/kernels/linalg/tile.h"
+#include "autograd/kernels/threads/parallel.h"
+
+namespace adjoint::kernels {
+
+/// out[r, i, j] = start[r] + sum_{s,u,v} w(r, s, u, v) source[s, i row_step + u row_dilation + row_offset,
+///                                                           j column_step + v column_dilation +
+///                                                           column_offset].
+struct PlaneConvolution {
+  std::int64_t sources, source_height, source_width;
+  std::int64_t rows, out_height, out_width;  // rows: output planes
+  std::int64_t out_stride;                   // elements from one output plane to the next
+  std::int64_t tap_rows = 1, tap_columns = 1;
+  std::int64_t row_step = 1, row_dilation = 1, row_offset = 0;
+  std::int64_t column_step = 1, column_dilation = 1, column_offset = 0;
+
+  std::int64_t positions() const { return out_height * out_width; }
+  /// The same for some output rows only.
+  PlaneConvolution band(Piece out_rows) const {
+    PlaneConvolution c = *this;
+    c.out_height = out_rows.size();
+    c.row_offset += out_rows.begin * row_step;
+    return c;
+  }
+  std::int64_t taps() const { return sources * tap_rows * tap_columns; }
+  /// Rows of a shifted copy that share m % row_step.
+  std::int64_t phase_rows() const { return out_height + row_quotient((tap_rows - 1) * row_dilation); }
+  /// Elements of one shifted copy.
+  std::int64_t copy_size() const { return row_step * phase_rows() * out_width; }
+  /// Where kernel row u's positions begin in a shifted copy.
+  std::int64_t tap_offset(std::int64_t u) const {
+    const std::int64_t m = u * row_dilation, q = row_quotient(m);
+    return ((m - q * row_step) * phase_rows() + q) * out_width;
+  }
+  /// Elements of the shifted copies of of_sources sources, and room for a register past the end.
+  std::int64_t copies_size(std::int64_t of_sources) const {
+    return of_sources * tap_columns * copy_size() + 64;
+  }
+
+ private:
+  // Divisions are slow beside a tiny convolution.
+  std::int64_t row_quotient(std::int64_t m) const { return row_step == 1 ? m : m / row_step; }
+};
+
+/// w(r, s, u, v) = w[r row + s source + u tap_row + v tap_column]; steps may be negative.
+struct WeightSteps {
+  std::int64_t row, source, tap_row = 0, tap_column = 0;
+};
+
+/// The loops over a convolution's taps, in an order that suits the tile kernel: evenly spaced products
+/// inside, a table of segments around them.
+struct TapOrder {
+  bool sources_inside;  // some sources, else kernel columns
+  std::int64_t blocks;  // of sources
+  std::int64_t segment_count;
+  std::int64_t depth;
+};
+TapOrder tap_order(const PlaneConvolution& convolution);
+/// The segments of the tile kernel, tap_order(convolution).segment_count.
+void list_segments(const PlaneConvolution& convolution, const WeightSteps& steps, Segment* segments);
+
+/// c[r, :] = start[:] + sum_k a[begins[r] + offsets[k]] b[k, :] for r < rows and k < depth. A row of b and c
+/// is one register or several, at most kMostVectors.
+template <class T>
+struct IndexedProduct {
+  static constexpr std::int64_t kMostVectors = 3;
+  const T* a;
+  const std::int64_t *begins, *offsets;
+  std::int64_t rows, depth;
+  const T* b;
+  const T* start;  // null for zeros
+  T* c;
+  bool add = false;  // the sum to c's former values
+};
+
+/// dy [rows, positions] and shifted copies of the sources, of `count` images. From one image to the next are
+/// dy_image and copies_image elements, from one row of dy to the next PlaneConvolution::out_stride.
+template <class T>
+struct CopiedImages {
+  std::int64_t count;
+  const T* dy;
+  std::int64_t dy_image;
+  const T* copies;
+  std::int64_t copies_image;
+};
+
+/// The functions compiled for this processor's instruction set. T is float or double.
+template <class T>
+struct RowKernels {
+  /// Values in a register.
+  std::int64_t vector_size;
+  /// The shifted copies of some source planes.
+  void (*shift)(const PlaneConvolution& convolution, Piece sources, const T* source, T* copies);
+  /// out at some rows, from the shifted copies; start may be null.
+  void (*convolve)(const PlaneConvolution& convolution, const WeightSteps& steps, const Segment* segments,
+                   const T* copies, const T* w, const T* start, Piece rows, T* out);
+  /// dw[r, k] (+)= sum of dy[r, p] copies[tap_begins[k] + p] over the images and positions p, for k < taps:
+  /// dw [rows, convolution.taps()].
+  void (*correlate)(const PlaneConvolution& convolution, const CopiedImages<T>& images,
+                    const std::int64_t* tap_begins, std::int64_t taps, bool accumulate, T* dw);
+  void (*indexed_product)(const IndexedProduct<T>& product, std::int64_t vectors);
+  /// A tile of any number of rows and at most IndexedProduct::kMostVectors vectors.
+  void (*run_rows)(std::int64_t rows, std::int64_t vectors, Tile<T> tile);
+  /// to[c, r] = from[r, c] for r < rows, c < columns, up to the next whole register of rows: to_step is at
+  /// least that.
+  void (*transpose)(const T* from, std::int64_t from_step, std::int64_t rows, std::int64_t columns, T* to,
+                    std::int64_t to_step);
+  /// The same, writing nothing else.
+  void (*transpose_exactly)(const T* from, std::int64_t from_step, std::int64_t rows, std::int64_t columns,
+                            T* to, std::int64_t to_step);
+  /// One plane of dx: the sum of products[u, v, i, j] at dx[i sh + u dh - ph, j sw + v dw - pw], where that
+  /// lies in the plane. Products of different taps, in the order in which they are stored, are product_step
+  /// apart; (KH - 1) dh OW zeros lie before each and after the last, and a register more can be read.
+  void (*fold)(const Conv2dSizes& sizes, const T* products, std::int64_t product_step, T* dx);
+};
+template <class T>
+const RowKernels<T>& row_kernels();
+
+// What the sources of the three products share.
+
+/// The convolution of one image's group of channels.
+inline PlaneConvolution forward_convolution(const Conv2dSizes& s) {
+  return {.sources = s.in_channels / s.groups,
+          .source_height = s.height,
+          .source_width = s.width,
+          .rows = s.out_channels / s.groups,
+          .out_height = s.out_height,
+          .out_width = s.out_width,
+          .out_stride = s.out_height * s.out_width,
+          .tap_rows = s.kernel_height,
+          .tap_columns = s.kernel_width,
+          .row_step = s.stride_height,
+          .row_dilation = s.dilation_height,
+          .row_offset = -s.padding_height,
+          .column_step = s.stride_width,
+          .column_dilation = s.dilation_width,
+          .column_offset = -s.padding_width};
+}
+
+/// The i in [0, count) for which first + i step lies in [0, size); empty pieces begin and end within [0,
+/// count].
+inline Piece steps_inside(std::int64_t first, std::int64_t step, std::int64_t size, std::int64_t count) {
+  // Divisions are slow beside a small image's rows.
+  const auto steps = [&](std::int64_t distance) { return step == 1 ? distance : divide_up(distance, step); };
+  const std::int64_t begin = std::min(first >= 0 ? 0 : steps(-first), count);
+  const std::int64_t end = std::min(first >= size ? 0 : steps(size - first), count);
+  return {begin, std::max(begin, end)};
+}
+
+/// Elements of an image, and of a group's planes in it.
+struct GroupSizes {
+  explicit GroupSizes(const Conv2dSizes& s)
+      : x(s.in_channels / s.groups * s.height * s.width),
+        y(s.out_channels / s.groups * s.out_height * s.out_width),
+        w(s.out_channels / s.groups * (s.in_channels / s.groups) * s.kernel_height * s.kernel_width),
+        products(w * s.out_height * s.out_width) {}
+  std::int64_t x, y, w;
+  std::int64_t products;  // Multiply-adds.
+};
+
+/// Convolutions of so few products are quicker one product after the other than with copies and tiles set up.
+inline constexpr std::int64_t kFewProducts = 300;
+
+/// Calls f(y, x, w) with the indices of every product y += x w of one image's group of channels, by rising y.
+template <class F>
+void for_each_product(const Conv2dSizes& s, const F& f) {
+  const std::int64_t group_inputs = s.in_channels / s.groups, area = s.kernel_height * s.kernel_width;
+  std::int64_t y = 0;
+  for (std::int64_t o = 0; o < s.out_channels / s.groups; ++o)
+    for (std::int64_t i = 0; i < s.out_height; ++i)
+      for (std::int64_t j = 0; j < s.out_width; ++j, ++y)
+        for (std::int64_t c = 0; c < group_inputs; ++c)
+          for (std::int64_t u = 0; u < s.kernel_height; ++u) {
+            const std::int64_t row = i * s.stride_height + u * s.dilation_height - s.padding_height;
+            if (row < 0 || row >= s.height) continue;
+            for (std::int64_t v = 0; v < s.kernel_width; ++v) {
+              const std::int64_t column = j * s.stride_width + v * s.dilation_width - s.padding_width;
+              if (column < 0 || column >= s.width) continue;
+              const std::int64_t tap = u * s.kernel_width + v;
+              f(y, (c * s.height + row) * s.width + column,
+                (o * group_inputs + c) * area + (s.flip ? area - 1 - tap : tap));
+            }
+          }
+}
+
+inline constexpr std::int64_t kChunkWork = 4 * kWorkWorthAThread;
+
+/// How many chunks of at least kChunkWork a convolution's work, in multiply-adds, is cut into: at least 1,
+/// and at most `most`.
+inline std::int64_t chunks_of(std::int64_t work, std::int64_t most) {
+  return std::clamp<std::int64_t>(work / kChunkWork, 1, std::max<std::int64_t>(most, 1));
+}
+
+/// Calls body(i) for all images' groups of channels: many in parallel; few one after the other, each to be
+/// shared out by body.
+template <class Body>
+void for_images(std::int64_t images, std::int64_t work_of_each, const Body& body) {
+  constexpr std::int64_t kMany = 8;
+  if (images >= kMany || work_of_each < 2 * kChunkWork)
+    return parallel_for(images, images * work_of_each, body);
+  for (std::int64_t i = 0; i < images; ++i) body(i);
+}
+
+/// How many bands of output rows a convolution's work makes: neighboring ones share source rows, few of
+/// them.
+inline std::int64_t bands_of(const PlaneConvolution& c, std::int64_t work) {
+  const std::int64_t shared_rows = (c.tap_rows - 1) * c.row_dilation;
+  return chunks_of(work, c.out_height * c.row_step / std::max(4 * shared_rows, c.row_step));
+}
+
+/// The weight gradient of one group of channels. dy and x point to the first image; from one image to the
+/// next are dy_image and x_image elements, from one row of dy to the next c.out_stride.
+template <class T>
+struct WeightGrad {
+  PlaneConvolution c;
+  bool flip;
+  std::int64_t batch, dy_image, x_image;
+  const T *dy, *x;
+  T* dw;
+};
+
+/// out [rows, positions] from source [sources, height, width], in bands of output rows and, where these are
+/// few, pieces of output planes. Each makes the copies that it needs, so that threads share nothing but
+/// source. start may be null.
+template <class T>
+void convolve_planes(const PlaneConvolution& whole, const WeightSteps& steps, const T* source, const T* w,
+                     const T* start, T* out);
+
+// Registers along the maps, in conv2d_rows_along_maps.cpp, and whether they are quicker than along the
+// positions. Costs are in registers of multiply-adds, with what other work was measured to be worth in these.
+
+template <class T>
+void forward_along_maps(const Conv2dSizes& sizes, const T* x, const T* w, const T* bias, T* y);
+/// The input gradient for strides of 1; input_grad is its convolution of dy.
+template <class T>
+void input_grad_along_maps(const PlaneConvolution& input_grad, const Conv2dSizes& sizes, const T* dy,
+                           const T* w, T* dx);
+std::int64_t cost_along_maps(const PlaneConvolution& convolution, std::int64_t vector_size);
+std::int64_t cost_along_positions(const PlaneConvolution& convolution, std::int64_t vector_size);
+
+/// In chunks of source planes.
+template <class T>
+void weight_grad_along_maps(const WeightGrad<T>& job, std::int64_t chunks, std::int64_t work);
+/// images: how many are added up before the lanes of a register are, where registers go along the positions.
+bool weight_grad_pays_along_maps(const PlaneConvolution& forward, std::int64_t images,
+                                 std::int64_t vector_size);
+
+}  // namespace adjoint::kernels

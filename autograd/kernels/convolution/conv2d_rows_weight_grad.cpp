@@ -1,0 +1,145 @@
+// The weight gradient of few images, in the row layout: for every weight a sum of products along positions.
+#include <algorithm>
+
+#include "autograd/kernels/convolution/conv2d_rows.h"
+#include "autograd/kernels/reduce/long_sums.h"
+#include "autograd/kernels/threads/parallel.h"
+#include "autograd/kernels/threads/scratch.h"
+
+namespace adjoint::kernels {
+namespace {
+
+/// Where the positions of each tap of the first sources begin in their shifted copies, in the order of the
+/// weights.
+void list_taps(const PlaneConvolution& c, bool flip, std::int64_t sources, std::int64_t* begins) {
+  const std::int64_t copy_size = c.copy_size();
+  const std::int64_t first_column = flip ? (c.tap_columns - 1) * copy_size : 0;
+  const std::int64_t next_column = flip ? -copy_size : copy_size;
+  for (std::int64_t source = 0; source < sources; ++source)
+    for (std::int64_t u = 0; u < c.tap_rows; ++u) {
+      std::int64_t begin =
+          source * c.tap_columns * copy_size + first_column + c.tap_offset(flip ? c.tap_rows - 1 - u : u);
+      for (std::int64_t v = 0; v < c.tap_columns; ++v, begin += next_column) *begins++ = begin;
+    }
+}
+
+constexpr std::int64_t kFewestTaps = 64;  // at a time: registers hold 4, the last often fewer
+
+/// How many images are added up in registers before the lanes of these are summed. The tile's rows of dy of
+/// all these images fit the first-level cache together.
+template <class T>
+std::int64_t images_at_once(const WeightGrad<T>& job) {
+  constexpr std::int64_t kTileValues = 24 * 1024 / sizeof(T), kTileRows = 6;
+  return std::clamp<std::int64_t>(kTileValues / (kTileRows * job.c.positions()), 1, job.batch);
+}
+
+/// dw at the taps of some sources, registers along the positions.
+template <class T>
+void weight_grad_along_positions(const WeightGrad<T>& job, Piece sources) {
+  const PlaneConvolution& c = job.c;
+  const std::int64_t area = c.tap_rows * c.tap_columns, images = images_at_once(job);
+  const std::int64_t blocks =
+      std::clamp<std::int64_t>(sources.size() * area / kFewestTaps, 1, std::min(images, sources.size()));
+  const std::int64_t most_sources = divide_up(sources.size(), blocks), size = c.copies_size(most_sources);
+  const Scratch<std::int64_t> begins(most_sources * area);
+  list_taps(c, job.flip, most_sources, begins.get());
+  const Scratch<T> copies(images * size);
+  for (std::int64_t b = 0; b < blocks; ++b) {
+    const Piece within = piece(sources.size(), blocks, b);
+    const Piece some{sources.begin + within.begin, sources.begin + within.end};
+    for (std::int64_t first = 0; first < job.batch; first += images) {
+      const std::int64_t count = std::min(images, job.batch - first);
+      for (std::int64_t n = 0; n < count; ++n)
+        row_kernels<T>().shift(c, some, job.x + (first + n) * job.x_image, copies.get() + n * size);
+      row_kernels<T>().correlate(c, {count, job.dy + first * job.dy_image, job.dy_image, copies.get(), size},
+                                 begins.get(), some.size() * area, first > 0, job.dw + some.begin * area);
+    }
+  }
+}
+
+/// Half of the job's images, of an only image's output rows, or of an only row's columns.
+template <class T>
+WeightGrad<T> half(const WeightGrad<T>& job, std::int64_t index) {
+  WeightGrad<T> part = job;
+  PlaneConvolution& c = part.c;
+  if (job.batch > 1) {
+    const Piece images = piece(job.batch, 2, index);
+    part.batch = images.size();
+    part.dy += images.begin * job.dy_image;
+    part.x += images.begin * job.x_image;
+  } else if (c.out_height > 1) {
+    const Piece rows = piece(c.out_height, 2, index);
+    part.dy += rows.begin * c.out_width;
+    c = c.band(rows);
+  } else {
+    const Piece columns = piece(c.out_width, 2, index);
+    part.dy += columns.begin;
+    c.out_width = columns.size();
+    c.column_offset += columns.begin * c.column_step;
+  }
+  return part;
+}
+
+/// Images are added to dw one after the other, and for each its positions in short sums.
+template <class T>
+void weight_grad_group(const WeightGrad<T>& job) {
+  const PlaneConvolution& c = job.c;
+  if (job.batch > kShortSum || job.batch * c.positions() > kSumOfShortSums) {
+    const std::int64_t size = c.rows * c.taps();
+    WeightGrad<T> first = half(job, 0), second = half(job, 1);
+    const Scratch<T> more(size);
+    second.dw = more.get();
+    weight_grad_group(first);
+    weight_grad_group(second);
+    return add_to(size, more.get(), job.dw);
+  }
+  const std::int64_t work = job.batch * c.rows * c.taps() * c.positions();
+  const std::int64_t chunks = chunks_of(work, std::min(c.sources, c.taps() / kFewestTaps));
+  if (weight_grad_pays_along_maps(c, images_at_once(job), row_kernels<T>().vector_size))
+    return weight_grad_along_maps(job, chunks, work);
+  parallel_for(chunks, work, [&](std::int64_t chunk) {
+    weight_grad_along_positions(job, piece(c.sources, chunks, chunk));
+  });
+}
+
+/// dw of `count` images' part of one group, product by product.
+template <class T>
+void weight_grad_directly(const Conv2dSizes& s, std::int64_t count, const T* dy, const T* x, T* dw) {
+  const GroupSizes group(s);
+  if (count > kShortSum / (s.out_height * s.out_width) && count > 1) {
+    const std::int64_t first = count / 2;
+    const Scratch<T> more(group.w);
+    weight_grad_directly(s, first, dy, x, dw);
+    weight_grad_directly(s, count - first, dy + first * s.groups * group.y, x + first * s.groups * group.x,
+                         more.get());
+    return add_to(group.w, more.get(), dw);
+  }
+  std::fill_n(dw, group.w, T(0));
+  for (std::int64_t n = 0; n < count; ++n)
+    for_each_product(s, [&](auto iy, auto ix, auto iw) {
+      dw[iw] += dy[n * s.groups * group.y + iy] * x[n * s.groups * group.x + ix];
+    });
+}
+
+}  // namespace
+
+template <class T>
+void conv2d_weight_grad_rows(const Conv2dSizes& s, const T* dy, const T* x, T* dw) {
+  const PlaneConvolution c = forward_convolution(s);
+  const GroupSizes group(s);
+  if (s.batch == 0) return static_cast<void>(std::fill_n(dw, s.groups * group.w, T(0)));
+  parallel_for(s.groups, s.batch * s.groups * group.products, [&](std::int64_t g) {
+    const T *group_dy = dy + g * group.y, *group_x = x + g * group.x;
+    T* group_dw = dw + g * group.w;
+    if (group.products <= kFewProducts)
+      weight_grad_directly(s, s.batch, group_dy, group_x, group_dw);
+    else
+      weight_grad_group(WeightGrad<T>{c, s.flip, s.batch, s.groups * group.y, s.groups * group.x, group_dy,
+                                      group_x, group_dw});
+  });
+}
+
+template void conv2d_weight_grad_rows(const Conv2dSizes&, const float*, const float*, float*);
+template void conv2d_weight_grad_rows(const Conv2dSizes&, const double*, const double*, double*);
+
+}  // namespace adjoint::kernels

@@ -1,0 +1,44 @@
+#pragma once
+// Functions of one or two numbers, carried out element by element for whole arrays. A function is written
+// once, beside the op that it belongs to, as a specialization of Function in the part of the source that is
+// compiled for each instruction set (map-inl.h). Elements do not look at their neighbors, so arrays may be in
+// either layout. An element's result does not depend on its position, on n or on the number of threads.
+
+#include <cstdint>
+
+#include "autograd/kernels/simd/dispatch.h"
+#include "autograd/kernels/threads/chunks.h"
+
+namespace adjoint::kernels {
+
+/// The function that F stands for, as compiled for an instruction set. For vectors V, and m with constants
+/// and functions of them (Math):
+///     value(m, x, p...)         y, with the parameters p of the call as vectors
+///     gradient(m, dy, x, p...)  dx, from the function's argument x or from its result, as the op has it
+template <class F, std::int64_t kInstructionSet>
+struct Function;
+
+/// Loops over arrays of T, as compiled for an instruction set: see map-inl.h.
+template <std::int64_t kInstructionSet, class T>
+struct Loops;
+
+/// Multiply-adds that a function of an element is worth, as parallel_for counts.
+inline constexpr std::int64_t kFunctionWork = 16;
+
+/// y = F's value at x, n elements each; y may be x.
+template <class F, class T, class... P>
+void map(std::int64_t n, const T* x, T* y, P... parameters) {
+  const auto loop = best<Loops, T>([]<class L>(L) { return L::template map<F, P...>; });
+  for_chunks(n, n * kFunctionWork,
+             [&](std::int64_t i, std::int64_t count) { loop(count, x + i, y + i, parameters...); });
+}
+
+/// dx = F's gradient from dy and x, n elements each; dx may be dy or x.
+template <class F, class T, class... P>
+void map_gradient(std::int64_t n, const T* dy, const T* x, T* dx, P... parameters) {
+  const auto loop = best<Loops, T>([]<class L>(L) { return L::template map_gradient<F, P...>; });
+  for_chunks(n, n * kFunctionWork,
+             [&](std::int64_t i, std::int64_t count) { loop(count, dy + i, x + i, dx + i, parameters...); });
+}
+
+}  // namespace adjoint::kernels

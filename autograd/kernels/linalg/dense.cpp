@@ -1,0 +1,256 @@
+// Rows: matrix products. Lanes: the tile kernel with a block's lanes as columns and broadcast weights; only
+// the weight gradient, which sums over lanes, first turns x into rows, so that the images become the depth of
+// a product and the spare lanes are never read.
+#include "autograd/kernels/linalg/dense.h"
+
+#include <algorithm>
+
+#include "autograd/kernels/layout/lanes.h"
+#include "autograd/kernels/linalg/gemm.h"
+#include "autograd/kernels/linalg/tile.h"
+#include "autograd/kernels/reduce/long_sums.h"
+#include "autograd/kernels/threads/chunks.h"
+#include "autograd/kernels/threads/parallel.h"
+#include "autograd/kernels/threads/scratch.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "autograd/kernels/linalg/dense.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "autograd/kernels/linalg/tile-inl.h"
+#include "autograd/kernels/simd/dispatch.h"
+
+#ifndef ADJOINT_KERNELS_DENSE_CPP
+#define ADJOINT_KERNELS_DENSE_CPP
+namespace adjoint::kernels {
+
+/// to[b][r] = start[r] + sum_k w(r, k) from[b][k] for blocks b of lanes: the layer and its input gradient.
+template <class T>
+struct BlockProduct {
+  std::int64_t rows, depth;
+  const T* w;
+  std::int64_t w_row, w_step;  // w(r, k) = w[r * w_row + k * w_step]
+  const T *from, *start;       // start may be null
+  T* to;
+};
+
+/// Columns from first_column on of dw (+)= sum over some images of dy x, with these columns of x turned into
+/// rows of x_step values.
+template <class T>
+struct ImageProduct {
+  std::int64_t inputs, outputs, images, first_column;
+  const T *dy, *x_rows;
+  std::int64_t x_step;
+  bool accumulate;
+  T* dw;
+};
+
+}  // namespace adjoint::kernels
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace adjoint::kernels::HWY_NAMESPACE {
+namespace {
+
+/// One piece of rows of a few blocks that lie side by side.
+template <class T>
+void run_blocks(const BlockProduct<T>& product, Piece blocks, Piece rows) {
+  constexpr std::int64_t kBlockVectors = kLanes<T> / kVectorSize<T>;
+  Tile<T> tile{};
+  tile.a_row = product.w_row;
+  tile.a_step = product.w_step;
+  tile.b_step = tile.c_row = kLanes<T>;
+  // Vectors of a tile are the blocks where a register holds a block, else the parts of one block.
+  tile.b_vector = kBlockVectors == 1 ? product.depth * kLanes<T> : kVectorSize<T>;
+  tile.c_vector = kBlockVectors == 1 ? product.rows * kLanes<T> : kVectorSize<T>;
+  tile.segments = &kOneSegment;
+  tile.segment_count = 1;
+  tile.depth = product.depth;
+  tile.last_count = kVectorSize<T>;
+  tile.start = product.start == nullptr ? Start::zero : Start::row_values;
+  tile.start_row = 1;
+  const std::int64_t tiles = divide_up(rows.size(), kTileRows<T>);
+  const auto run_rows = [&](std::int64_t block, std::int64_t offset, std::int64_t vectors) {
+    tile.b = product.from + block * product.depth * kLanes<T> + offset;
+    for (std::int64_t t = 0; t < tiles; ++t) {
+      const Piece tile_rows = piece(rows.size(), tiles, t);
+      const std::int64_t row = rows.begin + tile_rows.begin;
+      tile.a = product.w + row * product.w_row;
+      tile.c = product.to + (block * product.rows + row) * kLanes<T> + offset;
+      tile.start_values = product.start == nullptr ? nullptr : product.start + row;
+      run_tile(static_cast<int>(tile_rows.size()), static_cast<int>(vectors), tile);
+    }
+  };
+  if (kBlockVectors == 1) return run_rows(blocks.begin, 0, blocks.size());
+  for (std::int64_t block = blocks.begin; block < blocks.end; ++block)
+    for (std::int64_t v = 0; v < kBlockVectors; v += kTileVectors)
+      run_rows(block, v * kVectorSize<T>, std::min<std::int64_t>(kBlockVectors - v, kTileVectors));
+}
+
+/// rows[l * rows_step + i] = block[i][l] for the first `images` lanes l.
+template <class T>
+void block_to_rows(const T* block, std::int64_t inputs, std::int64_t images, T* rows,
+                   std::int64_t rows_step) {
+  transpose_padded(block, kLanes<T>, inputs, images, rows, rows_step);
+}
+
+/// A panel of dw's columns, at most a tile wide.
+template <class T>
+void run_panel(const ImageProduct<T>& product, Piece columns) {
+  constexpr std::int64_t kMaxSegments = 16;
+  Tile<T> tile{};
+  tile.a_row = kLanes<T>;
+  tile.a_step = 1;
+  tile.b = product.x_rows + columns.begin - product.first_column;
+  tile.b_step = product.x_step;
+  tile.b_vector = tile.c_vector = kVectorSize<T>;
+  tile.c_row = product.inputs;
+  const std::int64_t vectors = divide_up(columns.size(), kVectorSize<T>);
+  tile.last_count = columns.size() - (vectors - 1) * kVectorSize<T>;
+
+  Segment segments[kMaxSegments];
+  const std::int64_t full_blocks = product.images / kLanes<T>;
+  for (std::int64_t block = 0; block < full_blocks; ++block)
+    segments[block] = {block * product.outputs * kLanes<T>, block * kLanes<T> * product.x_step};
+  const Segment partial{full_blocks * product.outputs * kLanes<T>, full_blocks * kLanes<T> * product.x_step};
+
+  const std::int64_t tiles = divide_up(product.outputs, kTileRows<T>);
+  for (std::int64_t t = 0; t < tiles; ++t) {
+    const Piece rows = piece(product.outputs, tiles, t);
+    tile.a = product.dy + rows.begin * kLanes<T>;
+    tile.c = product.dw + rows.begin * product.inputs + columns.begin;
+    tile.add = product.accumulate;
+    const auto run_segments = [&](const Segment* first, std::int64_t count, std::int64_t depth) {
+      if (count == 0 || depth == 0) return;
+      tile.segments = first;
+      tile.segment_count = count;
+      tile.depth = depth;
+      run_tile(static_cast<int>(rows.size()), static_cast<int>(vectors), tile);
+      tile.add = true;
+    };
+    run_segments(segments, full_blocks, kLanes<T>);
+    run_segments(&partial, 1, product.images % kLanes<T>);
+  }
+}
+
+template <class T>
+void run_panels(const ImageProduct<T>& product, Piece columns) {
+  constexpr std::int64_t kPanel = kTileVectors * kVectorSize<T>;
+  for (std::int64_t column = columns.begin; column < columns.end; column += kPanel)
+    run_panel(product, {column, std::min(column + kPanel, columns.end)});
+}
+
+}  // namespace
+}  // namespace adjoint::kernels::HWY_NAMESPACE
+
+namespace adjoint::kernels {
+namespace {
+
+template <std::int64_t kInstructionSet, class T>
+struct Dense;
+
+template <class T>
+struct Dense<HWY_TARGET, T> {
+  static constexpr auto run_blocks = HWY_NAMESPACE::run_blocks<T>;
+  static constexpr auto block_to_rows = HWY_NAMESPACE::block_to_rows<T>;
+  static constexpr auto run_panels = HWY_NAMESPACE::run_panels<T>;
+};
+
+}  // namespace
+}  // namespace adjoint::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace adjoint::kernels {
+namespace {
+
+constexpr std::int64_t kChunkBlocks = 3, kChunkRows = 64;
+
+template <class T>
+void run(std::int64_t batch, const BlockProduct<T>& product) {
+  const std::int64_t blocks = lane_blocks<T>(batch);
+  const std::int64_t block_pieces = divide_up(blocks, equal_chunk(blocks, kChunkBlocks)),
+                     row_pieces = divide_up(product.rows, kChunkRows);
+  const auto run_blocks = best<Dense, T>([](auto k) { return k.run_blocks; });
+  parallel_for(block_pieces * row_pieces, blocks * kLanes<T> * product.rows * product.depth,
+               [&](std::int64_t chunk) {
+                 run_blocks(product, piece(blocks, block_pieces, chunk / row_pieces),
+                            piece(product.rows, row_pieces, chunk % row_pieces));
+               });
+}
+
+}  // namespace
+
+template <class T>
+void dense_rows(const DenseSizes& s, const T* x, const T* w, const T* bias, T* y) {
+  const GemmSizes product{s.batch, s.outputs, s.inputs, false, true};
+  bias == nullptr ? gemm(product, x, w, y) : gemm_plus_row(product, x, w, bias, y);
+}
+
+template <class T>
+void dense_lanes(const DenseSizes& s, const T* x, const T* w, const T* bias, T* y) {
+  run(s.batch, BlockProduct<T>{s.outputs, s.inputs, w, s.inputs, 1, x, bias, y});
+}
+
+template <class T>
+void dense_input_grad_rows(const DenseSizes& s, const T* dy, const T* w, T* dx) {
+  gemm({s.batch, s.inputs, s.outputs}, dy, w, dx);
+}
+
+template <class T>
+void dense_input_grad_lanes(const DenseSizes& s, const T* dy, const T* w, T* dx) {
+  run(s.batch, BlockProduct<T>{s.inputs, s.outputs, w, 1, s.inputs, dy, nullptr, dx});
+}
+
+template <class T>
+void dense_weight_grad_rows(const DenseSizes& s, const T* dy, const T* x, T* dw) {
+  gemm({s.outputs, s.inputs, s.batch, true, false}, dy, x, dw);
+}
+
+template <class T>
+void dense_weight_grad_lanes(const DenseSizes& s, const T* dy, const T* x, T* dw) {
+  constexpr std::int64_t kChunkImages = 16 * kLanes<T>, kPanelColumns = 3 * kLanes<T>;
+  if (s.batch > kSumOfShortSums) {
+    const std::int64_t half = lane_blocks<T>(s.batch / 2) * kLanes<T>, size = s.inputs * s.outputs;
+    const Scratch<T> more(size);
+    dense_weight_grad_lanes({half, s.inputs, s.outputs}, dy, x, dw);
+    dense_weight_grad_lanes({s.batch - half, s.inputs, s.outputs}, dy + half * s.outputs, x + half * s.inputs,
+                            more.get());
+    return add_to(size, more.get(), dw);
+  }
+  if (s.batch == 0) std::fill_n(dw, s.outputs * s.inputs, T(0));
+  const auto block_to_rows = best<Dense, T>([](auto k) { return k.block_to_rows; });
+  const auto run_panels = best<Dense, T>([](auto k) { return k.run_panels; });
+  const std::int64_t panels = divide_up(s.inputs, kPanelColumns);
+  parallel_for(panels, s.batch * s.inputs * s.outputs, [&](std::int64_t panel) {
+    const Piece columns{panel * kPanelColumns, std::min((panel + 1) * kPanelColumns, s.inputs)};
+    const Scratch<T> x_rows(std::min(s.batch, kChunkImages) * kPanelColumns);
+    for (std::int64_t first = 0; first < s.batch; first += kChunkImages) {
+      const std::int64_t images = std::min(s.batch - first, kChunkImages);
+      const T* chunk_x = x + first * s.inputs + columns.begin * kLanes<T>;
+      for (std::int64_t n = 0; n < images; n += kLanes<T>)
+        block_to_rows(chunk_x + n * s.inputs, columns.size(), std::min(images - n, kLanes<T>),
+                      x_rows.get() + n * kPanelColumns, kPanelColumns);
+      run_panels({s.inputs, s.outputs, images, columns.begin, dy + first * s.outputs, x_rows.get(),
+                  kPanelColumns, first > 0, dw},
+                 columns);
+    }
+  });
+}
+
+template void dense_rows<float>(const DenseSizes&, const float*, const float*, const float*, float*);
+template void dense_rows<double>(const DenseSizes&, const double*, const double*, const double*, double*);
+template void dense_lanes<float>(const DenseSizes&, const float*, const float*, const float*, float*);
+template void dense_lanes<double>(const DenseSizes&, const double*, const double*, const double*, double*);
+template void dense_input_grad_rows<float>(const DenseSizes&, const float*, const float*, float*);
+template void dense_input_grad_rows<double>(const DenseSizes&, const double*, const double*, double*);
+template void dense_input_grad_lanes<float>(const DenseSizes&, const float*, const float*, float*);
+template void dense_input_grad_lanes<double>(const DenseSizes&, const double*, const double*, double*);
+template void dense_weight_grad_rows<float>(const DenseSizes&, const float*, const float*, float*);
+template void dense_weight_grad_rows<double>(const DenseSizes&, const double*, const double*, double*);
+template void dense_weight_grad_lanes<float>(const DenseSizes&, const float*, const float*, float*);
+template void dense_weight_grad_lanes<double>(const DenseSizes&, const double*, const double*, double*);
+
+}  // namespace adjoint::kernels
+#endif

@@ -1,0 +1,394 @@
+// Three ways to a product. A single column times a single row: multiples of the row. Few rows times a
+// transposed B: dot products along contiguous rows, nothing is copied. Everything else: tiles held in
+// registers. B's columns are cut into panels of a few vectors; a panel
+// is copied to be contiguous where it is read often enough to pay, and where B is transposed. A is read in
+// place. A great depth is cut into pieces, each a product of its own; these are added up as a tree.
+#include "autograd/kernels/linalg/gemm.h"
+
+#include <algorithm>
+
+#include "autograd/kernels/linalg/tile.h"
+#include "autograd/kernels/reduce/long_sums.h"
+#include "autograd/kernels/threads/chunks.h"
+#include "autograd/kernels/threads/parallel.h"
+#include "autograd/kernels/threads/scratch.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "autograd/kernels/linalg/gemm.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "autograd/kernels/linalg/tile-inl.h"
+#include "autograd/kernels/simd/dispatch.h"
+
+#ifndef ADJOINT_KERNELS_GEMM_CPP
+#define ADJOINT_KERNELS_GEMM_CPP
+namespace adjoint::kernels {
+
+/// A product with everything that the chunks of work share.
+template <class T>
+struct GemmJob {
+  GemmSizes sizes;
+  const T *a, *b, *start;  // C's beginning is start[r * start_row + j], or 0 when start is null
+  std::int64_t start_row;
+  T* c;
+  Piece depth;  // the part of the depth that this job covers
+};
+
+enum class GemmWay { outer_product, dot_products, tiles };
+
+/// How a product, or a piece of its depth, is cut into chunks that different threads may take: blocks of rows
+/// times groups of panels, a panel being a few vectors of columns.
+struct GemmPlan {
+  GemmWay way;
+  std::int64_t row_blocks, panels, groups;
+  std::int64_t chunks() const { return row_blocks * groups; }
+};
+
+}  // namespace adjoint::kernels
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace adjoint::kernels::HWY_NAMESPACE {
+namespace {
+
+constexpr std::int64_t kDepthBlock = 256;  // A packed panel of this depth stays in the first-level cache.
+constexpr std::int64_t kRowBlock = 256;    // So many rows of A of that depth stay in the second-level cache.
+constexpr std::int64_t kGroupPanels = 8;   // Panels that share one packed block of A.
+constexpr std::int64_t kFewestChunks = 4;  // For the threads; smaller products have one panel in a group.
+constexpr std::int64_t kDotColumns = 64;   // Columns per chunk of dot products.
+constexpr int kDotRows = 4;
+constexpr std::int64_t kDotVectors = 256;  // Of the depth, added up before their lanes are.
+
+template <class T>
+GemmPlan plan(const GemmSizes& sizes) {
+  if (sizes.depth == 1)
+    return {GemmWay::outer_product, std::clamp<std::int64_t>(sizes.rows / 4, 1, kFewestChunks), 1, 1};
+  if (sizes.transpose_b && !sizes.transpose_a && sizes.rows <= kDotRows) {
+    const std::int64_t panels = divide_up(sizes.columns, kDotColumns);
+    return {GemmWay::dot_products, 1, panels, panels};
+  }
+  const std::int64_t row_blocks = divide_up(sizes.rows, kRowBlock);
+  const std::int64_t panels = divide_up(divide_up(sizes.columns, kVectorSize<T>), kTileVectors);
+  const std::int64_t group_panels =
+      std::clamp<std::int64_t>(row_blocks * panels / kFewestChunks, 1, kGroupPanels);
+  return {GemmWay::tiles, row_blocks, panels, divide_up(panels, group_panels)};
+}
+
+/// Some rows of C where A is one column: each a multiple of B's only row.
+template <class T>
+void run_outer_product(const GemmJob<T>& job, const GemmPlan& plan, std::int64_t chunk) {
+  const Tag<T> d;
+  const std::int64_t columns = job.sizes.columns;
+  const Piece rows = piece(job.sizes.rows, plan.row_blocks, chunk);
+  for (std::int64_t r = rows.begin; r < rows.end; ++r) {
+    const auto a = hn::Set(d, job.a[r]);
+    const T* start = job.start == nullptr ? nullptr : job.start + r * job.start_row;
+    T* c = job.c + r * columns;
+    const auto product = [&](std::int64_t j, auto load) HWY_ATTR {
+      const auto b = load(job.b + j);
+      return start == nullptr ? hn::Mul(a, b) : hn::MulAdd(a, b, load(start + j));
+    };
+    std::int64_t j = 0;
+    for (; j + kVectorSize<T> <= columns; j += kVectorSize<T>)
+      hn::StoreU(product(j, [&](const T* p) HWY_ATTR { return hn::LoadU(d, p); }), d, c + j);
+    const std::int64_t rest = columns - j;
+    if (rest > 0)
+      store_first(product(j, [&](const T* p) HWY_ATTR { return load_first(d, p, rest); }), d, c + j, rest);
+  }
+}
+
+/// kRows rows from `row` on times kColumns columns from `column` on, the last of them repeated where there
+/// are fewer, over a piece of the depth: sums[r * kColumns + j].
+template <int kRows, int kColumns, class T>
+void dot_products(const GemmJob<T>& job, std::int64_t row, std::int64_t column, Piece depth, T* sums) {
+  using V = hn::Vec<Tag<T>>;
+  const Tag<T> d;
+  const T *a = job.a + row * job.sizes.depth + depth.begin, *b[kColumns];
+  for (int j = 0; j < kColumns; ++j)
+    b[j] = job.b + std::min(column + j, job.sizes.columns - 1) * job.sizes.depth + depth.begin;
+  V sum[kRows][kColumns];
+  HWY_UNROLL(4)
+  for (int r = 0; r < kRows; ++r) HWY_UNROLL(8)
+  for (int j = 0; j < kColumns; ++j) sum[r][j] = hn::Zero(d);
+  const auto add_products = [&](std::int64_t k, auto load) HWY_ATTR {
+    V a_values[kRows];
+    HWY_UNROLL(4)
+    for (int r = 0; r < kRows; ++r) a_values[r] = load(a + r * job.sizes.depth + k);
+    HWY_UNROLL(8)
+    for (int j = 0; j < kColumns; ++j) {
+      const V b_values = load(b[j] + k);
+      HWY_UNROLL(4)
+      for (int r = 0; r < kRows; ++r) sum[r][j] = hn::MulAdd(a_values[r], b_values, sum[r][j]);
+    }
+  };
+  std::int64_t k = 0;
+  for (; k + kVectorSize<T> <= depth.size(); k += kVectorSize<T>)
+    add_products(k, [&](const T* p) HWY_ATTR { return hn::LoadU(d, p); });
+  if (k < depth.size())
+    add_products(k, [&](const T* p) HWY_ATTR { return load_first(d, p, depth.size() - k); });
+  HWY_UNROLL(4)
+  for (int r = 0; r < kRows; ++r) HWY_UNROLL(2)
+  for (int j = 0; j < kColumns; j += 4)
+    store_sums(d, sum[r][j], sum[r][j + 1], sum[r][j + 2], sum[r][j + 3], sums + r * kColumns + j);
+}
+
+/// kRows rows from `row` on of one piece of columns.
+template <int kRows, class T>
+void run_dot_products(const GemmJob<T>& job, std::int64_t row, Piece columns) {
+  constexpr int kColumns = fits_registers(kRows * 8, kRows + 1) ? 8 : 4;
+  const std::int64_t blocks =
+      std::max<std::int64_t>(1, divide_up(job.depth.size(), kDotVectors * kVectorSize<T>));
+  for (std::int64_t column = columns.begin; column < columns.end; column += kColumns) {
+    HWY_ALIGN T sums[kRows * kColumns], more[kRows * kColumns];
+    for (std::int64_t block = 0; block < blocks; ++block) {
+      const Piece depth = piece(job.depth.size(), blocks, block);
+      dot_products<kRows, kColumns>(job, row, column,
+                                    {job.depth.begin + depth.begin, job.depth.begin + depth.end},
+                                    block == 0 ? sums : more);
+      if (block > 0) add_to(kRows * kColumns, more, sums);
+    }
+    const std::int64_t count = std::min<std::int64_t>(columns.end - column, kColumns);
+    for (std::int64_t r = 0; r < kRows; ++r) {
+      const T* start = job.start + (row + r) * job.start_row + column;
+      T* c = job.c + (row + r) * job.sizes.columns + column;
+      for (std::int64_t j = 0; j < count; ++j)
+        c[j] = job.start == nullptr ? sums[r * kColumns + j] : sums[r * kColumns + j] + start[j];
+    }
+  }
+}
+
+template <class T>
+void run_dot_products(const GemmJob<T>& job, const GemmPlan& plan, std::int64_t chunk) {
+  constexpr int kMostRows = most_rows(kDotRows, 4, kDotRows);
+  const Piece columns = piece(job.sizes.columns, plan.panels, chunk);
+  const std::int64_t blocks = divide_up(job.sizes.rows, kMostRows);
+  for (std::int64_t block = 0; block < blocks; ++block) {
+    const Piece rows = piece(job.sizes.rows, blocks, block);
+    switch (rows.size()) {
+      case 1:
+        run_dot_products<1>(job, rows.begin, columns);
+        break;
+      case 2:
+        run_dot_products<2>(job, rows.begin, columns);
+        break;
+      case 3:
+        if constexpr (kMostRows >= 3) run_dot_products<3>(job, rows.begin, columns);
+        break;
+      default:
+        if constexpr (kMostRows >= 4) run_dot_products<4>(job, rows.begin, columns);
+    }
+  }
+}
+
+/// packed[k, :] = op(B)[depth_begin + k, columns], rows of `width` values of which those past the end are
+/// unspecified.
+template <class T>
+void pack_panel(const GemmJob<T>& job, Piece depth, Piece columns, T* packed, std::int64_t width) {
+  if (job.sizes.transpose_b)
+    return transpose_padded(job.b + columns.begin * job.sizes.depth + depth.begin, job.sizes.depth,
+                            columns.size(), depth.size(), packed, width);
+  const Tag<T> d;
+  for (std::int64_t k = depth.begin; k < depth.end; ++k, packed += width) {
+    const T* b = job.b + k * job.sizes.columns;
+    std::int64_t j = columns.begin;
+    for (; j + kVectorSize<T> <= columns.end; j += kVectorSize<T>)
+      hn::StoreU(hn::LoadU(d, b + j), d, packed + j - columns.begin);
+    if (j < columns.end) hn::StoreU(load_first(d, b + j, columns.end - j), d, packed + j - columns.begin);
+  }
+}
+
+/// The tiles of op(A)[rows, depth] one after the other, each as [depth, rows of the tile]. Writes up to a
+/// vector past the end.
+template <class T>
+void pack_rows(const GemmJob<T>& job, Piece rows, Piece depth, T* packed) {
+  const auto& sizes = job.sizes;
+  const std::int64_t tiles = divide_up(rows.size(), kTileRows<T>);
+  const auto pack_tiles = [&](auto pack_tile) {
+    for (std::int64_t t = 0; t < tiles; ++t) {
+      const Piece tile = piece(rows.size(), tiles, t);
+      pack_tile(rows.begin + tile.begin, tile.size(), packed + tile.begin * depth.size());
+    }
+  };
+  if (!sizes.transpose_a)
+    return pack_tiles([&](std::int64_t row, std::int64_t count, T* to) {
+      transpose(job.a + row * sizes.depth + depth.begin, sizes.depth, count, depth.size(), to, count,
+                [&](auto v, T* at, std::int64_t rest) HWY_ATTR {
+                  // What goes past a tile of one vector, the next column overwrites.
+                  count <= kVectorSize<T> ? hn::StoreU(v, Tag<T>(), at) : store_first(v, Tag<T>(), at, rest);
+                });
+    });
+  // Along A's rows, so that every cache line is read once.
+  const hn::CappedTag<T, kTileRows<T>> d;
+  constexpr std::int64_t kLanesCopied =
+      static_cast<std::int64_t>(hn::MaxLanes(hn::CappedTag<T, kTileRows<T>>()));
+  for (std::int64_t k = 0; k < depth.size(); ++k)
+    pack_tiles([&](std::int64_t row, std::int64_t count, T* to) HWY_ATTR {
+      const T* from = job.a + (depth.begin + k) * sizes.rows + row;
+      to += k * count;
+      std::int64_t r = 0;
+      for (; r + kLanesCopied <= count; r += kLanesCopied) hn::StoreU(hn::LoadU(d, from + r), d, to + r);
+      for (; r < count; ++r) to[r] = from[r];
+    });
+}
+
+/// C's tiles in one panel of columns, for one piece of the depth.
+template <class T>
+void run_panel(const GemmJob<T>& job, Piece rows, Piece columns, Piece depth, const T* packed_rows) {
+  const auto& sizes = job.sizes;
+  const std::int64_t vectors = divide_up(columns.size(), kVectorSize<T>),
+                     packed_width = vectors * kVectorSize<T>;
+  const std::int64_t tiles = divide_up(rows.size(), kTileRows<T>);
+  const bool ragged = columns.size() % kVectorSize<T> != 0;
+  const bool pack = sizes.transpose_b || (ragged && !kTileMasksB) || (tiles >= 8 && sizes.depth >= 64);
+  HWY_ALIGN T packed[kDepthBlock * kTileVectors * kVectorSize<T>];
+  if (pack) pack_panel(job, depth, columns, packed, packed_width);
+
+  Tile<T> tile{};
+  tile.b = pack ? packed : job.b + depth.begin * sizes.columns + columns.begin;
+  tile.b_step = pack ? packed_width : sizes.columns;
+  tile.b_vector = tile.c_vector = kVectorSize<T>;
+  tile.segments = &kOneSegment;
+  tile.segment_count = 1;
+  tile.depth = depth.size();
+  tile.c_row = sizes.columns;
+  tile.last_count = columns.size() - (vectors - 1) * kVectorSize<T>;
+  tile.add = depth.begin > job.depth.begin;
+  const bool start = !tile.add && job.start != nullptr;
+  tile.start = start ? Start::array : Start::zero;
+  tile.start_row = job.start_row;
+  for (std::int64_t t = 0; t < tiles; ++t) {
+    const Piece tile_rows = piece(rows.size(), tiles, t);
+    const std::int64_t row = rows.begin + tile_rows.begin;
+    if (packed_rows != nullptr) {
+      tile.a = packed_rows + tile_rows.begin * depth.size();
+      tile.a_row = 1;
+      tile.a_step = tile_rows.size();
+    } else {
+      tile.a_row = sizes.transpose_a ? 1 : sizes.depth;
+      tile.a_step = sizes.transpose_a ? sizes.rows : 1;
+      tile.a = job.a + row * tile.a_row + depth.begin * tile.a_step;
+    }
+    tile.c = job.c + row * sizes.columns + columns.begin;
+    tile.start_values = start ? job.start + row * tile.start_row + columns.begin : nullptr;
+    run_tile(static_cast<int>(tile_rows.size()), static_cast<int>(vectors), tile);
+  }
+}
+
+/// One block of rows times one group of panels.
+template <class T>
+void run_tiles(const GemmJob<T>& job, const GemmPlan& plan, std::int64_t chunk) {
+  const auto& sizes = job.sizes;
+  const Piece rows = piece(sizes.rows, plan.row_blocks, chunk / plan.groups);
+  const Piece panels = piece(plan.panels, plan.groups, chunk % plan.groups);
+  const std::int64_t vectors = divide_up(sizes.columns, kVectorSize<T>);
+  const bool pack =
+      panels.size() >= (sizes.transpose_a ? 2 : 4) && sizes.depth >= 64 && rows.size() >= kTileRows<T>;
+  const Scratch<T> packed_rows(pack ? rows.size() * kDepthBlock + kVectorSize<T> : 0);
+  const std::int64_t depth_blocks = std::max<std::int64_t>(1, divide_up(job.depth.size(), kDepthBlock));
+  for (std::int64_t block = 0; block < depth_blocks; ++block) {
+    const Piece within = piece(job.depth.size(), depth_blocks, block);
+    const Piece depth{job.depth.begin + within.begin, job.depth.begin + within.end};
+    if (pack) pack_rows(job, rows, depth, packed_rows.get());
+    for (std::int64_t panel = panels.begin; panel < panels.end; ++panel) {
+      const Piece v = piece(vectors, plan.panels, panel);
+      run_panel(job, rows, {v.begin * kVectorSize<T>, std::min(v.end * kVectorSize<T>, sizes.columns)}, depth,
+                packed_rows.get());
+    }
+  }
+}
+
+template <class T>
+void run_chunk(const GemmJob<T>& job, const GemmPlan& plan, std::int64_t chunk) {
+  switch (plan.way) {
+    case GemmWay::outer_product:
+      return run_outer_product(job, plan, chunk);
+    case GemmWay::dot_products:
+      return run_dot_products(job, plan, chunk);
+    case GemmWay::tiles:
+      return run_tiles(job, plan, chunk);
+  }
+}
+
+}  // namespace
+}  // namespace adjoint::kernels::HWY_NAMESPACE
+
+namespace adjoint::kernels {
+namespace {
+
+template <std::int64_t kInstructionSet, class T>
+struct Gemm;
+
+template <class T>
+struct Gemm<HWY_TARGET, T> {
+  static constexpr auto plan = HWY_NAMESPACE::plan<T>;
+  static constexpr auto run_chunk = HWY_NAMESPACE::run_chunk<T>;
+};
+
+}  // namespace
+}  // namespace adjoint::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace adjoint::kernels {
+namespace {
+
+// A piece of the depth. The partial results need little memory compared with A and B, and adding them costs
+// about 1 % of the product.
+constexpr std::int64_t kDepthPiece = 16384;
+
+template <class T>
+void run(GemmJob<T> job) {
+  auto& sizes = job.sizes;
+  if (sizes.rows == 0 || sizes.columns == 0) return;
+  // A single row or column is stored alike either way round.
+  if (sizes.rows == 1) sizes.transpose_a = false;
+  if (sizes.columns == 1 && sizes.rows > 1 && job.start_row != 0) {
+    std::swap(job.a, job.b);
+    sizes = {1, sizes.rows, sizes.depth, false, !sizes.transpose_a};
+  }
+  const GemmPlan plan = best<Gemm, T>([&](auto k) { return k.plan(sizes); });
+  const auto run_chunk = best<Gemm, T>([](auto k) { return k.run_chunk; });
+  const std::int64_t size = sizes.rows * sizes.columns, work = size * sizes.depth;
+  if (sizes.depth <= kDepthPiece) {
+    job.depth = {0, sizes.depth};
+    return parallel_for(plan.chunks(), work, [&](std::int64_t chunk) { run_chunk(job, plan, chunk); });
+  }
+  // C for each piece of the depth; of all but the first, beside it.
+  const std::int64_t pieces = divide_up(sizes.depth, kDepthPiece);
+  const Scratch<T> others((pieces - 1) * size);
+  const auto c_of = [&](std::int64_t p) { return p == 0 ? job.c : others.get() + (p - 1) * size; };
+  parallel_for(plan.chunks() * pieces, work, [&](std::int64_t chunk) {
+    const std::int64_t p = chunk / plan.chunks();
+    GemmJob<T> part = job;
+    part.depth = piece(sizes.depth, pieces, p);
+    part.c = c_of(p);
+    if (p > 0) part.start = nullptr;
+    run_chunk(part, plan, chunk % plan.chunks());
+  });
+  for_chunks(size, size * pieces * kElementWork, [&](std::int64_t i, std::int64_t count) {
+    for (std::int64_t step = 1; step < pieces; step *= 2)
+      for (std::int64_t p = 0; p + step < pieces; p += 2 * step)
+        add_to(count, c_of(p + step) + i, c_of(p) + i);
+  });
+}
+
+}  // namespace
+
+template <class T>
+void gemm(const GemmSizes& sizes, const T* a, const T* b, T* c, bool accumulate) {
+  run(GemmJob<T>{sizes, a, b, accumulate ? c : nullptr, sizes.columns, c, {}});
+}
+
+template <class T>
+void gemm_plus_row(const GemmSizes& sizes, const T* a, const T* b, const T* addend, T* c) {
+  run(GemmJob<T>{sizes, a, b, addend, 0, c, {}});
+}
+
+template void gemm<float>(const GemmSizes&, const float*, const float*, float*, bool);
+template void gemm<double>(const GemmSizes&, const double*, const double*, double*, bool);
+template void gemm_plus_row<float>(const GemmSizes&, const float*, const float*, const float*, float*);
+template void gemm_plus_row<double>(const GemmSizes&, const double*, const double*, const double*, double*);
+
+}  // namespace adjoint::kernels
+#endif

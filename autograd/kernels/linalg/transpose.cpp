@@ -1,0 +1,181 @@
+#include "autograd/kernels/linalg/transpose.h"
+
+#include <algorithm>
+#include <utility>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "autograd/kernels/linalg/transpose.cpp"
+#include <hwy/foreach_target.h>  // Must come before highway.h.
+
+#include "autograd/kernels/simd/dispatch.h"
+#include "autograd/kernels/simd/elementwise-inl.h"
+#include "autograd/kernels/threads/parallel.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace adjoint::kernels::HWY_NAMESPACE {
+namespace {
+
+constexpr std::int64_t kRows = 4;
+
+/// y[c,r] = x[r,c] for 4 rows and a vector of columns; the strides are from one row of x or y to the next.
+template <class T>
+HWY_INLINE void transpose_tile(const T* x, std::int64_t x_stride, T* y, std::int64_t y_stride) {
+  const Tag<T> d;
+  HWY_ALIGN T tile[kVector<T> * kRows];
+  hn::StoreInterleaved4(hn::LoadU(d, x), hn::LoadU(d, x + x_stride), hn::LoadU(d, x + 2 * x_stride),
+                        hn::LoadU(d, x + 3 * x_stride), d, tile);
+  for (std::int64_t c = 0; c < kVector<T>; ++c) std::copy_n(tile + c * kRows, kRows, y + c * y_stride);
+}
+
+/// y[c,r] = x[r,c].
+template <class T>
+void transpose(std::int64_t rows, std::int64_t columns, const T* x, std::int64_t x_stride, T* y,
+               std::int64_t y_stride) {
+  constexpr std::int64_t kBlock =
+      64;  // Rows of x that are kept in the nearest cache and their pages at hand.
+  const std::int64_t tiled_columns = columns - columns % kVector<T>;
+  for (std::int64_t first = 0; first < rows; first += kBlock) {
+    const std::int64_t last = std::min(rows, first + kBlock), tiled_last = last - (last - first) % kRows;
+    for (std::int64_t c = 0; c < tiled_columns; c += kVector<T>) {
+      for (std::int64_t r = first; r < tiled_last; r += kRows) {
+        transpose_tile(x + r * x_stride + c, x_stride, y + c * y_stride + r, y_stride);
+      }
+    }
+    for (std::int64_t c = 0; c < columns; ++c) {
+      for (std::int64_t r = c < tiled_columns ? tiled_last : first; r < last; ++r) {
+        y[c * y_stride + r] = x[r * x_stride + c];
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace adjoint::kernels::HWY_NAMESPACE
+
+namespace adjoint::kernels {
+namespace {
+
+template <std::int64_t kInstructionSet, class T>
+struct Transpose;
+
+template <class T>
+struct Transpose<HWY_TARGET, T> {
+  static constexpr auto transpose = HWY_NAMESPACE::transpose<T>;
+};
+
+}  // namespace
+}  // namespace adjoint::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace adjoint::kernels {
+namespace {
+
+constexpr std::int64_t kChunk = 16384;  // Elements per chunk.
+
+struct Axis {
+  std::int64_t size, from, to;  // A step along it moves by `from` in x and by `to` in y.
+};
+
+/// The axes of y from the last to the first, without those of size 1, neighbors in both arrays merged.
+struct Axes {
+  int rank = 0;
+  Axis axes[Shape::kMaxRank];
+
+  Axes(const Shape& x_shape, std::span<const int> order) {
+    std::int64_t from[Shape::kMaxRank];
+    for (std::int64_t axis = x_shape.rank() - 1, step = 1; axis >= 0; --axis) {
+      from[axis] = step;
+      step *= x_shape.begin()[axis];
+    }
+    std::int64_t to = 1;
+    for (int k = x_shape.rank() - 1; k >= 0; --k) {
+      append({x_shape.begin()[order[k]], from[order[k]], to});
+      to *= x_shape.begin()[order[k]];
+    }
+  }
+
+  void append(const Axis& axis) {
+    if (axis.size == 1) return;
+    if (rank > 0 && axis.from == axes[rank - 1].from * axes[rank - 1].size) {
+      axes[rank - 1].size *= axis.size;
+    } else {
+      axes[rank++] = axis;
+    }
+  }
+
+  /// Where index number `flat` over the axes from `first` on lies in x and in y.
+  std::pair<std::int64_t, std::int64_t> offsets(int first, std::int64_t flat) const {
+    std::int64_t from = 0, to = 0;
+    for (int k = first; k < rank; ++k) {
+      const std::int64_t index = flat % axes[k].size;
+      flat /= axes[k].size;
+      from += index * axes[k].from;
+      to += index * axes[k].to;
+    }
+    return {from, to};
+  }
+};
+
+/// The last axis is the same in both arrays: runs of n elements are moved.
+template <class T>
+void copy_runs(const Axes& axes, std::int64_t count, const T* x, T* y) {
+  const std::int64_t n = axes.axes[0].size, runs = count / n, step = std::max<std::int64_t>(1, kChunk / n);
+  parallel_for((runs + step - 1) / step, count * kElementWork, [&](std::int64_t chunk) {
+    for (std::int64_t run = chunk * step; run < std::min(runs, (chunk + 1) * step); ++run) {
+      const auto [from, to] = axes.offsets(1, run);
+      std::copy_n(x + from, n, y + to);
+    }
+  });
+}
+
+/// Axis 0, y's last, becomes the rows of matrices whose columns are axis 1, x's last.
+template <class T>
+void transpose_matrices(const Axes& axes, std::int64_t count, const T* x, T* y) {
+  const auto [row, column] = std::pair(axes.axes[0], axes.axes[1]);
+  const std::int64_t matrices = count / (row.size * column.size);
+  const std::int64_t width = std::clamp<std::int64_t>(kChunk / row.size / 16 * 16, 16, kChunk);
+  const std::int64_t strips = (column.size + width - 1) / width;
+  parallel_for(matrices * strips, count * kElementWork, [&, row = row, column = column](std::int64_t chunk) {
+    const auto [from, to] = axes.offsets(2, chunk / strips);
+    const std::int64_t first = chunk % strips * width;
+    best<Transpose, T>([&](auto k) {
+      k.transpose(row.size, std::min(width, column.size - first), x + from + first, row.from,
+                  y + to + first * column.to, column.to);
+    });
+  });
+}
+
+}  // namespace
+
+template <class T>
+void permute(const Shape& x_shape, std::span<const int> order, const T* x, T* y) {
+  const std::int64_t count = x_shape.numel();
+  if (count == 0) return;
+  Axes axes(x_shape, order);
+  if (axes.rank == 0 || axes.axes[0].from == 1) {
+    if (axes.rank <= 1) return static_cast<void>(std::copy_n(x, count, y));
+    return copy_runs(axes, count, x, y);
+  }
+  for (int k = 2; k < axes.rank; ++k) {
+    if (axes.axes[k].from == 1) std::swap(axes.axes[1], axes.axes[k]);
+  }
+  transpose_matrices(axes, count, x, y);
+}
+
+template <class T>
+void transpose(std::int64_t batch, std::int64_t rows, std::int64_t columns, const T* x, T* y) {
+  const int order[] = {0, 2, 1};
+  permute({batch, rows, columns}, order, x, y);
+}
+
+#define ADJOINT_INSTANTIATE(T)                                             \
+  template void permute(const Shape&, std::span<const int>, const T*, T*); \
+  template void transpose(std::int64_t, std::int64_t, std::int64_t, const T*, T*)
+ADJOINT_INSTANTIATE(float);
+ADJOINT_INSTANTIATE(double);
+ADJOINT_INSTANTIATE(std::int64_t);
+#undef ADJOINT_INSTANTIATE
+
+}  // namespace adjoint::kernels
+#endif

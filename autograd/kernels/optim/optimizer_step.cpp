@@ -1,0 +1,176 @@
+#include "autograd/kernels/optim/optimizer_step.h"
+
+#include <algorithm>
+
+#include "autograd/kernels/linalg/tile.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "autograd/kernels/optim/optimizer_step.cpp"
+#include <hwy/foreach_target.h>  // Must come before highway.h.
+
+#include "autograd/kernels/simd/dispatch.h"
+#include "autograd/kernels/simd/elementwise-inl.h"
+#include "autograd/kernels/threads/chunks.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace adjoint::kernels::HWY_NAMESPACE {
+namespace {
+
+/// A step of sgd for one vector of parameters.
+template <class T>
+class SgdOfVector {
+ public:
+  HWY_INLINE explicit SgdOfVector(const SgdStep& step)
+      : rate_(hn::Set(Tag<T>(), static_cast<T>(step.learning_rate))),
+        momentum_(hn::Set(Tag<T>(), static_cast<T>(step.momentum))),
+        decay_(hn::Set(Tag<T>(), static_cast<T>(step.weight_decay))),
+        moving_(step.momentum != 0) {}
+
+  template <class Part>
+  HWY_INLINE void operator()(const Part& part, Vector<T> grad, std::int64_t i, T* velocity, T* param) const {
+    const auto p = part.load(param + i);
+    auto g = hn::MulAdd(decay_, p, grad);
+    if (moving_) {
+      g = hn::MulAdd(momentum_, part.load(velocity + i), g);
+      part.store(g, velocity + i);
+    }
+    part.store(hn::NegMulAdd(rate_, g, p), param + i);
+  }
+
+ private:
+  Vector<T> rate_, momentum_, decay_;
+  bool moving_;
+};
+
+template <class T>
+void sgd_step(std::int64_t n, const SgdStep& step, const T* grad, T* velocity, T* param) {
+  const SgdOfVector<T> of_vector(step);
+  for_vectors<T>(n, [&](std::int64_t i, auto part)
+                        HWY_ATTR { of_vector(part, part.load(grad + i), i, velocity, param); });
+}
+
+/// A vector may hold the end of one row and the beginning of the next, so that all rows are worked on in
+/// whole vectors.
+template <class T>
+void sgd_step_outer(std::int64_t rows, std::int64_t columns, const SgdStep& step, const T* a, const T* b,
+                    T* velocity, T* param) {
+  const Tag<T> d;
+  const SgdOfVector<T> of_vector(step);
+  T end_and_beginning[2 * kVector<T>];  // Of b.
+  if (columns >= kVector<T>) {
+    std::copy_n(b + columns - kVector<T>, kVector<T>, end_and_beginning);
+    std::copy_n(b, kVector<T>, end_and_beginning + kVector<T>);
+  }
+  std::int64_t j = 0;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const auto factor = hn::Set(d, a[r]);
+    const std::int64_t row = r * columns;
+    for (; j + kVector<T> <= columns; j += kVector<T>)
+      of_vector(Whole<T>(), hn::Mul(factor, hn::LoadU(d, b + j)), row + j, velocity, param);
+    const std::int64_t rest = columns - j;
+    if (rest == 0) {
+      j = 0;
+    } else if (r + 1 < rows && columns >= kVector<T>) {
+      const auto in_row = hn::FirstN(d, static_cast<std::size_t>(rest));
+      const auto factors = hn::IfThenElse(in_row, factor, hn::Set(d, a[r + 1]));
+      const auto products = hn::Mul(factors, hn::LoadU(d, end_and_beginning + kVector<T> - rest));
+      of_vector(Whole<T>(), products, row + j, velocity, param);
+      j = kVector<T> - rest;
+    } else {
+      const Part<T> part(rest);
+      of_vector(part, hn::Mul(factor, part.load(b + j)), row + j, velocity, param);
+      j = 0;
+    }
+  }
+}
+
+template <class T>
+void adam_step(std::int64_t n, const AdamStep& step, const T* grad, T* m, T* v, T* param) {
+  const Tag<T> d;
+  const auto decay = hn::Set(d, static_cast<T>(step.weight_decay));
+  const auto beta1 = hn::Set(d, static_cast<T>(step.beta1)),
+             rest1 = hn::Set(d, static_cast<T>(1 - step.beta1));
+  const auto beta2 = hn::Set(d, static_cast<T>(step.beta2)),
+             rest2 = hn::Set(d, static_cast<T>(1 - step.beta2));
+  const auto rate = hn::Set(d, static_cast<T>(step.learning_rate / step.bias_correction1));
+  const auto unbias2 = hn::Set(d, static_cast<T>(1 / step.bias_correction2));
+  const auto epsilon = hn::Set(d, static_cast<T>(step.epsilon));
+  for_vectors<T>(n, [&](std::int64_t i, auto part) HWY_ATTR {
+    const auto p = part.load(param + i);
+    const auto g = hn::MulAdd(decay, p, part.load(grad + i));
+    const auto mean = hn::MulAdd(beta1, part.load(m + i), hn::Mul(rest1, g));
+    const auto square = hn::MulAdd(beta2, part.load(v + i), hn::Mul(hn::Mul(rest2, g), g));
+    part.store(mean, m + i);
+    part.store(square, v + i);
+    const auto root = hn::Add(hn::Sqrt(hn::Mul(square, unbias2)), epsilon);
+    part.store(hn::Sub(p, hn::Div(hn::Mul(rate, mean), root)), param + i);
+  });
+}
+
+}  // namespace
+}  // namespace adjoint::kernels::HWY_NAMESPACE
+
+namespace adjoint::kernels {
+namespace {
+
+template <std::int64_t kInstructionSet, class T>
+struct Steps;
+
+template <class T>
+struct Steps<HWY_TARGET, T> {
+  static constexpr auto sgd_step = HWY_NAMESPACE::sgd_step<T>;
+  static constexpr auto sgd_step_outer = HWY_NAMESPACE::sgd_step_outer<T>;
+  static constexpr auto adam_step = HWY_NAMESPACE::adam_step<T>;
+};
+
+}  // namespace
+}  // namespace adjoint::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace adjoint::kernels {
+// Updates count as one multiply-add for each parameter: parameters whose products one thread forms stay with
+// it.
+
+template <class T>
+void sgd_step(std::int64_t n, const SgdStep& step, const T* grad, T* velocity, T* param) {
+  for_chunks(n, n, [&](std::int64_t i, std::int64_t count) {
+    best<Steps, T>([&](auto k) {
+      k.sgd_step(count, step, grad + i, step.momentum == 0 ? nullptr : velocity + i, param + i);
+    });
+  });
+}
+
+template <class T>
+void sgd_step_outer(std::int64_t rows, std::int64_t columns, const SgdStep& step, const T* a, const T* b,
+                    T* velocity, T* param) {
+  constexpr std::int64_t kChunkElements = 16384;
+  if (rows * columns == 0) return;
+  const std::int64_t chunks = std::min(rows, rows * columns / kChunkElements + 1);
+  parallel_for(chunks, rows * columns, [&](std::int64_t chunk) {
+    const Piece some = piece(rows, chunks, chunk);
+    const std::int64_t at = some.begin * columns;
+    best<Steps, T>([&](auto k) {
+      k.sgd_step_outer(some.size(), columns, step, a + some.begin, b,
+                       step.momentum == 0 ? nullptr : velocity + at, param + at);
+    });
+  });
+}
+
+template <class T>
+void adam_step(std::int64_t n, const AdamStep& step, const T* grad, T* m, T* v, T* param) {
+  for_chunks(n, n, [&](std::int64_t i, std::int64_t count) {
+    best<Steps, T>([&](auto k) { k.adam_step(count, step, grad + i, m + i, v + i, param + i); });
+  });
+}
+
+#define ADJOINT_INSTANTIATE(T)                                                                          \
+  template void sgd_step(std::int64_t, const SgdStep&, const T*, T*, T*);                               \
+  template void sgd_step_outer(std::int64_t, std::int64_t, const SgdStep&, const T*, const T*, T*, T*); \
+  template void adam_step(std::int64_t, const AdamStep&, const T*, T*, T*, T*)
+ADJOINT_INSTANTIATE(float);
+ADJOINT_INSTANTIATE(double);
+#undef ADJOINT_INSTANTIATE
+
+}  // namespace adjoint::kernels
+#endif

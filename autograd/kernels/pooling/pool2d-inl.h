@@ -1,0 +1,265 @@
+// How pooling walks over windows. Included once per instruction set (see hwy/foreach_target.h), hence no
+// #pragma once.
+#if defined(ADJOINT_POOL2D_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef ADJOINT_POOL2D_INL_H
+#undef ADJOINT_POOL2D_INL_H
+#else
+#define ADJOINT_POOL2D_INL_H
+#endif
+
+#include <algorithm>
+#include <bit>
+#include <type_traits>
+
+#include "autograd/kernels/layout/lanes.h"
+#include "autograd/kernels/linalg/tile.h"
+#include "autograd/kernels/pooling/pool2d.h"
+#include "autograd/kernels/simd/elementwise-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace adjoint::kernels::HWY_NAMESPACE {
+
+/// The rows or columns of a window that lie in the image, when the window begins at `start`.
+struct Range {
+  std::int64_t first, last;
+  Range(std::int64_t start, std::int64_t window, std::int64_t size)
+      : first(std::max<std::int64_t>(0, -start)), last(std::min(window, size - start)) {}
+};
+
+/// A group's windows, all cut alike.
+struct Window {
+  Range rows, columns;
+  std::int64_t start;     // Element of the plane that the first output's window begins at, perhaps outside.
+  std::int64_t row_step;  // Elements from one row of the plane to the next.
+  std::int64_t width;     // Of a window not cut.
+
+  /// Calls body(element, offset) for the places of the window that lie in the image, in order.
+  template <class Body>
+  HWY_INLINE void for_places(const Body& body) const {
+    for (std::int64_t u = rows.first; u < rows.last; ++u) {
+      for (std::int64_t v = columns.first; v < columns.last; ++v)
+        body(start + u * row_step + v, u * width + v);
+    }
+  }
+};
+
+// A group is some neighboring outputs of one row, worked on together in kVectors vectors. load and store
+// touch outputs. for_window calls body(offset, values) for every place of the windows, values(k) being vector
+// k of the input there. scatter writes outputs' values to the input elements at one place of their windows,
+// or adds them; `to` is the first one's.
+
+/// The first `count` elements, at most two vectors of them, as elements 0, 2, ... and 1, 3, ...
+template <class T>
+class Pairs {
+ public:
+  HWY_INLINE explicit Pairs(std::int64_t count)
+      : begin_of_high_(std::min(count, kVector<T>)), low_(begin_of_high_), high_(count - begin_of_high_) {}
+  HWY_INLINE void load(const T* from, Vector<T>& even, Vector<T>& odd) const {
+    const Tag<T> d;
+    const auto first = low_.load(from), second = high_.load(from + begin_of_high_);
+    even = hn::ConcatEven(d, second, first);
+    odd = hn::ConcatOdd(d, second, first);
+  }
+  HWY_INLINE void store(Vector<T> even, Vector<T> odd, T* to) const {
+    HWY_ALIGN T both[2 * kVector<T>];
+    hn::StoreInterleaved2(even, odd, Tag<T>(), both);
+    if (begin_of_high_ < kVector<T>) return low_.store(hn::Load(Tag<T>(), both), to);
+    Whole<T>().store(hn::Load(Tag<T>(), both), to);
+    high_.store(hn::Load(Tag<T>(), both + kVector<T>), to + kVector<T>);
+  }
+
+ private:
+  std::int64_t begin_of_high_;
+  Part<T> low_, high_;
+};
+
+/// Neighboring columns side by side in one vector; Access is a Whole or a Part, kStride 2 or 0 for any
+/// stride.
+template <class T, class Access, int kStride>
+struct RowsGroup {
+  static constexpr int kVectors = 1;
+  static constexpr bool kPairs = kStride == 2;
+  Access access;
+  std::int64_t count, stride;
+  Pairs<T> pairs{2 * count};
+
+  HWY_INLINE Vector<T> load(const T* from, int) const { return access.load(from); }
+  HWY_INLINE void store(Vector<T> value, T* to, int) const { access.store(value, to); }
+
+  template <class Body>
+  HWY_INLINE void for_window(const Window& w, const T* image, const Body& body) const {
+    const T* row = image + w.start + w.rows.first * w.row_step;
+    for (std::int64_t u = w.rows.first; u < w.rows.last; ++u, row += w.row_step) {
+      const std::int64_t offset = u * w.width;
+      std::int64_t v = w.columns.first;
+      if constexpr (kStride == 2) {
+        for (; v + 2 <= w.columns.last; v += 2) {  // All that lies between is wanted.
+          Vector<T> even, odd;
+          pairs.load(row + v, even, odd);
+          body(offset + v, [&](int) HWY_ATTR { return even; });
+          body(offset + v + 1, [&](int) HWY_ATTR { return odd; });
+        }
+      }
+      for (; v < w.columns.last; ++v) {
+        body(offset + v, [&](int) HWY_ATTR { return gather(row + v); });
+      }
+    }
+  }
+
+  template <bool kAdd>
+  HWY_INLINE void scatter(Vector<T> value, T* to, int) const {
+    HWY_ALIGN T values[kVector<T>];
+    hn::Store(value, Tag<T>(), values);
+    for (std::int64_t k = 0; k < count; ++k) to[k * stride] = kAdd ? to[k * stride] + values[k] : values[k];
+  }
+
+ private:
+  HWY_INLINE Vector<T> gather(const T* from) const {
+    if constexpr (kStride == 2) {
+      Vector<T> even, odd;
+      Pairs<T>(2 * count - 1).load(from, even, odd);  // What follows the last one may lie outside the array.
+      return even;
+    }
+    if (stride == 1) return access.load(from);
+    HWY_ALIGN T values[kVector<T>] = {};
+    for (std::int64_t k = 0; k < count; ++k) values[k] = from[k * stride];
+    return hn::Load(Tag<T>(), values);
+  }
+};
+
+/// Columns that each are a vector of images, or several.
+template <class T, int kColumns>
+struct LanesGroup {
+  static constexpr int kParts = static_cast<int>(kLanes<T> / kVector<T>);
+  static constexpr int kVectors = kColumns * kParts;
+  static constexpr bool kPairs = false;
+  std::int64_t stride;
+
+  HWY_INLINE std::int64_t place(int k) const {
+    return k / kParts * stride * kLanes<T> + k % kParts * kVector<T>;
+  }
+
+  HWY_INLINE Vector<T> load(const T* from, int k) const { return hn::LoadU(Tag<T>(), from + k * kVector<T>); }
+  HWY_INLINE void store(Vector<T> value, T* to, int k) const {
+    hn::StoreU(value, Tag<T>(), to + k * kVector<T>);
+  }
+
+  template <class Body>
+  HWY_INLINE void for_window(const Window& w, const T* image, const Body& body) const {
+    w.for_places([&](std::int64_t element, std::int64_t offset) HWY_ATTR {
+      const T* first = image + element * kLanes<T>;
+      body(offset, [&](int k) HWY_ATTR { return hn::LoadU(Tag<T>(), first + place(k)); });
+    });
+  }
+
+  template <bool kAdd>
+  HWY_INLINE void scatter(Vector<T> value, T* to, int k) const {
+    if constexpr (kAdd) value = hn::Add(value, hn::LoadU(Tag<T>(), to + place(k)));
+    hn::StoreU(value, Tag<T>(), to + place(k));
+  }
+};
+
+/// The layouts: T's per element of a plane, and with_group, which calls body with a group of up to `count`
+/// columns and returns how many it has.
+template <class T>
+struct RowsLayout {
+  static constexpr std::int64_t kElement = 1;
+  template <class Body>
+  static HWY_INLINE std::int64_t with_group(std::int64_t count, std::int64_t stride, const Body& body) {
+    count = std::min(count, kVector<T>);
+    if (stride != 2) {
+      body(RowsGroup<T, Part<T>, 0>{Part<T>(count), count, stride});
+    } else if (count < kVector<T>) {
+      body(RowsGroup<T, Part<T>, 2>{Part<T>(count), count, stride});
+    } else {
+      body(RowsGroup<T, Whole<T>, 2>{{}, count, stride});
+    }
+    return count;
+  }
+};
+
+template <class T>
+struct LanesLayout {
+  static constexpr std::int64_t kElement = kLanes<T>;
+  template <class Body>
+  static HWY_INLINE std::int64_t with_group(std::int64_t count, std::int64_t stride, const Body& body) {
+    // Four vectors hide the latency of an addition.
+    constexpr int kColumns = std::max<int>(1, 4 * static_cast<int>(kVector<T> / kLanes<T>));
+    if (count < kColumns) {
+      body(LanesGroup<T, 1>{stride});
+      return 1;
+    }
+    body(LanesGroup<T, kColumns>{stride});
+    return kColumns;
+  }
+};
+
+/// Division by a count. A product with the reciprocal of a power of two has the same bits as the quotient and
+/// takes a fraction of the time.
+template <class T>
+class Divisor {
+ public:
+  HWY_INLINE explicit Divisor(std::int64_t count)
+      : multiplies_(std::has_single_bit(static_cast<std::uint64_t>(count))),
+        operand_(multiplies_ ? T(1) / static_cast<T>(count) : static_cast<T>(count)) {}
+  HWY_INLINE Vector<T> divide(Vector<T> x) const {
+    const auto operand = hn::Set(Tag<T>(), operand_);
+    return multiplies_ ? hn::Mul(x, operand) : hn::Div(x, operand);
+  }
+
+ private:
+  bool multiplies_;
+  T operand_;
+};
+
+/// What averages are divided by.
+template <class T>
+class AverageDivisor {
+ public:
+  HWY_INLINE explicit AverageDivisor(const Pool2dSizes& s)
+      : of_window_(s.window_height * s.window_width), count_include_pad_(s.count_include_pad) {}
+  HWY_INLINE Divisor<T> at(const Window& w) const {
+    if (count_include_pad_) return of_window_;
+    return Divisor<T>((w.rows.last - w.rows.first) * (w.columns.last - w.columns.first));
+  }
+
+ private:
+  Divisor<T> of_window_;
+  bool count_include_pad_;
+};
+
+/// Calls body(group, window, plane, output of the plane) for groups that make up all outputs of some planes.
+template <class Layout, class Body>
+HWY_INLINE void for_groups(const Pool2dSizes& s, std::int64_t planes, const Body& body) {
+  // Columns whose windows no padding cuts.
+  const std::int64_t whole_first = (s.padding_width + s.stride_width - 1) / s.stride_width;
+  const std::int64_t room = s.width + s.padding_width - s.window_width;
+  const std::int64_t whole_last = room < 0 ? 0 : std::min(s.out_width, room / s.stride_width + 1);
+  // Calls body for one group from column j on, at some rows of some planes; returns the next group's column.
+  const auto with_group = [&](Piece some_planes, Piece some_rows, std::int64_t j) HWY_ATTR {
+    const std::int64_t left = j * s.stride_width - s.padding_width;
+    const Range columns(left, s.window_width, s.width);
+    const std::int64_t alike = j >= whole_first && j < whole_last ? whole_last - j : 1;
+    return j + Layout::with_group(alike, s.stride_width, [&](const auto& group) HWY_ATTR {
+             for (std::int64_t plane = some_planes.begin; plane < some_planes.end; ++plane)
+               for (std::int64_t i = some_rows.begin; i < some_rows.end; ++i) {
+                 const std::int64_t top = i * s.stride_height - s.padding_height;
+                 const Range rows(top, s.window_height, s.height);
+                 body(group, Window{rows, columns, top * s.width + left, s.width, s.window_width}, plane,
+                      i * s.out_width + j);
+               }
+           });
+  };
+  if constexpr (Layout::kElement == 1) {  // Rows are short, and a group has masks to set up: once for all.
+    for (std::int64_t j = 0; j < s.out_width;) j = with_group({0, planes}, {0, s.out_height}, j);
+  } else {
+    for (std::int64_t plane = 0; plane < planes; ++plane)
+      for (std::int64_t i = 0; i < s.out_height; ++i)
+        for (std::int64_t j = 0; j < s.out_width;) j = with_group({plane, plane + 1}, {i, i + 1}, j);
+  }
+}
+
+}  // namespace adjoint::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

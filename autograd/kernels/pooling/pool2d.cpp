@@ -1,0 +1,214 @@
+#include "autograd/kernels/pooling/pool2d.h"
+
+#include <limits>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "autograd/kernels/pooling/pool2d.cpp"
+#include <hwy/foreach_target.h>  // Must come before highway.h.
+
+#include "autograd/kernels/pooling/pool2d-inl.h"
+#include "autograd/kernels/pooling/pool2d_planes.h"
+#include "autograd/kernels/simd/dispatch.h"
+
+#ifndef ADJOINT_POOL2D_CPP
+#define ADJOINT_POOL2D_CPP
+namespace adjoint::kernels {
+namespace {
+
+/// Pooling of some planes in one layout, as compiled for one instruction set.
+template <class T>
+struct Layout {
+  void (*average)(const Pool2dSizes& sizes, std::int64_t planes, const T* x, T* y);
+  void (*maximum)(const Pool2dSizes& sizes, std::int64_t planes, const T* x, T* y, T* offset);
+  void (*gather)(const Pool2dSizes& sizes, std::int64_t planes, const T* x, const T* offset, T* y);
+};
+
+}  // namespace
+}  // namespace adjoint::kernels
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace adjoint::kernels::HWY_NAMESPACE {
+namespace {
+
+/// Calls body(group, window, x of the plane, index of the first output) for groups of outputs of all planes.
+template <class Layout, class T, class Body>
+HWY_INLINE void for_planes_groups(const Pool2dSizes& s, std::int64_t planes, const T* x, const Body& body) {
+  const std::int64_t outputs = s.out_height * s.out_width, inputs = s.height * s.width;
+  for_groups<Layout>(s, planes,
+                     [&](const auto& group, const Window& window, std::int64_t plane, std::int64_t output)
+                         HWY_ATTR {
+                           body(group, window, x + plane * inputs * Layout::kElement,
+                                (plane * outputs + output) * Layout::kElement);
+                         });
+}
+
+template <class Layout, class T>
+void average(const Pool2dSizes& s, std::int64_t planes, const T* x, T* y) {
+  const Tag<T> d;
+  const AverageDivisor<T> divisors(s);
+  // A window's rows are added up in bands, for a long sum's rounding error to stay small.
+  constexpr std::int64_t kBand = 512;
+  const std::int64_t rows_of_band = std::max<std::int64_t>(1, kBand / s.window_width);
+  for_planes_groups<Layout>(
+      s, planes, x, [&](const auto& group, const Window& w, const T* image, std::int64_t at) HWY_ATTR {
+        constexpr int kVectors = std::remove_cvref_t<decltype(group)>::kVectors;
+        Vector<T> sums[kVectors];
+        Window band = w;
+        do {
+          band.rows.last = std::min(band.rows.first + rows_of_band, w.rows.last);
+          Vector<T> some[kVectors];
+          for (int k = 0; k < kVectors; ++k) some[k] = hn::Zero(d);
+          group.for_window(band, image, [&](std::int64_t, const auto& values) HWY_ATTR {
+            for (int k = 0; k < kVectors; ++k) some[k] = hn::Add(some[k], values(k));
+          });
+          const bool is_first = band.rows.first == w.rows.first;
+          for (int k = 0; k < kVectors; ++k) sums[k] = is_first ? some[k] : hn::Add(sums[k], some[k]);
+          band.rows.first = band.rows.last;
+        } while (band.rows.first < w.rows.last);
+        const Divisor<T> divisor = divisors.at(w);
+        for (int k = 0; k < kVectors; ++k) group.store(divisor.divide(sums[k]), y + at, k);
+      });
+}
+
+template <class Layout, class T>
+void maximum(const Pool2dSizes& s, std::int64_t planes, const T* x, T* y, T* offset) {
+  const Tag<T> d;
+  for_planes_groups<Layout>(
+      s, planes, x, [&](const auto& group, const Window& w, const T* image, std::int64_t at) HWY_ATTR {
+        constexpr int kVectors = std::remove_cvref_t<decltype(group)>::kVectors;
+        Vector<T> best[kVectors], place[kVectors];
+        for (int k = 0; k < kVectors; ++k) {
+          best[k] = hn::Set(d, -std::numeric_limits<T>::infinity());
+          place[k] = hn::Set(d, static_cast<T>(w.rows.first * w.width + w.columns.first));
+        }
+        group.for_window(w, image, [&](std::int64_t number, const auto& values) HWY_ATTR {
+          const auto here = hn::Set(d, static_cast<T>(number));
+          for (int k = 0; k < kVectors; ++k) {
+            const auto value = values(k);
+            // Greater, or NaN, which is not less or equal; but after a NaN nothing is.
+            const auto better = hn::AndNot(hn::Le(value, best[k]), hn::Eq(best[k], best[k]));
+            best[k] = hn::IfThenElse(better, value, best[k]);
+            place[k] = hn::IfThenElse(better, here, place[k]);
+          }
+        });
+        for (int k = 0; k < kVectors; ++k) {
+          group.store(best[k], y + at, k);
+          if (offset != nullptr) group.store(place[k], offset + at, k);
+        }
+      });
+}
+
+template <class Layout, class T>
+void gather(const Pool2dSizes& s, std::int64_t planes, const T* x, const T* offset, T* y) {
+  const Tag<T> d;
+  for_planes_groups<Layout>(
+      s, planes, x, [&](const auto& group, const Window& w, const T* image, std::int64_t at) HWY_ATTR {
+        constexpr int kVectors = std::remove_cvref_t<decltype(group)>::kVectors;
+        Vector<T> found[kVectors], place[kVectors];
+        for (int k = 0; k < kVectors; ++k) {
+          found[k] = hn::Zero(d);
+          place[k] = group.load(offset + at, k);
+        }
+        group.for_window(w, image, [&](std::int64_t number, const auto& values) HWY_ATTR {
+          const auto here = hn::Set(d, static_cast<T>(number));
+          for (int k = 0; k < kVectors; ++k)
+            found[k] = hn::IfThenElse(hn::Eq(place[k], here), values(k), found[k]);
+        });
+        for (int k = 0; k < kVectors; ++k) group.store(found[k], y + at, k);
+      });
+}
+
+template <class L, class T>
+constexpr Layout<T> kLayout = {average<L, T>, maximum<L, T>, gather<L, T>};
+}  // namespace
+}  // namespace adjoint::kernels::HWY_NAMESPACE
+
+namespace adjoint::kernels {
+namespace {
+
+template <std::int64_t kInstructionSet, class T>
+struct Pooling;
+
+template <class T>
+struct Pooling<HWY_TARGET, T> {
+  static constexpr Layout<T> rows = HWY_NAMESPACE::kLayout<HWY_NAMESPACE::RowsLayout<T>, T>;
+  static constexpr Layout<T> lanes = HWY_NAMESPACE::kLayout<HWY_NAMESPACE::LanesLayout<T>, T>;
+};
+
+}  // namespace
+}  // namespace adjoint::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace adjoint::kernels {
+namespace {
+
+template <class T>
+Layout<T> layout(bool lanes) {
+  return best<Pooling, T>([&](auto k) { return lanes ? k.lanes : k.rows; });
+}
+
+template <class T>
+void average(const Pool2dSizes& s, bool lanes, const T* x, T* y) {
+  for_planes<T>(s, lanes, [&](std::int64_t planes, std::int64_t in, std::int64_t out) {
+    layout<T>(lanes).average(s, planes, x + in, y + out);
+  });
+}
+
+template <class T>
+void maximum(const Pool2dSizes& s, bool lanes, const T* x, T* y, T* offset) {
+  for_planes<T>(s, lanes, [&](std::int64_t planes, std::int64_t in, std::int64_t out) {
+    layout<T>(lanes).maximum(s, planes, x + in, y + out, offset == nullptr ? nullptr : offset + out);
+  });
+}
+
+template <class T>
+void gather(const Pool2dSizes& s, bool lanes, const T* x, const T* offset, T* y) {
+  for_planes<T>(s, lanes, [&](std::int64_t planes, std::int64_t in, std::int64_t out) {
+    layout<T>(lanes).gather(s, planes, x + in, offset + out, y + out);
+  });
+}
+
+}  // namespace
+
+template <class T>
+void avg_pool2d_lanes(const Pool2dSizes& sizes, const T* x, T* y) {
+  average(sizes, true, x, y);
+}
+template <class T>
+void avg_pool2d_rows(const Pool2dSizes& sizes, const T* x, T* y) {
+  average(sizes, false, x, y);
+}
+
+template <class T>
+void max_pool2d_lanes(const Pool2dSizes& sizes, const T* x, T* y, T* offset) {
+  maximum(sizes, true, x, y, offset);
+}
+template <class T>
+void max_pool2d_rows(const Pool2dSizes& sizes, const T* x, T* y, T* offset) {
+  maximum(sizes, false, x, y, offset);
+}
+
+template <class T>
+void max_pool2d_gather_lanes(const Pool2dSizes& sizes, const T* x, const T* offset, T* y) {
+  gather(sizes, true, x, offset, y);
+}
+template <class T>
+void max_pool2d_gather_rows(const Pool2dSizes& sizes, const T* x, const T* offset, T* y) {
+  gather(sizes, false, x, offset, y);
+}
+
+#define ADJOINT_INSTANTIATE(T)                                                       \
+  template void avg_pool2d_lanes(const Pool2dSizes&, const T*, T*);                  \
+  template void avg_pool2d_rows(const Pool2dSizes&, const T*, T*);                   \
+  template void max_pool2d_lanes(const Pool2dSizes&, const T*, T*, T*);              \
+  template void max_pool2d_rows(const Pool2dSizes&, const T*, T*, T*);               \
+  template void max_pool2d_gather_lanes(const Pool2dSizes&, const T*, const T*, T*); \
+  template void max_pool2d_gather_rows(const Pool2dSizes&, const T*, const T*, T*)
+ADJOINT_INSTANTIATE(float);
+ADJOINT_INSTANTIATE(double);
+#undef ADJOINT_INSTANTIATE
+
+}  // namespace adjoint::kernels
+#endif

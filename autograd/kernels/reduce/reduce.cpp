@@ -1,0 +1,283 @@
+#include "autograd/kernels/reduce/reduce.h"
+
+#include <algorithm>
+#include <limits>
+#include <type_traits>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "autograd/kernels/reduce/reduce.cpp"
+#include <hwy/foreach_target.h>  // Must come before highway.h.
+
+#include "autograd/kernels/elementwise/broadcast_axes.h"
+#include "autograd/kernels/layout/lanes.h"
+#include "autograd/kernels/reduce/long_sums.h"
+#include "autograd/kernels/simd/dispatch.h"
+#include "autograd/kernels/simd/elementwise-inl.h"
+#include "autograd/kernels/threads/parallel.h"
+#include "autograd/kernels/threads/scratch.h"
+
+#ifndef ADJOINT_REDUCE_CPP
+#define ADJOINT_REDUCE_CPP
+namespace adjoint::kernels {
+namespace {
+
+/// One kind of reduction as compiled for one instruction set.
+template <class T>
+struct Reduction {
+  /// y[i] = over k < n of x[i n + k], for i < rows.
+  void (*rows)(std::int64_t rows, std::int64_t n, const T* x, T* y);
+  /// y[c] = over i < rows of x[i stride + c], for c < columns.
+  void (*columns)(std::int64_t rows, std::int64_t columns, std::int64_t stride, const T* x, T* y);
+};
+
+}  // namespace
+}  // namespace adjoint::kernels
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace adjoint::kernels::HWY_NAMESPACE {
+namespace {
+
+struct Sum {
+  template <class T>
+  static constexpr T kNone = 0;
+  template <class V>
+  static HWY_INLINE V combine(V a, V b) {
+    return hn::Add(a, b);
+  }
+  template <class D, class V>
+  static HWY_INLINE hn::TFromD<D> lanes(D d, V v) {
+    return hn::GetLane(hn::SumOfLanes(d, v));
+  }
+};
+
+struct Max {
+  template <class T>
+  static constexpr T kNone = -std::numeric_limits<T>::infinity();
+  // NaN wins: b when it is NaN, since comparing it is false.
+  template <class V>
+  static HWY_INLINE V combine(V a, V b) {
+    return hn::IfThenElse(hn::Or(hn::Gt(a, b), hn::IsNaN(a)), a, b);
+  }
+  template <class D, class V>
+  static HWY_INLINE hn::TFromD<D> lanes(D d, V v) {
+    using T = hn::TFromD<D>;
+    if (!hn::AllFalse(d, hn::IsNaN(v))) return std::numeric_limits<T>::quiet_NaN();
+    return hn::GetLane(hn::MaxOfLanes(d, v));
+  }
+};
+
+constexpr int kStreams = 4;  // Independent sums, since an addition takes several cycles.
+
+template <class F, class T>
+HWY_INLINE Vector<T> combine_streams(const Vector<T> (&streams)[kStreams]) {
+  static_assert(kStreams == 4);
+  return F::combine(F::combine(streams[0], streams[1]), F::combine(streams[2], streams[3]));
+}
+
+template <class F, class T>
+HWY_INLINE T reduce_row(std::int64_t n, const T* x) {
+  const auto none = hn::Set(Tag<T>(), F::template kNone<T>);
+  Vector<T> streams[kStreams] = {none, none, none, none};
+  std::int64_t i = 0;
+  for (; i + kStreams * kVector<T> <= n; i += kStreams * kVector<T>) {
+    for (int k = 0; k < kStreams; ++k) {
+      streams[k] = F::combine(streams[k], hn::LoadU(Tag<T>(), x + i + k * kVector<T>));
+    }
+  }
+  for_vectors<T>(n - i, [&](std::int64_t j, auto part) HWY_ATTR {
+    streams[0] = F::combine(streams[0], part.load_or(x + i + j, F::template kNone<T>));
+  });
+  return F::lanes(Tag<T>(), combine_streams<F, T>(streams));
+}
+
+template <class F, class T>
+void reduce_rows(std::int64_t rows, std::int64_t n, const T* x, T* y) {
+  for (std::int64_t row = 0; row < rows; ++row) y[row] = reduce_row<F>(n, x + row * n);
+}
+
+template <class F, class T>
+void reduce_columns(std::int64_t rows, std::int64_t columns, std::int64_t stride, const T* x, T* y) {
+  const auto none = hn::Set(Tag<T>(), F::template kNone<T>);
+  std::int64_t first = 0;
+  for (; first + kStreams * kVector<T> <= columns; first += kStreams * kVector<T>) {
+    Vector<T> sums[kStreams] = {none, none, none, none};
+    for (std::int64_t row = 0; row < rows; ++row) {
+      for (int k = 0; k < kStreams; ++k) {
+        sums[k] = F::combine(sums[k], hn::LoadU(Tag<T>(), x + row * stride + first + k * kVector<T>));
+      }
+    }
+    for (int k = 0; k < kStreams; ++k) hn::StoreU(sums[k], Tag<T>(), y + first + k * kVector<T>);
+  }
+  for_vectors<T>(columns - first, [&](std::int64_t i, auto part) HWY_ATTR {
+    const T* column = x + first + i;
+    Vector<T> streams[kStreams] = {none, none, none, none};
+    std::int64_t row = 0;
+    for (; row + kStreams <= rows; row += kStreams) {
+      for (int k = 0; k < kStreams; ++k) {
+        streams[k] = F::combine(streams[k], part.load(column + (row + k) * stride));
+      }
+    }
+    for (; row < rows; ++row) streams[0] = F::combine(streams[0], part.load(column + row * stride));
+    part.store(combine_streams<F, T>(streams), y + first + i);
+  });
+}
+
+/// y[c] = the sum of whole[c] over all lanes and of last[c] over the first `images`; whole may be null.
+template <class T>
+void add_lanes(std::int64_t channels, const T* whole, const T* last, std::int64_t images, T* y) {
+  const Tag<T> d;
+  for (std::int64_t channel = 0; channel < channels; ++channel) {
+    Vector<T> sum = hn::Zero(d);
+    for (std::int64_t lane = 0; lane < kLanes<T>; lane += kVector<T>) {
+      const std::int64_t at = channel * kLanes<T> + lane;
+      const auto counts =
+          hn::FirstN(d, static_cast<std::size_t>(std::clamp<std::int64_t>(images - lane, 0, kVector<T>)));
+      if (whole != nullptr) sum = hn::Add(sum, hn::LoadU(d, whole + at));
+      sum = hn::Add(sum, hn::IfThenElseZero(counts, hn::LoadU(d, last + at)));
+    }
+    y[channel] = hn::GetLane(hn::SumOfLanes(d, sum));
+  }
+}
+
+template <class F, class T>
+constexpr Reduction<T> kReduction = {reduce_rows<F, T>, reduce_columns<F, T>};
+}  // namespace
+}  // namespace adjoint::kernels::HWY_NAMESPACE
+
+namespace adjoint::kernels {
+namespace {
+
+template <std::int64_t kInstructionSet, class T>
+struct Reductions;
+
+template <class T>
+struct Reductions<HWY_TARGET, T> {
+  static constexpr Reduction<T> sum = HWY_NAMESPACE::kReduction<HWY_NAMESPACE::Sum, T>;
+  static constexpr Reduction<T> max = HWY_NAMESPACE::kReduction<HWY_NAMESPACE::Max, T>;
+  static constexpr auto add_lanes = HWY_NAMESPACE::add_lanes<T>;
+};
+
+}  // namespace
+}  // namespace adjoint::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace adjoint::kernels {
+namespace {
+
+constexpr std::int64_t kChunk = 16384;  // Elements per chunk.
+
+std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+/// y[o] = over a of x[o,a], x [outer,axis].
+template <class T>
+void reduce_last(const Reduction<T>& f, std::int64_t outer, std::int64_t axis, const T* x, T* y) {
+  const std::int64_t rows = std::max<std::int64_t>(1, kChunk / std::max<std::int64_t>(1, axis));
+  parallel_for(divide_up(outer, rows), outer * axis * kElementWork, [&](std::int64_t chunk) {
+    const std::int64_t first = chunk * rows;
+    f.rows(std::min(rows, outer - first), axis, x + first * axis, y + first);
+  });
+}
+
+/// y[o,p,i] = over the a of piece p of x[o,a,i], x [outer,axis,inner], piece p being [p piece, (p + 1)
+/// piece).
+template <class T>
+void reduce_pieces(const Reduction<T>& f, std::int64_t outer, std::int64_t axis, std::int64_t inner,
+                   std::int64_t piece, const T* x, T* y) {
+  const std::int64_t pieces = std::max<std::int64_t>(1, divide_up(axis, piece));
+  const std::int64_t span = std::min(inner, kChunk / 4), spans = divide_up(inner, span);
+  parallel_for(outer * pieces * spans, outer * axis * inner * kElementWork, [&](std::int64_t chunk) {
+    const std::int64_t column = chunk % spans * span, p = chunk / spans % pieces, o = chunk / spans / pieces;
+    const std::int64_t rows = std::min(piece, axis - p * piece), columns = std::min(span, inner - column);
+    const T* from = x + (o * axis + p * piece) * inner + column;
+    T* to = y + (o * pieces + p) * inner + column;
+    if (inner == 1) {
+      f.rows(1, rows, from, to);
+    } else {
+      f.columns(rows, columns, inner, from, to);
+    }
+  });
+}
+
+/// y[o,i] = over a of x[o,a,i], x [outer,axis,inner]: a long axis in pieces first, then over the pieces'
+/// results.
+template <class T>
+void reduce_axis(const Reduction<T>& f, std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* x,
+                 T* y) {
+  if (outer * inner == 0) return;
+  const std::int64_t piece =
+      inner == 1 ? kChunk / 4 : std::clamp<std::int64_t>(kChunk / inner, 128, kShortSum);
+  if (axis <= piece)
+    return inner == 1 ? reduce_last(f, outer, axis, x, y) : reduce_pieces(f, outer, axis, inner, piece, x, y);
+  const std::int64_t pieces = divide_up(axis, piece);
+  const Scratch<T> partial(outer * pieces * inner);
+  reduce_pieces(f, outer, axis, inner, piece, x, partial.get());
+  reduce_axis(f, outer, pieces, inner, static_cast<const T*>(partial.get()), y);
+}
+
+/// Reduces x over the axes from number `axis` on that y repeats; the axes before it, inner elements, are
+/// kept.
+template <class T>
+void reduce_axes(const Reduction<T>& f, const BroadcastAxes<1>& axes, int axis, std::int64_t inner,
+                 const T* x, T* y) {
+  while (axis < axes.rank && axes.strides[axis][0] != 0) inner *= axes.sizes[axis++];
+  if (axis == axes.rank) {
+    std::copy_n(x, inner, y);
+    return;
+  }
+  const std::int64_t outer = axes.count_from(axis + 1);
+  const bool last = std::none_of(axes.strides + axis + 1, axes.strides + axes.rank,
+                                 [](const auto& s) { return s[0] == 0; });
+  if (last) return reduce_axis(f, outer, axes.sizes[axis], inner, x, y);
+  const Scratch<T> partial(outer * inner);
+  reduce_axis(f, outer, axes.sizes[axis], inner, x, partial.get());
+  reduce_axes(f, axes, axis + 1, inner, static_cast<const T*>(partial.get()), y);
+}
+
+}  // namespace
+
+template <class T>
+T sum_all(std::int64_t n, const T* x) {
+  T sum;
+  reduce_axis(best<Reductions, T>([](auto k) { return k.sum; }), 1, n, 1, x, &sum);
+  return sum;
+}
+
+template <class T>
+void sum_to(const Shape& x_shape, const T* x, const Shape& y_shape, T* y) {
+  reduce_axes(best<Reductions, T>([](auto k) { return k.sum; }), {x_shape, {&y_shape}}, 0, 1, x, y);
+}
+
+template <class T>
+void max_to(const Shape& x_shape, const T* x, const Shape& y_shape, T* y) {
+  reduce_axes(best<Reductions, T>([](auto k) { return k.max; }), {x_shape, {&y_shape}}, 0, 1, x, y);
+}
+
+// Spare lanes stay in lanes of their own until the end, where only the last block has any.
+template <class T>
+void sum_lanes_per_channel(std::int64_t batch, std::int64_t channels, std::int64_t plane, const T* x, T* y) {
+  if (batch == 0) return static_cast<void>(std::fill_n(y, channels, T(0)));
+  const Reduction<T> sum = best<Reductions, T>([](auto k) { return k.sum; });
+  const std::int64_t blocks = lane_blocks<T>(batch), block = channels * kLanes<T>;
+  const Scratch<T> planes(plane == 1 ? 0 : blocks * block), whole(block);
+  if (plane != 1) reduce_axis(sum, blocks * channels, plane, kLanes<T>, x, planes.get());
+  const T* values = plane == 1 ? x : planes.get();
+  if (blocks > 1) reduce_axis(sum, 1, blocks - 1, block, values, whole.get());
+  best<Reductions, T>([&](auto k) {
+    k.add_lanes(channels, blocks > 1 ? whole.get() : nullptr, values + (blocks - 1) * block,
+                last_block_images<T>(batch), y);
+  });
+}
+
+#define ADJOINT_INSTANTIATE(T)                                    \
+  template T sum_all(std::int64_t, const T*);                     \
+  template void sum_to(const Shape&, const T*, const Shape&, T*); \
+  template void max_to(const Shape&, const T*, const Shape&, T*); \
+  template void sum_lanes_per_channel(std::int64_t, std::int64_t, std::int64_t, const T*, T*)
+ADJOINT_INSTANTIATE(float);
+ADJOINT_INSTANTIATE(double);
+#undef ADJOINT_INSTANTIATE
+
+}  // namespace adjoint::kernels
+#endif

@@ -1,0 +1,307 @@
+#include "autograd/kernels/softmax/softmax.h"
+
+#include <algorithm>
+#include <limits>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "autograd/kernels/softmax/softmax.cpp"
+#include <hwy/foreach_target.h>  // Must come before highway.h.
+
+#include "autograd/kernels/simd/dispatch.h"
+#include "autograd/kernels/simd/math-inl.h"
+#include "autograd/kernels/softmax/softmax_loss.h"
+#include "autograd/kernels/threads/parallel.h"
+
+#ifndef ADJOINT_SOFTMAX_CPP
+#define ADJOINT_SOFTMAX_CPP
+namespace adjoint::kernels {
+namespace {
+
+/// An array [outer,axis,inner].
+struct Sizes {
+  std::int64_t outer, axis, inner;
+};
+
+}  // namespace
+}  // namespace adjoint::kernels
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace adjoint::kernels::HWY_NAMESPACE {
+namespace {
+
+/// The sum of n terms in three stages, so that its rounding error stays small however many there are:
+/// add_up(first, last) returns that of some.
+template <class T, class AddUp>
+HWY_INLINE Vector<T> sum_in_stages(std::int64_t n, const AddUp& add_up) {
+  constexpr std::int64_t kStage = 256;
+  auto total = hn::Zero(Tag<T>());
+  for (std::int64_t i = 0; i < n; i += kStage * kStage) {
+    const std::int64_t end = std::min(n, i + kStage * kStage);
+    auto sums = hn::Zero(Tag<T>());
+    for (std::int64_t j = i; j < end; j += kStage) sums = hn::Add(sums, add_up(j, std::min(end, j + kStage)));
+    total = hn::Add(total, sums);
+  }
+  return total;
+}
+
+// The two ways to walk along the axis, with what belongs to all of it kept in a vector: for_each calls
+// body(part, offset) for vectors that make up the axis; sum starts with 0 and calls add(part, offset, sum)
+// for the new sum; max finishes what was accumulated.
+
+/// Several neighboring axes, each in a lane of its own; Access is a Whole or a Part.
+template <class T, class Access>
+struct Columns {
+  Access part;
+  std::int64_t axis, inner;
+
+  template <class Body>
+  HWY_INLINE void for_each(const Body& body) const {
+    for (std::int64_t k = 0; k < axis; ++k) body(part, k * inner);
+  }
+  template <class Add>
+  HWY_INLINE Vector<T> sum(const Add& add) const {
+    // Inlined, GCC would keep the sum on the stack.
+    return sum_in_stages<T>(axis, [&](std::int64_t first, std::int64_t last) HWY_ATTR HWY_NOINLINE {
+      auto sum = hn::Zero(Tag<T>());
+      for (std::int64_t k = first; k < last; ++k) sum = add(part, k * inner, sum);
+      return sum;
+    });
+  }
+  HWY_INLINE Vector<T> max(Vector<T> v) const { return v; }
+  HWY_INLINE Vector<T> load(const T* from) const { return part.load(from); }
+  HWY_INLINE void store(Vector<T> v, T* to) const { part.store(v, to); }
+};
+
+/// One axis of consecutive elements.
+template <class T>
+struct Row {
+  std::int64_t axis;
+
+  template <class Body>
+  HWY_INLINE void for_each(const Body& body) const {
+    for_vectors<T>(axis, [&](std::int64_t i, auto part) HWY_ATTR { body(part, i); });
+  }
+  template <class Add>
+  HWY_INLINE Vector<T> sum(const Add& add) const {
+    const std::int64_t vectors = axis / kVector<T>, rest = axis % kVector<T>;
+    auto sum = sum_in_stages<T>(vectors, [&](std::int64_t first, std::int64_t last) HWY_ATTR {
+      auto some = hn::Zero(Tag<T>());
+      for (std::int64_t v = first; v < last; ++v) some = add(Whole<T>(), v * kVector<T>, some);
+      return some;
+    });
+    if (rest > 0) sum = add(Part<T>(rest), vectors * kVector<T>, sum);
+    return hn::SumOfLanes(Tag<T>(), sum);
+  }
+  HWY_INLINE Vector<T> max(Vector<T> v) const { return hn::MaxOfLanes(Tag<T>(), v); }
+  HWY_INLINE Vector<T> load(const T* from) const { return hn::Set(Tag<T>(), *from); }
+  HWY_INLINE void store(Vector<T> v, T* to) const { *to = hn::GetLane(v); }
+};
+
+/// Calls body(Columns or Row, offset in [outer,axis,inner], offset in [outer,inner]) for every axis.
+template <class T, class Body>
+HWY_INLINE void for_axes(const Sizes& sizes, const Body& body) {
+  for (std::int64_t o = 0; o < sizes.outer; ++o) {
+    if (sizes.inner == 1) {
+      body(Row<T>{sizes.axis}, o * sizes.axis, o);
+    } else {
+      for_vectors<T>(sizes.inner, [&](std::int64_t i, auto part) HWY_ATTR {
+        body(Columns<T, decltype(part)>{part, sizes.axis, sizes.inner}, o * sizes.axis * sizes.inner + i,
+             o * sizes.inner + i);
+      });
+    }
+  }
+}
+
+// Lanes beyond a row's end count as logits of -inf: their exponentials are 0.
+template <class T>
+constexpr T kNever = -std::numeric_limits<T>::infinity();
+
+template <class T, class Axis>
+HWY_INLINE Vector<T> largest_of(const Axis& axis, const T* x) {
+  Vector<T> largest = hn::Set(Tag<T>(), kNever<T>);
+  axis.for_each([&](auto part, std::int64_t k)
+                    HWY_ATTR { largest = hn::Max(largest, part.load_or(x + k, kNever<T>)); });
+  return axis.max(largest);
+}
+
+template <class T>
+void softmax(Sizes sizes, const T* x, T* y, T* largest, T* log_sum) {
+  const Tag<T> d;
+  for_axes<T>(sizes, [&](const auto& axis, std::int64_t at, std::int64_t out) HWY_ATTR {
+    const auto top = largest_of(axis, x + at);
+    const auto total = axis.sum([&](auto part, std::int64_t k, Vector<T> sum) HWY_ATTR {
+      const auto e = ExpNegative()(d, hn::Sub(part.load_or(x + at + k, kNever<T>), top));
+      part.store(e, y + at + k);
+      return hn::Add(sum, e);
+    });
+    const auto scale = hn::Div(hn::Set(d, T(1)), total);
+    axis.for_each([&](auto part, std::int64_t k)
+                      HWY_ATTR { part.store(hn::Mul(part.load(y + at + k), scale), y + at + k); });
+    if (log_sum != nullptr) {
+      axis.store(top, largest + out);
+      axis.store(Log()(d, total), log_sum + out);
+    }
+  });
+}
+
+template <class T>
+void log_softmax(Sizes sizes, const T* x, T* y) {
+  const Tag<T> d;
+  for_axes<T>(sizes, [&](const auto& axis, std::int64_t at, std::int64_t) HWY_ATTR {
+    const auto top = largest_of(axis, x + at);
+    const auto log_sum = Log()(d, axis.sum([&](auto part, std::int64_t k, Vector<T> sum) HWY_ATTR {
+      return hn::Add(sum, ExpNegative()(d, hn::Sub(part.load_or(x + at + k, kNever<T>), top)));
+    }));
+    axis.for_each([&](auto part, std::int64_t k) HWY_ATTR {
+      part.store(hn::Sub(hn::Sub(part.load(x + at + k), top), log_sum), y + at + k);
+    });
+  });
+}
+
+template <class T>
+void softmax_grad(Sizes sizes, const T* dy, const T* y, T* dx) {
+  for_axes<T>(sizes, [&](const auto& axis, std::int64_t at, std::int64_t) HWY_ATTR {
+    const auto dot = axis.sum([&](auto part, std::int64_t k, Vector<T> sum) HWY_ATTR {
+      return hn::MulAdd(part.load(dy + at + k), part.load(y + at + k), sum);
+    });
+    axis.for_each([&](auto part, std::int64_t k) HWY_ATTR {
+      part.store(hn::Mul(part.load(y + at + k), hn::Sub(part.load(dy + at + k), dot)), dx + at + k);
+    });
+  });
+}
+
+template <class T>
+void log_softmax_grad(Sizes sizes, const T* dy, const T* y, T* dx) {
+  const Tag<T> d;
+  for_axes<T>(sizes, [&](const auto& axis, std::int64_t at, std::int64_t) HWY_ATTR {
+    const auto total = axis.sum([&](auto part, std::int64_t k, Vector<T> sum)
+                                    HWY_ATTR { return hn::Add(sum, part.load(dy + at + k)); });
+    axis.for_each([&](auto part, std::int64_t k) HWY_ATTR {
+      part.store(hn::NegMulAdd(ExpNegative()(d, part.load(y + at + k)), total, part.load(dy + at + k)),
+                 dx + at + k);
+    });
+  });
+}
+
+template <class T>
+void target_loss(Sizes sizes, const T* x, const T* targets, const T* largest, const T* log_sum, T* loss) {
+  const Tag<T> d;
+  for_axes<T>(sizes, [&](const auto& axis, std::int64_t at, std::int64_t out) HWY_ATTR {
+    const auto top = axis.load(largest + out), logarithm = axis.load(log_sum + out);
+    const auto total = axis.sum([&](auto part, std::int64_t k, Vector<T> sum) HWY_ATTR {
+      const auto target = part.load(targets + at + k);
+      const auto surprise = hn::Add(hn::Sub(top, part.load(x + at + k)), logarithm);
+      return hn::Add(
+          sum, hn::IfThenZeroElse(hn::Eq(target, hn::Zero(d)), hn::Mul(target, surprise)));  // 0 inf = 0 here
+    });
+    axis.store(total, loss + out);
+  });
+}
+
+}  // namespace
+}  // namespace adjoint::kernels::HWY_NAMESPACE
+
+namespace adjoint::kernels {
+namespace {
+
+template <std::int64_t kInstructionSet, class T>
+struct Softmax;
+
+template <class T>
+struct Softmax<HWY_TARGET, T> {
+  static constexpr auto softmax = HWY_NAMESPACE::softmax<T>;
+  static constexpr auto log_softmax = HWY_NAMESPACE::log_softmax<T>;
+  static constexpr auto softmax_grad = HWY_NAMESPACE::softmax_grad<T>;
+  static constexpr auto log_softmax_grad = HWY_NAMESPACE::log_softmax_grad<T>;
+  static constexpr auto target_loss = HWY_NAMESPACE::target_loss<T>;
+};
+
+}  // namespace
+}  // namespace adjoint::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace adjoint::kernels {
+namespace {
+
+/// Calls body(sizes of a part, offset in [outer,axis,inner], offset in [outer,inner]) for parts that make up
+/// it all.
+template <class Body>
+void for_parts(const Sizes& sizes, const Body& body) {
+  constexpr std::int64_t kChunk = 4096;  // Elements.
+  constexpr std::int64_t kCost = 2;      // Of each, beside an element that is read and written.
+  const std::int64_t each = sizes.axis * sizes.inner;
+  if (each == 0) return;
+  const std::int64_t step = std::max<std::int64_t>(1, kChunk / each);
+  parallel_for((sizes.outer + step - 1) / step, sizes.outer * each * kCost * kElementWork,
+               [&](std::int64_t chunk) {
+                 const std::int64_t first = chunk * step;
+                 body(Sizes{std::min(step, sizes.outer - first), sizes.axis, sizes.inner}, first * each,
+                      first * sizes.inner);
+               });
+}
+
+}  // namespace
+
+template <class T>
+void softmax(std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* x, T* y) {
+  for_parts({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t) {
+    best<Softmax, T>([&](auto k) { k.softmax(sizes, x + at, y + at, nullptr, nullptr); });
+  });
+}
+
+template <class T>
+void log_softmax(std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* x, T* y) {
+  for_parts({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t) {
+    best<Softmax, T>([&](auto k) { k.log_softmax(sizes, x + at, y + at); });
+  });
+}
+
+template <class T>
+void softmax_grad(std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* dy, const T* y, T* dx) {
+  for_parts({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t) {
+    best<Softmax, T>([&](auto k) { k.softmax_grad(sizes, dy + at, y + at, dx + at); });
+  });
+}
+
+template <class T>
+void log_softmax_grad(std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* dy, const T* y,
+                      T* dx) {
+  for_parts({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t) {
+    best<Softmax, T>([&](auto k) { k.log_softmax_grad(sizes, dy + at, y + at, dx + at); });
+  });
+}
+
+template <class T>
+void softmax_and_sums(std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* x, T* y, T* largest,
+                      T* log_sum) {
+  for_parts({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t out) {
+    best<Softmax, T>([&](auto k) { k.softmax(sizes, x + at, y + at, largest + out, log_sum + out); });
+  });
+}
+
+template <class T>
+void target_loss(std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* x, const T* targets,
+                 const T* largest, const T* log_sum, T* loss) {
+  for_parts({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t out) {
+    best<Softmax, T>([&](auto k) {
+      k.target_loss(sizes, x + at, targets + at, largest + out, log_sum + out, loss + out);
+    });
+  });
+}
+
+#define ADJOINT_INSTANTIATE(T)                                                                      \
+  template void softmax(std::int64_t, std::int64_t, std::int64_t, const T*, T*);                    \
+  template void log_softmax(std::int64_t, std::int64_t, std::int64_t, const T*, T*);                \
+  template void softmax_grad(std::int64_t, std::int64_t, std::int64_t, const T*, const T*, T*);     \
+  template void log_softmax_grad(std::int64_t, std::int64_t, std::int64_t, const T*, const T*, T*); \
+  template void softmax_and_sums(std::int64_t, std::int64_t, std::int64_t, const T*, T*, T*, T*);   \
+  template void target_loss(std::int64_t, std::int64_t, std::int64_t, const T*, const T*, const T*, \
+                            const T*, T*)
+ADJOINT_INSTANTIATE(float);
+ADJOINT_INSTANTIATE(double);
+#undef ADJOINT_INSTANTIATE
+
+}  // namespace adjoint::kernels
+#endif

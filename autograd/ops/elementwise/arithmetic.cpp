@@ -1,0 +1,136 @@
+#include "adjoint/ops/arithmetic.h"
+
+#include "adjoint/ops/reduce.h"
+#include "adjoint/tensor/create.h"
+#include "autograd/kernels/elementwise/broadcast.h"
+#include "autograd/ops/elementwise/unary.h"
+#include "autograd/ops/support/broadcast.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "autograd/ops/elementwise/arithmetic.cpp"
+#include <hwy/foreach_target.h>  // Must come before highway.h.
+
+#include "autograd/kernels/elementwise/map-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace adjoint::kernels {
+namespace {
+struct Negative;
+struct AddNumber;
+struct MulNumber;
+struct DivNumber;
+}  // namespace
+
+template <>
+struct Function<Negative, HWY_TARGET> {
+  template <class M, class V>
+  static HWY_INLINE V value(M, V x) {
+    return Neg(x);
+  }
+};
+
+template <>
+struct Function<AddNumber, HWY_TARGET> {
+  template <class M, class V>
+  static HWY_INLINE V value(M, V x, V s) {
+    return x + s;
+  }
+};
+
+template <>
+struct Function<MulNumber, HWY_TARGET> {
+  template <class M, class V>
+  static HWY_INLINE V value(M, V x, V s) {
+    return x * s;
+  }
+};
+
+template <>
+struct Function<DivNumber, HWY_TARGET> {
+  template <class M, class V>
+  static HWY_INLINE V value(M, V x, V s) {
+    return x / s;
+  }
+};
+
+}  // namespace adjoint::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace adjoint {
+namespace {
+
+/// sum_to() for a rule, which may return dy itself: the engine sees to it that gradients are apart.
+Tensor reduced(const Tensor& dy, const Shape& shape) { return dy.shape() == shape ? dy : sum_to(dy, shape); }
+
+}  // namespace
+
+Tensor add(const Tensor& a, const Tensor& b) {
+  Values y = ops::broadcast<true>("add", a, b, [](const auto&... arguments) { kernels::add(arguments...); });
+  return record("add", std::move(y), {a, b},
+                [as = a.shape(), bs = b.shape()](const Tensor& dy, Needs needs) -> Grads {
+                  return {needs[0] ? reduced(dy, as) : Tensor{}, needs[1] ? reduced(dy, bs) : Tensor{}};
+                });
+}
+
+Tensor sub(const Tensor& a, const Tensor& b) {
+  Values y = ops::broadcast<true>("sub", a, b, [](const auto&... arguments) { kernels::sub(arguments...); });
+  return record("sub", std::move(y), {a, b},
+                [as = a.shape(), bs = b.shape()](const Tensor& dy, Needs needs) -> Grads {
+                  return {needs[0] ? reduced(dy, as) : Tensor{}, needs[1] ? neg(reduced(dy, bs)) : Tensor{}};
+                });
+}
+
+Tensor mul(const Tensor& a, const Tensor& b) {
+  Values y = ops::broadcast<true>("mul", a, b, [](const auto&... arguments) { kernels::mul(arguments...); });
+  return record("mul", std::move(y), {a, b},
+                [a = Saved(a, b.requires_grad()), b = Saved(b, a.requires_grad()), as = a.shape(),
+                 bs = b.shape()](const Tensor& dy, Needs needs) -> Grads {
+                  return {needs[0] ? sum_to(dy * b, as) : Tensor{}, needs[1] ? sum_to(dy * a, bs) : Tensor{}};
+                });
+}
+
+Tensor div(const Tensor& a, const Tensor& b) {
+  Values y = ops::broadcast<false>("div", a, b, [](const auto&... arguments) { kernels::div(arguments...); });
+  return record("div", std::move(y), {a, b},
+                [a = Saved(a, b.requires_grad()), b = Saved(b), as = a.shape(), bs = b.shape()](
+                    const Tensor& dy, Needs needs) -> Grads {
+                  const Tensor da = dy / b;
+                  return {needs[0] ? sum_to(da, as) : Tensor{},
+                          needs[1] ? neg(sum_to(da * (a / b), bs)) : Tensor{}};  // db = -dy a / b^2
+                });
+}
+
+Tensor neg(Tensor x) {
+  if (x.dtype() == DType::int64) return sub(zeros({}, {.dtype = DType::int64}), x);
+  return ops::map_op<kernels::Negative>("neg", std::move(x),
+                                        [](Tensor dy, Needs) -> Grads { return {neg(std::move(dy))}; });
+}
+
+Tensor add(Tensor x, double s) {
+  return ops::map_op<kernels::AddNumber>(
+      "add", std::move(x), [](Tensor dy, Needs) -> Grads { return {std::move(dy)}; }, s);
+}
+
+Tensor mul(Tensor x, double s) {
+  return ops::map_op<kernels::MulNumber>(
+      "mul", std::move(x), [s](Tensor dy, Needs) -> Grads { return {std::move(dy) * s}; }, s);
+}
+
+Tensor div(Tensor x, double s) {
+  return ops::map_op<kernels::DivNumber>(
+      "div", std::move(x), [s](Tensor dy, Needs) -> Grads { return {std::move(dy) / s}; }, s);
+}
+
+Tensor div(double s, const Tensor& x) {
+  ops::check_floating("div", "x", x);
+  return div(full({}, s, {.dtype = x.dtype()}), x);
+}
+
+Tensor equal(const Tensor& a, const Tensor& b) {
+  return Tensor(
+      ops::broadcast<false>("equal", a, b, [](const auto&... arguments) { kernels::equal(arguments...); }));
+}
+
+}  // namespace adjoint
+#endif

@@ -1,0 +1,76 @@
+#pragma once
+// Ops of one argument that work element by element. Such an op is a function, written for vectors beside it
+// (see kernels/elementwise/map.h), and what follows here: it is then vectorized, runs in either layout,
+// computes in a temporary's memory and can be differentiated any number of times.
+
+#include <string>
+#include <utility>
+
+#include "adjoint/graph/node.h"
+#include "adjoint/ops/arithmetic.h"
+#include "autograd/kernels/elementwise/map.h"
+#include "autograd/ops/support/apply.h"
+
+namespace adjoint::ops {
+
+/// Of a function of straight pieces: its gradient does not change with x.
+struct NoSecondDerivative {};
+
+/// y = F(x, p...), recorded with rule, which keeps nothing of x.
+template <class F, class Rule, class... P>
+Tensor map_op(const char* op, Tensor x, Rule&& rule, P... p) {
+  check_floating(op, "x", x);
+  Values y = map(x, [p...]<class T>(std::int64_t n, const T* from, T* to) {
+    kernels::map<F>(n, from, to, static_cast<T>(p)...);
+  });
+  return record(op, std::move(y), {x}, std::forward<Rule>(rule));
+}
+
+/// dx = F's gradient from dy and s, the function's argument or its result, and p; second(s) is its derivative
+/// by s over dy.
+template <class F, class Second, class... P>
+Tensor gradient_op(const char* op, Tensor dy, const Tensor& s, const Second& second, P... p) {
+  static const std::string name = std::string(op) + "_grad";
+  const auto kernel = [p...]<class T>(std::int64_t n, const T* dy, const T* s, T* dx) {
+    kernels::map_gradient<F>(n, dy, s, dx, static_cast<T>(p)...);
+  };
+  Values dx = grad_enabled() ? map(dy.values(), s.values(), kernel) : map(dy, s.values(), kernel);
+  if constexpr (std::is_same_v<Second, NoSecondDerivative>) {
+    return record(name.c_str(), std::move(dx), {dy}, [=, s = Saved(s)](Tensor ddx, Needs) -> Grads {
+      return {gradient_op<F>(op, std::move(ddx), s, second, p...)};
+    });
+  } else {
+    return record(
+        name.c_str(), std::move(dx), {dy, s},
+        [=, dy = Saved(dy, s.requires_grad()), s = Saved(s)](const Tensor& ddx, Needs needs) -> Grads {
+          return {needs[0] ? gradient_op<F>(op, ddx, s, second, p...) : Tensor{},
+                  needs[1] ? ddx * dy * second(s) : Tensor{}};
+        });
+  }
+}
+
+/// y = F(x, p...), whose gradient is computed from x.
+template <class F, class Second, class... P>
+Tensor unary(const char* op, Tensor x, const Second& second, P... p) {
+  const bool keeps_x = grad_enabled() && x.requires_grad();
+  const Tensor kept = keeps_x ? x : Tensor{};
+  return map_op<F>(
+      op, std::move(x),
+      [=, x = Saved(kept, keeps_x)](Tensor dy, Needs) -> Grads {
+        return {gradient_op<F>(op, std::move(dy), x, second, p...)};
+      },
+      p...);
+}
+
+/// y = F(x, p...), whose gradient is computed from y, so that x need not be kept.
+template <class F, class Second, class... P>
+Tensor unary_from_result(const char* op, Tensor x, const Second& second, P... p) {
+  return map_op<F>(
+      op, std::move(x),
+      [=](Tensor dy, const Tensor& y, Needs) -> Grads {
+        return {gradient_op<F>(op, std::move(dy), y, second, p...)};
+      },
+      p...);
+}
+
+}  // namespace adjoint::ops

@@ -1,0 +1,186 @@
+#include "adjoint/tensor/tensor.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "adjoint/graph/node.h"
+#include "autograd/graph/engine.h"
+
+namespace adjoint {
+
+using detail::TensorBody;
+
+TensorBody::TensorBody(Values v, Ref<Node> n) : values(std::move(v)), node(std::move(n)) {}
+TensorBody::~TensorBody() = default;
+void TensorBody::destroy(TensorBody* body) noexcept { delete body; }
+static_assert(sizeof(TensorBody) <= 128, "made and freed in every op: two cache lines");
+
+detail::TensorExtra& TensorBody::ensure_extra() {
+  if (!extra) extra = std::make_unique<detail::TensorExtra>();
+  return *extra;
+}
+
+void* TensorBody::own_rows() {
+  Buffer* rows = values.row_buffer();
+  if (rows->is_unique()) {
+    values.keep_only_rows();
+    return rows->data();
+  }
+  const Ref<Buffer> left(rows);
+  auto& kept = ensure_extra().left_behind;
+  const auto spare =
+      std::ranges::find_if(kept, [](const Ref<Buffer>& buffer) { return buffer->is_unique(); });
+  const bool reused = spare != kept.end();
+  const Ref<Buffer> own = reused ? *spare : Buffer::allocate(left->bytes());
+  if (reused) kept.erase(spare);
+  if (values.handed_out()) kept.push_back(left);
+  std::memcpy(own->data(), left->data(), left->bytes());
+  values.set_rows(own, reused);  // what was left behind before had been handed out
+  return own->data();
+}
+
+Tensor::Tensor(Values values) : Tensor(std::move(values), {}) {}
+Tensor::Tensor(Values values, Ref<Node> node) : body_(new TensorBody(std::move(values), std::move(node))) {}
+
+double Tensor::item() const {
+  check_shape(numel() == 1, "item: the tensor must have one element, it is {}", shape());
+  return visit(dtype(), [&]<class T>() { return static_cast<double>(*values().rows<T>()); });
+}
+
+Tensor Tensor::to(DType target) const {
+  const Values& from = values();
+  if (from.dtype() == target) return pass_through("to", *this);
+  Values result(target, from.shape());
+  visit(from.dtype(), [&]<class From>() {
+    visit(target, [&]<class To>() {
+      const From* source = from.rows<From>();
+      To* values = result.writable<To>();
+      for (std::int64_t i = 0; i < from.numel(); ++i) {
+        if constexpr (std::is_integral_v<To> && std::is_floating_point_v<From>) {
+          check(fits_int64(static_cast<double>(source[i])), "to: element {} is {}, which int64 cannot hold",
+                i, source[i]);
+        }
+        values[i] = static_cast<To>(source[i]);
+      }
+    });
+  });
+  if (!is_floating(target) || !is_floating(from.dtype())) return Tensor(std::move(result));
+  return record("to", std::move(result), {*this},
+                [dtype = from.dtype()](const Tensor& dy, Needs) -> Grads { return {dy.to(dtype)}; });
+}
+
+bool Tensor::is_leaf() const { return !body().node || body().node->is_leaf(); }
+const char* Tensor::op() const { return body().node ? body().node->op : ""; }
+
+Tensor& Tensor::set_requires_grad(bool wanted) {
+  check<GraphError>(
+      is_leaf(),
+      "set_requires_grad: the tensor was computed by {}; only leaves can be switched, detach() it first",
+      op());
+  check<DTypeError>(is_floating(dtype()) || !wanted,
+                    "set_requires_grad: gradients need a floating dtype, the tensor is {}", dtype());
+  if (wanted == requires_grad()) return *this;
+  Ref<Node>& node = body().node;
+  if (!wanted) {
+    body().ensure_extra().frozen = std::move(node);
+  } else if (body().extra && body().extra->frozen) {
+    node = std::move(body().extra->frozen);
+  } else {
+    node = Ref<Node>(new LeafNode(shape(), dtype()));
+  }
+  return *this;
+}
+
+namespace {
+
+LeafNode* leaf_of(const Tensor& tensor, const char* caller) {
+  check<GraphError>(tensor.is_leaf(),
+                    "{}: the tensor was computed by {} and keeps no gradient; use grad(y, x)", caller,
+                    tensor.op());
+  return static_cast<LeafNode*>(tensor.node().get());
+}
+
+}  // namespace
+
+Tensor Tensor::grad() const {
+  const LeafNode* leaf = leaf_of(*this, "grad");
+  return leaf != nullptr ? leaf->grad : Tensor();
+}
+
+void Tensor::zero_grad() {
+  if (LeafNode* leaf = leaf_of(*this, "zero_grad")) leaf->grad = Tensor();
+}
+
+Ref<Node> Tensor::node() const&& { return body().node; }
+
+Tensor Tensor::detach() const { return Tensor(values()); }
+
+namespace {
+
+/// An empty string, made before main() and never destroyed. No local static: its guard could be locked while
+/// the process forks.
+union NoName {
+  NoName() : text() {}
+  ~NoName() {}  // NOLINT: a defaulted one would have to destroy text
+  std::string text;
+};
+const NoName kNoName;
+
+}  // namespace
+
+const std::string& Tensor::name() const& { return body().extra ? body().extra->name : kNoName.text; }
+
+void Tensor::set_name(std::string name) {
+  check<GraphError>(is_leaf(), "set_name: the tensor was computed by {}; only leaves have names", op());
+  body().ensure_extra().name = std::move(name);
+}
+
+void Tensor::raise_dtype(const char* caller, DType asked) const {
+  throw DTypeError(fmt::format("{}: {} {} is {}, not {}", caller, name().empty() ? "the tensor" : name(),
+                               shape(), dtype(), asked));
+}
+
+void Tensor::backward(const BackwardOptions& options) const {
+  check_shape(numel() == 1, "backward: without a gradient the tensor must be a single number, it is {}",
+              shape());
+  Values one(dtype(), shape());
+  visit(dtype(), [&]<class T>() { *one.writable<T>() = 1; });
+  backward(Tensor(std::move(one)), options);
+}
+
+void Tensor::backward(const Tensor& gradient, const BackwardOptions& options) const {
+  engine::add_to_leaves(engine::leaf_gradients(*this, gradient, options.retain_graph));
+}
+
+void* Tensor::start_update() {
+  check<GraphError>(is_leaf(), "mutable_data: the tensor was computed by {}; only leaves can be changed",
+                    op());
+  void* rows = body().own_rows();
+  ++body().version;
+  return rows;
+}
+
+void Tensor::prepare_assign(const Tensor& source) {
+  if (!values().handed_out()) return;  // Then assign() shares the source's memory.
+  source.values().make(Values::Layout::rows);
+  prepare_update();
+}
+
+void Tensor::assign(const Tensor& source) {
+  check<GraphError>(is_leaf(), "assign: the tensor was computed by {}; only leaves can be changed", op());
+  check_shape(source.shape() == shape(), "assign: the shapes must be equal; {} is {}, the source {}",
+              name().empty() ? "the tensor" : name(), shape(), source.shape());
+  check<DTypeError>(source.dtype() == dtype(), "assign: the dtypes must be equal; {} is {}, the source {}",
+                    name().empty() ? "the tensor" : name(), dtype(), source.dtype());
+  Values& own = body().values;
+  if (own.handed_out()) {
+    Buffer& rows = *source.values().row_buffer();  // which own_rows() keeps, should the source be this tensor
+    std::memmove(body().own_rows(), rows.data(), rows.bytes());
+  } else {
+    own = source.values();
+  }
+  ++body().version;
+}
+
+}  // namespace adjoint

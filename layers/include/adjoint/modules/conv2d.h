@@ -1,0 +1,42 @@
+#pragma once
+// The convolution layer.
+
+#include "adjoint/modules/initializers.h"
+#include "adjoint/modules/module.h"
+#include "adjoint/ops/conv2d.h"
+
+namespace adjoint {
+
+struct Conv2dLayerOptions {
+  PerAxis stride = 1;
+  PerAxis padding = 0;
+  PerAxis dilation = 1;
+  std::int64_t groups = 1;
+  bool flip_kernel = false;
+  bool bias = true;
+  DType dtype = DType::float32;
+  Initializer init = fan_in_uniform;  ///< Of the weight.
+};
+
+/// y = conv2d(x, w, b), see there.   x [N, in, H, W] -> y [N, out, OH, OW], weight [out, in / groups, kernel
+/// height, kernel width], bias [out]; the bias starts at 0.
+class Conv2d : public Layer {
+ public:
+  /// in and out count the maps. Throws ShapeError unless all sizes are positive and the groups divide in and
+  /// out, DTypeError on int64.
+  Conv2d(std::int64_t in, std::int64_t out, PerAxis kernel, const Conv2dLayerOptions& options = {},
+         Rng& rng = default_rng());
+
+  /// Throws as conv2d().
+  Tensor forward(const Tensor& x) override;
+
+  Tensor weight() const { return weight_; }
+  /// Undefined without a bias.
+  Tensor bias() const { return bias_; }
+
+ private:
+  Conv2dOptions options_;
+  Tensor weight_, bias_;
+};
+
+}  // namespace adjoint

@@ -1,0 +1,32 @@
+#pragma once
+// The fully connected layer.
+
+#include "adjoint/modules/initializers.h"
+#include "adjoint/modules/module.h"
+
+namespace adjoint {
+
+struct DenseOptions {
+  bool bias = true;
+  DType dtype = DType::float32;
+  Initializer init = fan_in_uniform;  ///< Of the weight.
+};
+
+/// y = x wT + b.   x [N, in] -> y [N, out], weight [out, in], bias [out]; the bias starts at 0.
+class Dense : public Layer {
+ public:
+  /// Throws ShapeError unless both sizes are positive, DTypeError on int64.
+  Dense(std::int64_t in, std::int64_t out, const DenseOptions& options = {}, Rng& rng = default_rng());
+
+  /// Throws as dense().
+  Tensor forward(const Tensor& x) override;
+
+  Tensor weight() const { return weight_; }
+  /// Undefined without a bias.
+  Tensor bias() const { return bias_; }
+
+ private:
+  Tensor weight_, bias_;
+};
+
+}  // namespace adjoint

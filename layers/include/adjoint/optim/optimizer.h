@@ -1,0 +1,50 @@
+#pragma once
+// What optimizers have in common.
+
+#include <span>
+#include <vector>
+
+#include "adjoint/tensor/tensor.h"
+
+namespace adjoint {
+
+/// A rule that changes parameters along their gradients.
+///
+///     Sgd sgd(net.parameters(), {.learning_rate = 0.1});
+///     sgd.zero_grad();  loss.backward();  sgd.step();
+class Optimizer {
+ public:
+  Optimizer(const Optimizer&) = delete;
+  Optimizer& operator=(const Optimizer&) = delete;
+  virtual ~Optimizer() = default;
+
+  /// Forgets the parameters' gradients.
+  void zero_grad();
+  /// Updates every parameter that has a gradient; the others stay as they are. Throws std::bad_alloc; nothing
+  /// has changed then.
+  virtual void step() = 0;
+
+  double learning_rate() const { return learning_rate_; }
+  /// Throws Error unless the rate is finite and not negative.
+  void set_learning_rate(double learning_rate);
+
+ protected:
+  /// Throws Error unless there are parameters and each is a leaf that requires a gradient and comes once.
+  Optimizer(const char* name, std::vector<Tensor> parameters, double learning_rate);
+  std::span<Tensor> parameters() { return parameters_; }
+  /// A zero of every parameter's shape and dtype, for what a rule remembers from step to step.
+  std::vector<Tensor> zeros_like_parameters() const;
+  /// Throw Error unless value, an option, is finite and not negative, or in [0, 1).
+  void check_not_negative(const char* option, double value) const;
+  void check_fraction(const char* option, double value) const;
+  /// Allocates all that step() will need before it changes anything: memory for the updated parameters, and
+  /// the rows of their gradients, but of an outer product only where the rule does not take its factors.
+  void prepare_step(bool takes_factors);
+
+ private:
+  const char* const name_;
+  std::vector<Tensor> parameters_;
+  double learning_rate_ = 0;
+};
+
+}  // namespace adjoint

@@ -1,0 +1,74 @@
+#pragma once
+// Files, for the readers and writers of this folder and for programs: which one a path leads to, opening one,
+// and replacing one as a whole.
+
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <span>
+#include <string>
+
+#include "adjoint/io/file_error.h"
+
+namespace adjoint {
+
+/// False for an empty text and for one with a zero byte: the system's functions would take the part before it
+/// for the whole path.
+bool can_be_a_path(const std::string& text);
+
+/// Whether what is written to one path would be found at the other. Links are followed, also those that lead
+/// to a file that is not there yet. False when that cannot be told, as in a directory that may not be
+/// searched.
+bool same_file(const std::filesystem::path& a, const std::filesystem::path& b);
+
+/// A regular file that is open for reading.
+struct InputFile {
+  std::ifstream stream;
+  std::int64_t bytes;  ///< Its size when it was opened.
+};
+
+/// Throws FileError when the file is missing, cannot be read or is no regular file.
+InputFile open_file(const std::string& path);
+
+/// A new file that takes the place of the one at a path, or vanishes.
+///
+/// Until finish() its bytes lie in a file .adjoint-partial-XXXXXXXX of the same directory, on which this
+/// process holds a lock (flock). A process that is killed loses the lock, so the next replacement in the
+/// directory recognizes the file that it left behind and removes it. Machines that share a directory must
+/// therefore share its locks too. They do not with the mount options local_lock=flock of NFS and localflock
+/// of Lustre: there a save on one machine removes the file that another one is writing, and that save fails.
+class FileReplacement {
+ public:
+  /// Follows symbolic links: what they lead to is replaced, or made. Throws FileError when path cannot be
+  /// written, leads to something else than a regular file, or to one that cannot be replaced: a mount point,
+  /// or another user's file in a directory with the sticky bit.
+  explicit FileReplacement(const std::string& path);
+  ~FileReplacement();
+  FileReplacement(const FileReplacement&) = delete;
+  FileReplacement& operator=(const FileReplacement&) = delete;
+
+  void write(std::span<const char> bytes);
+
+  /// Puts the new file in place, its bytes on the disk first. It has the mode, owner and group of the old
+  /// one; where the system does not allow these, it gives nobody more access than the old one. A file that is
+  /// new has the usual mode. Throws FileError, leaving the old file, when the new one cannot be written; when
+  /// it is whole but cannot take its place, it stays beside it, and the error says where.
+  ///
+  /// Then the directory is flushed, where the system can do so. Where it cannot, this is no error: the new
+  /// file is in place, but if the machine fails soon after, the old one may be there again.
+  void finish();
+
+ private:
+  FileReplacement() = default;
+  void create(mode_t mode);
+  [[noreturn]] void keep_finished();
+  void require(bool success) const;
+
+  std::string path_;                          // As the caller spelt it.
+  std::filesystem::path target_, directory_;  // Without links.
+  std::filesystem::path partial_;             // Empty when there is none.
+  std::FILE* file_ = nullptr;
+};
+
+}  // namespace adjoint

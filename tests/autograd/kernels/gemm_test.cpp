@@ -1,0 +1,91 @@
+// Matrix products against three plain loops, with every instruction set.
+#include "autograd/kernels/linalg/gemm.h"
+
+#include <gtest/gtest.h>
+#include <limits>
+#include <rapidcheck/gtest.h>
+#include <vector>
+
+#include "tests/support/draw.h"
+#include "tests/support/expect_near.h"
+#include "tests/support/instruction_sets.h"
+#include "tests/support/naive_gemm.h"
+#include "tests/support/random_values.h"
+#include "tests/support/threads.h"
+
+namespace adjoint::kernels {
+namespace {
+
+using namespace support;
+
+/// C, C with its former values added, and C with a row added, all against the plain loops.
+template <class T>
+void expect_gemm_matches(const GemmSizes& s) {
+  const auto a = random_values<T>(s.rows * s.depth, 1), b = random_values<T>(s.depth * s.columns, 2);
+  const auto addend = random_values<T>(s.columns, 3);
+  const auto former = random_values<T>(s.rows * s.columns, 4);
+  const T nan = std::numeric_limits<T>::quiet_NaN();
+  std::vector<T> c(former.size(), nan), accumulated = former, plus_row(former.size(), nan);
+  gemm(s, a.data(), b.data(), c.data());
+  gemm(s, a.data(), b.data(), accumulated.data(), true);
+  gemm_plus_row(s, a.data(), b.data(), addend.data(), plus_row.data());
+  const double tolerance = static_cast<double>(8 + s.depth) * std::numeric_limits<T>::epsilon();
+  const auto product = naive_gemm(s, a, b);
+  auto plus_former = product, plus_addend = product;
+  for (std::size_t i = 0; i < product.size(); ++i) {
+    plus_former[i] += former[i];
+    plus_addend[i] += addend[i % addend.size()];
+  }
+  expect_near(c, product, tolerance, "C");
+  expect_near(accumulated, plus_former, tolerance, "C + AB");
+  expect_near(plus_row, plus_addend, tolerance, "AB + row");
+}
+
+void expect_gemm_matches_everywhere(const GemmSizes& s) {
+  SCOPED_TRACE(testing::Message() << s.rows << " x " << s.columns << " x " << s.depth << ", transposed "
+                                  << s.transpose_a << s.transpose_b);
+  for_each_instruction_set([&] {
+    expect_gemm_matches<float>(s);
+    expect_gemm_matches<double>(s);
+  });
+}
+
+TEST(Gemm, EverySmallSize) {
+  for (std::int64_t rows = 0; rows <= 9; ++rows)
+    for (std::int64_t columns : {0, 1, 2, 3, 8, 9, 16, 17, 33})
+      for (std::int64_t depth : {0, 1, 2, 5, 17})
+        for (int transposed = 0; transposed < 4; ++transposed)
+          expect_gemm_matches_everywhere(
+              {rows, columns, depth, (transposed & 1) != 0, (transposed & 2) != 0});
+}
+
+TEST(Gemm, SizesPastEveryBlock) {
+  for (const bool transpose_a : {false, true})
+    for (const bool transpose_b : {false, true}) {
+      expect_gemm_matches_everywhere({130, 51, 301, transpose_a, transpose_b});
+      expect_gemm_matches_everywhere({1, 203, 530, transpose_a, transpose_b});
+      expect_gemm_matches_everywhere({1100, 5, 66, transpose_a, transpose_b});
+      expect_gemm_matches_everywhere({57, 1, 800, transpose_a, transpose_b});
+    }
+}
+
+RC_GTEST_PROP(Gemm, MatchesPlainLoops, ()) {
+  expect_gemm_matches_everywhere(
+      {draw(0, 69), draw(0, 69), draw(0, 69), *rc::gen::arbitrary<bool>(), *rc::gen::arbitrary<bool>()});
+  RC_ASSERT(!testing::Test::HasFailure());
+}
+
+TEST(Gemm, SameBitsForAnyNumberOfThreads) {
+  for (const GemmSizes s : {GemmSizes{700, 130, 300}, GemmSizes{2, 900, 700, false, true}}) {
+    const auto a = random_values<float>(s.rows * s.depth, 1),
+               b = random_values<float>(s.depth * s.columns, 2);
+    expect_same_bits_for_any_number_of_threads([&] {
+      std::vector<float> c(s.rows * s.columns);
+      gemm(s, a.data(), b.data(), c.data());
+      return c;
+    });
+  }
+}
+
+}  // namespace
+}  // namespace adjoint::kernels

@@ -1,0 +1,3 @@
+#pragma once
+// Not ours.
+inline int own_module() { return 7; }

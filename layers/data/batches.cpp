@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "adjoint/tensor/random.h"
-#include "autograd/kernels/layout/lanes.h"
-#include "autograd/kernels/layout/layout.h"
+#include "autograd/kernels/layout/convert.h"
+#include "autograd/ops/support/layout_policy.h"
 
 namespace adjoint {
 namespace {
@@ -37,15 +37,13 @@ Rng epoch_rng(std::uint64_t seed, std::uint64_t epoch) {
   return Rng((high << 32 | spread()) + epoch);
 }
 
-/// The pixels of the images of these indices, from 0 to 1, [B,1,H,W], in the layout that convolutions of as
-/// many images to few maps read.
+/// The pixels of the images of these indices, from 0 to 1, [B,1,H,W].
 template <class T>
 Values pixels(const LabelledImages& data, const std::int64_t* index, std::int64_t count) {
-  const bool lanes = kernels::lanes_pay<T>(count, 1);
-  Values image(dtype_of<T>, {count, 1, data.height, data.width},
-               lanes ? Values::Layout::lanes : Values::Layout::rows);
-  const auto kernel = lanes ? kernels::gather_lanes<T> : kernels::gather_rows<T>;
-  kernel(data.images.data(), data.height * data.width, index, count, image.writable<T>());
+  const Layout layout = ops::layout_of_batch(dtype_of<T>, count);
+  Values image(dtype_of<T>, {count, 1, data.height, data.width}, layout);
+  kernels::gather_images(layout, data.images.data(), data.height * data.width, index, count,
+                         image.writable<T>());
   return image;
 }
 

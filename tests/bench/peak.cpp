@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "adjoint/threads.h"
+#include "autograd/kernels/threads/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tests/bench/peak.cpp"

@@ -9,7 +9,7 @@
 #include <rapidcheck/gtest.h>
 #include <vector>
 
-#include "autograd/kernels/layout/lanes.h"
+#include "autograd/kernels/layout/interleaved.h"
 #include "autograd/kernels/threads/parallel.h"
 #include "tests/support/instruction_sets.h"
 
@@ -45,13 +45,13 @@ Values<T> random_values(std::int64_t count, unsigned seed) {
 
 template <class T>
 std::size_t lane_index(std::int64_t features, std::int64_t n, std::int64_t f) {
-  return static_cast<std::size_t>((n / kLanes<T> * features + f) * kLanes<T> + n % kLanes<T>);
+  return static_cast<std::size_t>((n / kInterleaved<T> * features + f) * kInterleaved<T> + n % kInterleaved<T>);
 }
 
 /// rows [batch, features] in the lanes layout, the spare lanes NaN.
 template <class T>
 Values<T> to_lanes(std::int64_t batch, std::int64_t features, const Values<T>& rows) {
-  Values<T> lanes(static_cast<std::size_t>(lane_blocks<T>(batch) * features * kLanes<T>),
+  Values<T> lanes(static_cast<std::size_t>(interleaved_blocks<T>(batch) * features * kInterleaved<T>),
                   std::numeric_limits<T>::quiet_NaN());
   for (std::int64_t n = 0; n < batch; ++n)
     for (std::int64_t f = 0; f < features; ++f)

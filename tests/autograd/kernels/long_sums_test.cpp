@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "autograd/kernels/convolution/conv2d.h"
-#include "autograd/kernels/layout/lanes.h"
-#include "autograd/kernels/layout/layout.h"
+#include "autograd/kernels/layout/interleaved.h"
+#include "autograd/kernels/layout/convert.h"
 #include "autograd/kernels/linalg/dense.h"
 #include "autograd/kernels/linalg/gemm.h"
 #include "autograd/kernels/reduce/reduce.h"
@@ -151,7 +151,7 @@ TEST(LongSums, DeepNarrowProductsHaveTheSameBitsForAnyNumberOfThreads) {
 class Lanes {
  public:
   Lanes(std::int64_t batch, std::int64_t features)
-      : batch_(batch), features_(features), size_(lane_blocks<float>(batch) * features * 16), values_(size_) {
+      : batch_(batch), features_(features), size_(interleaved_blocks<float>(batch) * features * 16), values_(size_) {
     std::fill_n(values_.get(), size_, std::numeric_limits<float>::quiet_NaN());
   }
   Lanes(std::int64_t batch, const std::vector<float>& rows)
@@ -164,7 +164,7 @@ class Lanes {
   float* get() { return values_.get(); }
   std::vector<float> rows() const {
     std::vector<float> rows(static_cast<std::size_t>(batch_ * features_));
-    lanes_to_rows(batch_, features_, static_cast<const float*>(values_.get()), rows.data());
+    deinterleave(batch_, features_, static_cast<const float*>(values_.get()), rows.data());
     return rows;
   }
 

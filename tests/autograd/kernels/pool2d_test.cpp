@@ -8,7 +8,7 @@
 #include <rapidcheck/gtest.h>
 #include <vector>
 
-#include "autograd/kernels/layout/lanes.h"
+#include "autograd/kernels/layout/interleaved.h"
 #include "autograd/kernels/threads/parallel.h"
 #include "tests/support/instruction_sets.h"
 
@@ -76,9 +76,9 @@ struct Naive {
 
 template <class T>
 Values<T> to_lanes(const Values<T>& rows, std::int64_t batch) {
-  constexpr std::int64_t L = kLanes<T>;
+  constexpr std::int64_t L = kInterleaved<T>;
   const std::int64_t features = batch == 0 ? 0 : std::ssize(rows) / batch;
-  Values<T> lanes(lane_blocks<T>(batch) * features * L, std::numeric_limits<T>::quiet_NaN());
+  Values<T> lanes(interleaved_blocks<T>(batch) * features * L, std::numeric_limits<T>::quiet_NaN());
   for (std::int64_t n = 0; n < batch; ++n) {
     for (std::int64_t f = 0; f < features; ++f)
       lanes[(n / L * features + f) * L + n % L] = rows[n * features + f];
@@ -102,7 +102,7 @@ void expect_equal(const char* what, const Values<T>& actual, const Values<T>& ex
 
 template <class T>
 Values<T> from_lanes(const Values<T>& lanes, std::int64_t batch, std::size_t size) {
-  constexpr std::int64_t L = kLanes<T>;
+  constexpr std::int64_t L = kInterleaved<T>;
   Values<T> rows(size);
   const std::int64_t features = batch == 0 ? 0 : std::ssize(rows) / batch;
   for (std::int64_t n = 0; n < batch; ++n) {

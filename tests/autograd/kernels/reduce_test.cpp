@@ -8,7 +8,7 @@
 #include <rapidcheck/gtest.h>
 #include <vector>
 
-#include "autograd/kernels/layout/lanes.h"
+#include "autograd/kernels/layout/interleaved.h"
 #include "autograd/kernels/threads/parallel.h"
 #include "tests/support/instruction_sets.h"
 
@@ -138,11 +138,11 @@ TYPED_TEST_SUITE(ReduceLanes, Types);
 
 TYPED_TEST(ReduceLanes, SpareLanesAreLeftOut) {
   using T = TypeParam;
-  constexpr std::int64_t L = kLanes<T>;
+  constexpr std::int64_t L = kInterleaved<T>;
   for_each_instruction_set([&] {
     for (const std::int64_t batch : Sizes{0, 1, 2, L - 1, L, L + 1, 3 * L - 2, 300 * L + 3}) {
       for (const std::int64_t plane : Sizes{1, 2, 5, 300, 2500}) {
-        const std::int64_t channels = 3, blocks = lane_blocks<T>(batch);
+        const std::int64_t channels = 3, blocks = interleaved_blocks<T>(batch);
         if (batch * plane > 10'000) continue;
         std::vector<T> x(blocks * channels * plane * L, std::numeric_limits<T>::quiet_NaN());
         std::vector<long double> expected(channels, 0);
@@ -178,7 +178,7 @@ TYPED_TEST(ReduceLanes, SameBitsForAnyThreadCount) {
     max_to({240'000}, x.data(), {}, &y[1]);
     sum_to({80'000, 3}, x.data(), {3}, &y[2]);
     sum_to({6, 40'000}, x.data(), {40'000}, &y[5]);
-    sum_lanes_per_channel(kLanes<T> * 3 - 1, std::int64_t{5}, std::int64_t{900}, x.data(), &y[40'005]);
+    sum_lanes_per_channel(kInterleaved<T> * 3 - 1, std::int64_t{5}, std::int64_t{900}, x.data(), &y[40'005]);
     if (threads == 1) first = y;
     EXPECT_EQ(std::memcmp(first.data(), y.data(), y.size() * sizeof(T)), 0) << threads;
   }

@@ -8,7 +8,7 @@
 #include <rapidcheck/gtest.h>
 #include <vector>
 
-#include "autograd/kernels/layout/lanes.h"
+#include "autograd/kernels/layout/interleaved.h"
 #include "autograd/kernels/threads/parallel.h"
 #include "tests/support/instruction_sets.h"
 
@@ -121,9 +121,9 @@ struct Matrix {
       : batch(n),
         classes(k),
         lanes(in_lanes),
-        values(in_lanes ? lane_blocks<T>(n) * k * kLanes<T> : n * k, std::numeric_limits<T>::quiet_NaN()) {}
+        values(in_lanes ? interleaved_blocks<T>(n) * k * kInterleaved<T> : n * k, std::numeric_limits<T>::quiet_NaN()) {}
   T& operator()(std::int64_t n, std::int64_t k) {
-    return values[lanes ? (n / kLanes<T> * classes + k) * kLanes<T> + n % kLanes<T> : n * classes + k];
+    return values[lanes ? (n / kInterleaved<T> * classes + k) * kInterleaved<T> + n % kInterleaved<T> : n * classes + k];
   }
 };
 

@@ -37,7 +37,7 @@ inline void check_unary(const UnaryCase& c) {
       EXPECT_EQ(y.dtype(), dtype);
       EXPECT_EQ(y.shape(), shape);
       expect_close(y, apply(c.f, numbers(x)), tolerance_of(dtype));
-      EXPECT_EQ(from_lanes.values().has(Values::Layout::rows), shape.rank() == 0);
+      EXPECT_EQ(from_lanes.values().has(Layout::row_major), shape.rank() == 0);
       expect_close(from_lanes, y, 0);
     }
   }

@@ -27,9 +27,9 @@ using testing::ElementsAre;
 // clang-format off
 template <class T> concept GivesData = requires(T&& t) { std::forward<T>(t).template data<float>(); };
 template <class T> concept GivesMutableData = requires(T&& t) { std::forward<T>(t).template mutable_data<float>(); };
-template <class T> concept GivesRows = requires(T&& t) { std::forward<T>(t).template rows<float>(); };
-template <class T> concept GivesLanes = requires(T&& t) { std::forward<T>(t).template lanes<float>(); };
-template <class T> concept GivesIn = requires(T&& t) { std::forward<T>(t).template in<float>(Values::Layout::rows); };
+template <class T> concept GivesRows = requires(T&& t) { std::forward<T>(t).template row_major<float>(); };
+template <class T> concept GivesLanes = requires(T&& t) { std::forward<T>(t).template interleaved<float>(); };
+template <class T> concept GivesIn = requires(T&& t) { std::forward<T>(t).template in<float>(Layout::row_major); };
 template <class T> concept GivesFactors = requires(T&& t) { std::forward<T>(t).template factors<float>(); };
 template <class T> concept GivesWritable = requires(T&& t) { std::forward<T>(t).template writable<float>(); };
 template <class T> concept GivesSizes = requires(T&& t) { std::forward<T>(t).sizes(); };
@@ -81,7 +81,7 @@ TEST(Lifetime, WhatATemporaryGivesIsACopy) {
   std::vector<Tensor> others;
   for (int i = 0; i < 10; ++i) others.push_back(zeros({2, 3}) + 5.0);
   EXPECT_EQ(shape, (Shape{2, 3}));
-  EXPECT_EQ(values.rows<float>()[5], 2);
+  EXPECT_EQ(values.row_major<float>()[5], 2);
   EXPECT_STREQ(node->op, "mul");
 }
 
@@ -175,18 +175,18 @@ TEST(Lifetime, DataLivesOverStepsAndLoading) {
 TEST(Lifetime, AnImageThatIsUpdatedKeepsItsRowsAndDropsTheOtherLayout) {
   Tensor image = ones({16, 1, 2, 2});
   const auto span = image.data<float>();
-  image.values().lanes<float>();  // as a convolution asks for them
+  image.values().interleaved<float>();  // as a convolution asks for them
   image.mutable_data<float>()[0] = 5;
   const auto others = junk();
   EXPECT_EQ(image.data<float>().data(), span.data());
   EXPECT_EQ(span[0], 5);
-  EXPECT_FALSE(image.values().has(Values::Layout::lanes));
-  EXPECT_EQ(image.values().lanes<float>()[0], 5);
+  EXPECT_FALSE(image.values().has(Layout::interleaved));
+  EXPECT_EQ(image.values().interleaved<float>()[0], 5);
 
   const Tensor snapshot = image.detach();  // shares both
   image.mutable_data<float>()[0] = 7;
-  EXPECT_EQ(image.values().lanes<float>()[0], 7);
-  EXPECT_EQ(snapshot.values().lanes<float>()[0], 5);
+  EXPECT_EQ(image.values().interleaved<float>()[0], 7);
+  EXPECT_EQ(snapshot.values().interleaved<float>()[0], 5);
 }
 
 TEST(Lifetime, MemoryLeftBehindIsUsedAgain) {

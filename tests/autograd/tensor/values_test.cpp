@@ -7,13 +7,12 @@
 #include <vector>
 
 #include "adjoint/tensor/check.h"
-#include "autograd/kernels/layout/lanes.h"
+#include "autograd/kernels/layout/interleaved.h"
 #include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
 
-using Layout = Values::Layout;
 
 /// Values 0, 1, 2, ... in row-major order, held as rows.
 template <class T>
@@ -29,13 +28,13 @@ using Types = testing::Types<float, double>;
 TYPED_TEST_SUITE(ValuesOf, Types);
 
 TYPED_TEST(ValuesOf, LanesPutTheImagesOfABlockSideBySide) {
-  constexpr auto kLanes = kernels::kLanes<TypeParam>;
-  const Values values = counting<TypeParam>({kLanes + 3, 2, 5});
-  EXPECT_EQ(values.stored_elements(Layout::lanes), 2 * kLanes * 10);
-  const TypeParam* lanes = values.lanes<TypeParam>();
-  for (std::int64_t n = 0; n < kLanes + 3; ++n) {
+  constexpr auto kInterleaved = kernels::kInterleaved<TypeParam>;
+  const Values values = counting<TypeParam>({kInterleaved + 3, 2, 5});
+  EXPECT_EQ(values.stored_elements(Layout::interleaved), 2 * kInterleaved * 10);
+  const TypeParam* lanes = values.interleaved<TypeParam>();
+  for (std::int64_t n = 0; n < kInterleaved + 3; ++n) {
     for (std::int64_t f = 0; f < 10; ++f) {
-      ASSERT_EQ(lanes[((n / kLanes) * 10 + f) * kLanes + n % kLanes], static_cast<TypeParam>(n * 10 + f));
+      ASSERT_EQ(lanes[((n / kInterleaved) * 10 + f) * kInterleaved + n % kInterleaved], static_cast<TypeParam>(n * 10 + f));
     }
   }
 }
@@ -44,13 +43,13 @@ TYPED_TEST(ValuesOf, RowsComeBackFromLanes) {
   for (const std::int64_t images : {0, 1, 5, 16, 17, 40}) {
     for (const std::int64_t features : {0, 1, 3, 16, 19}) {
       const Values rows = counting<TypeParam>({images, features});
-      Values lanes(dtype_of<TypeParam>, rows.shape(), Layout::lanes);
-      std::copy_n(rows.lanes<TypeParam>(), rows.stored_elements(Layout::lanes),
+      Values lanes(dtype_of<TypeParam>, rows.shape(), Layout::interleaved);
+      std::copy_n(rows.interleaved<TypeParam>(), rows.stored_elements(Layout::interleaved),
                   lanes.template writable<TypeParam>());
-      EXPECT_FALSE(lanes.has(Layout::rows));
+      EXPECT_FALSE(lanes.has(Layout::row_major));
       EXPECT_TRUE(
-          std::equal(rows.rows<TypeParam>(), rows.rows<TypeParam>() + rows.numel(), lanes.rows<TypeParam>()));
-      EXPECT_TRUE(lanes.has(Layout::rows));
+          std::equal(rows.row_major<TypeParam>(), rows.row_major<TypeParam>() + rows.numel(), lanes.row_major<TypeParam>()));
+      EXPECT_TRUE(lanes.has(Layout::row_major));
     }
   }
 }
@@ -59,10 +58,10 @@ TEST(Values, OnlyTheirOwnElementTypeMayBeAskedFor) {
   Values values = counting<float>({2, 3});
   const char* const kMessage = "values: they are float32 [2,3], not float64";
   EXPECT_THROWS(DTypeError, kMessage, values.writable<double>());
-  EXPECT_THROWS(DTypeError, kMessage, values.rows<double>());
-  EXPECT_THROWS(DTypeError, kMessage, values.lanes<double>());
+  EXPECT_THROWS(DTypeError, kMessage, values.row_major<double>());
+  EXPECT_THROWS(DTypeError, kMessage, values.interleaved<double>());
   EXPECT_THROWS(DTypeError, kMessage, values.factors<double>());
-  EXPECT_THROWS(DTypeError, "values: they are float32 [2,3], not int64", values.rows<std::int64_t>());
+  EXPECT_THROWS(DTypeError, "values: they are float32 [2,3], not int64", values.row_major<std::int64_t>());
 }
 
 TEST(Values, OthersThatAreAssignedWereNotHandedOut) {
@@ -79,25 +78,25 @@ TEST(Values, SharingAndUniqueness) {
   {
     const Values b = a;
     EXPECT_FALSE(a.is_unique());
-    EXPECT_EQ(a.rows<float>(), b.rows<float>());
+    EXPECT_EQ(a.row_major<float>(), b.row_major<float>());
   }
   EXPECT_TRUE(a.is_unique());
-  a.lanes<float>();
+  a.interleaved<float>();
   EXPECT_FALSE(a.is_unique()) << "in-place use would leave the other layout stale";
   Values c = std::move(a);
-  EXPECT_FALSE(a.has(Layout::rows));
+  EXPECT_FALSE(a.has(Layout::row_major));
   a = c.copy();
-  EXPECT_NE(a.rows<float>(), c.rows<float>());
-  EXPECT_EQ(a.rows<float>()[3], 3);
+  EXPECT_NE(a.row_major<float>(), c.row_major<float>());
+  EXPECT_EQ(a.row_major<float>()[3], 3);
 }
 
 TEST(Values, ReshapingKeepsLanesOnlyWithTheSameImages) {
-  Values values(DType::float32, {20, 2, 3}, Layout::lanes);
-  std::fill_n(values.writable<float>(), values.stored_elements(Layout::lanes), 1.0f);
-  EXPECT_FALSE(values.reshaped({20, 6}).has(Layout::rows));
+  Values values(DType::float32, {20, 2, 3}, Layout::interleaved);
+  std::fill_n(values.writable<float>(), values.stored_elements(Layout::interleaved), 1.0f);
+  EXPECT_FALSE(values.reshaped({20, 6}).has(Layout::row_major));
   const Values other = values.reshaped({40, 3});
-  EXPECT_TRUE(other.has(Layout::rows));
-  EXPECT_FALSE(other.has(Layout::lanes));
+  EXPECT_TRUE(other.has(Layout::row_major));
+  EXPECT_FALSE(other.has(Layout::interleaved));
 }
 
 /// The outer product of a = 1, 2, 3, ... and b = 10, 11, 12, ... held as factors.
@@ -111,17 +110,17 @@ Values factored(std::int64_t rows, std::int64_t columns) {
 }
 
 TYPED_TEST(ValuesOf, FactorsGiveTheirProductsInEitherLayout) {
-  constexpr auto kLanes = kernels::kLanes<TypeParam>;
+  constexpr auto kInterleaved = kernels::kInterleaved<TypeParam>;
   for (const std::int64_t rows : {0, 1, 5, 19}) {
     for (const std::int64_t columns : {0, 1, 17}) {
       const Values values = factored<TypeParam>(rows, columns), twin = factored<TypeParam>(rows, columns);
-      EXPECT_EQ(values.layout(), Layout::rows);
-      const TypeParam *product = values.rows<TypeParam>(), *lanes = twin.lanes<TypeParam>();
+      EXPECT_EQ(values.cheapest_layout(), Layout::row_major);
+      const TypeParam *product = values.row_major<TypeParam>(), *lanes = twin.interleaved<TypeParam>();
       for (std::int64_t i = 0; i < rows; ++i) {
         for (std::int64_t j = 0; j < columns; ++j) {
           const auto expected = static_cast<TypeParam>((i + 1) * (j + 10));
           ASSERT_EQ(product[i * columns + j], expected);
-          ASSERT_EQ(lanes[(i / kLanes * columns + j) * kLanes + i % kLanes], expected);
+          ASSERT_EQ(lanes[(i / kInterleaved * columns + j) * kInterleaved + i % kInterleaved], expected);
         }
       }
     }
@@ -132,9 +131,9 @@ TEST(Values, FactorsGoWhenLanesComeAndStayReadable) {
   const Values values = factored<float>(3, 4);
   const float* factors = values.factors<float>();
   ASSERT_NE(factors, nullptr);
-  values.rows<float>();
+  values.row_major<float>();
   EXPECT_EQ(values.factors<float>(), factors) << "rows have a place of their own";
-  values.lanes<float>();
+  values.interleaved<float>();
   EXPECT_EQ(values.factors<float>(), nullptr);
   Values other = factored<float>(3, 4);  // in their memory if it were free
   other.writable<float>()[0] = 0;
@@ -144,14 +143,14 @@ TEST(Values, FactorsGoWhenLanesComeAndStayReadable) {
 TEST(Values, FactorsAreNeverWrittenInPlaceOrReshaped) {
   const Values values = factored<float>(3, 4);
   EXPECT_FALSE(values.is_unique());
-  values.rows<float>();
+  values.row_major<float>();
   EXPECT_FALSE(values.is_unique()) << "in-place use would leave the factors stale";
   const Values copy = values.copy();
   EXPECT_EQ(copy.factors<float>(), nullptr);
   for (const Shape& shape : {Shape{4, 3}, Shape{3, 2, 2}, Shape{12}}) {
     const Values other = factored<float>(3, 4).reshaped(shape);
     EXPECT_EQ(other.factors<float>(), nullptr);
-    EXPECT_EQ(other.rows<float>()[11], 3 * 13);
+    EXPECT_EQ(other.row_major<float>()[11], 3 * 13);
   }
 }
 
@@ -159,10 +158,10 @@ TEST(Values, TwoThreadsMayConvertFactorsAtOnce) {
   for (int round = 0; round < 50; ++round) {
     const Values values = factored<float>(33, 50);
     const float *factors = values.factors<float>(), *lanes[2], *rows = nullptr;
-    std::thread first([&] { lanes[0] = values.lanes<float>(); });
+    std::thread first([&] { lanes[0] = values.interleaved<float>(); });
     std::thread second([&] {
-      rows = values.rows<float>();
-      lanes[1] = values.lanes<float>();
+      rows = values.row_major<float>();
+      lanes[1] = values.interleaved<float>();
     });
     first.join();
     second.join();
@@ -177,8 +176,8 @@ TEST(Values, TwoThreadsMayConvertAtOnce) {
   for (int round = 0; round < 50; ++round) {
     const Values values = counting<float>({33, 50});
     const float* seen[2];
-    std::thread first([&] { seen[0] = values.lanes<float>(); });
-    std::thread second([&] { seen[1] = values.lanes<float>(); });
+    std::thread first([&] { seen[0] = values.interleaved<float>(); });
+    std::thread second([&] { seen[1] = values.interleaved<float>(); });
     first.join();
     second.join();
     EXPECT_EQ(seen[0], seen[1]);

@@ -1,13 +1,13 @@
 // Rows to lanes and back, and gathered byte images, against index arithmetic.
 
-#include "autograd/kernels/layout/layout.h"
+#include "autograd/kernels/layout/convert.h"
 
 #include <algorithm>
 #include <gtest/gtest.h>
 #include <limits>
 #include <vector>
 
-#include "autograd/kernels/layout/lanes.h"
+#include "autograd/kernels/layout/interleaved.h"
 #include "autograd/kernels/threads/parallel.h"
 #include "autograd/kernels/threads/scratch.h"
 #include "tests/support/instruction_sets.h"
@@ -41,13 +41,13 @@ TYPED_TEST_SUITE(Layout, Types);
 
 template <class T>
 std::int64_t lanes_index(std::int64_t features, std::int64_t n, std::int64_t f) {
-  return (n / kLanes<T> * features + f) * kLanes<T> + n % kLanes<T>;
+  return (n / kInterleaved<T> * features + f) * kInterleaved<T> + n % kInterleaved<T>;
 }
 
 /// The value that every place of a lanes array must hold, spare lanes being 0.
 template <class T, class F>
 std::vector<T> expected_lanes(std::int64_t count, std::int64_t features, F value) {
-  std::vector<T> lanes(static_cast<std::size_t>(lane_blocks<T>(count) * features * kLanes<T>));
+  std::vector<T> lanes(static_cast<std::size_t>(interleaved_blocks<T>(count) * features * kInterleaved<T>));
   for (std::int64_t n = 0; n < count; ++n)
     for (std::int64_t f = 0; f < features; ++f)
       lanes[static_cast<std::size_t>(lanes_index<T>(features, n, f))] = value(n, f);
@@ -63,7 +63,7 @@ TYPED_TEST(Layout, RowsToLanes) {
         expected_lanes<T>(count, features, [&](auto n, auto f) { return T(n * features + f + 1); });
     const Scratch<T> lanes(static_cast<std::int64_t>(expected.size()));
     std::fill(lanes.get(), lanes.get() + expected.size(), T(-1));
-    rows_to_lanes(count, features, rows.data(), lanes.get());
+    interleave(count, features, rows.data(), lanes.get());
     EXPECT_EQ(std::vector<T>(lanes.get(), lanes.get() + expected.size()), expected);
   });
 }
@@ -71,7 +71,7 @@ TYPED_TEST(Layout, RowsToLanes) {
 TYPED_TEST(Layout, LanesToRowsLeavesSpareLanesOut) {
   using T = TypeParam;
   this->for_each_size([](std::int64_t count, std::int64_t features) {
-    const std::int64_t size = lane_blocks<T>(count) * features * kLanes<T>;
+    const std::int64_t size = interleaved_blocks<T>(count) * features * kInterleaved<T>;
     const Scratch<T> lanes(size);
     std::fill(lanes.get(), lanes.get() + size, std::numeric_limits<T>::quiet_NaN());
     std::vector<T> expected;
@@ -82,7 +82,7 @@ TYPED_TEST(Layout, LanesToRowsLeavesSpareLanesOut) {
       }
     expected.push_back(T(-1));  // one past the end must not be touched
     std::vector<T> rows(expected.size(), T(-1));
-    lanes_to_rows(count, features, lanes.get(), rows.data());
+    deinterleave(count, features, lanes.get(), rows.data());
     EXPECT_EQ(rows, expected);
   });
 }

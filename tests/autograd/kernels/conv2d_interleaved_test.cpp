@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "autograd/kernels/convolution/conv2d.h"
-#include "autograd/kernels/layout/lanes.h"
+#include "autograd/kernels/layout/interleaved.h"
 #include "autograd/kernels/threads/parallel.h"
 #include "autograd/kernels/threads/scratch.h"
 #include "tests/autograd/kernels/naive_conv2d.h"
@@ -37,7 +37,7 @@ class LanesBatch {
   LanesBatch(std::int64_t batch, std::int64_t features)
       : batch_(batch),
         features_(features),
-        size_(lane_blocks<T>(batch) * features * kLanes<T>),
+        size_(interleaved_blocks<T>(batch) * features * kInterleaved<T>),
         values_(size_) {
     std::fill(values_.get(), values_.get() + size_, std::numeric_limits<T>::quiet_NaN());
   }
@@ -56,7 +56,7 @@ class LanesBatch {
  private:
   std::int64_t index(std::int64_t i) const {
     const std::int64_t n = i / features_, f = i % features_;
-    return (n / kLanes<T> * features_ + f) * kLanes<T> + n % kLanes<T>;
+    return (n / kInterleaved<T> * features_ + f) * kInterleaved<T> + n % kInterleaved<T>;
   }
   std::int64_t batch_, features_, size_;
   Scratch<T> values_;

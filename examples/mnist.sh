@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Trains the documented CNN on MNIST: examples/mnist.sh [flags of mnist_cnn, listed by --help]
-# Installs what is missing, builds and fetches the data first; where that data cannot be had, the embedded subset does.
+# First installs missing packages, builds, and downloads the data. If the download fails, trains on the embedded subset.
 set -euo pipefail
 # shellcheck source=examples/support/setup.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/support/setup.sh"
@@ -30,7 +30,7 @@ if ! data_is_settled "$@" && ! are_refused "$@"; then
   if "$root/examples/get_mnist.sh"; then
     data=(--data "$root/examples/data/mnist")
   else
-    say "The whole MNIST cannot be fetched: training on the embedded subset"
+    say "MNIST could not be downloaded: training on the subset inside the library"
   fi
 fi
 exec "$program" "${data[@]}" "$@"

@@ -30,6 +30,7 @@ void differentiate() {
 }
 
 int main(int argc, char** argv) {
-  return examples::run({"scalar_expression", "Differentiates an expression of two numbers, once and twice."},
-                       argc, argv, differentiate);
+  return examples::run(
+      {"scalar_expression", "Computes the first and second derivatives of an expression of two numbers."},
+      argc, argv, differentiate);
 }

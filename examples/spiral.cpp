@@ -62,6 +62,7 @@ void train_and_draw() {
 }
 
 int main(int argc, char** argv) {
-  return examples::run({"spiral", "Tells two intertwined spirals apart by a small multilayer perceptron."},
-                       argc, argv, train_and_draw);
+  return examples::run(
+      {"spiral", "Trains a small multilayer perceptron to separate two intertwined spirals."}, argc, argv,
+      train_and_draw);
 }

@@ -5,32 +5,31 @@
 #include <cstring>
 #include <gtest/gtest.h>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "tests/support/block_cache.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/failing_memory.h"
+#include "tests/support/threads.h"
 
 namespace adjoint {
 namespace {
 
-using support::Failing;
-using support::Outcome;
-using support::with_failure;
+using namespace support;
 using Numbers = std::vector<double>;
 
 /// A change whose allocations fail one after the other.
 class AllOrNothing : public testing::Test {
  protected:
-  AllOrNothing() { set_cache_limit(0); }
-  ~AllOrNothing() override { set_num_threads(before_); }
-
   /// For every allocation of change(state): makes a state, fails the allocation, and calls
   /// check(state, whether bad_alloc came out). Expects that it did for some of them.
   template <class Make, class Change, class Check>
   void fail_each(const Make& make, const Change& change, const Check& check) {
     for (const int threads : {1, 2}) {
-      set_num_threads(threads);
+      const WithThreads with(threads);
       for (const Failing how : {Failing::from_one_on, Failing::one_and_the_next_of_its_thread}) {
         int came_out = 0;
         Outcome outcome = Outcome::went_well;
@@ -48,7 +47,7 @@ class AllOrNothing : public testing::Test {
   }
 
  private:
-  int before_ = num_threads();
+  const WithCacheLimit nothing_{0};
 };
 
 const Shape kShape = {20, 3};  // Lanes of two blocks, some of them spare.
@@ -57,11 +56,6 @@ Numbers counting(double start) {
   Numbers numbers(20 * 3);
   for (double& number : numbers) number = start++;
   return numbers;
-}
-
-Numbers numbers(const Tensor& tensor) {
-  const auto data = tensor.data<float>();
-  return {data.begin(), data.end()};
 }
 
 /// A tensor with these numbers in one layout alone.
@@ -96,8 +90,7 @@ enum class Sharing { none, memory, handle };
 Losses losses(std::size_t count) {
   Losses result;
   std::vector<std::vector<Tensor>> gradients(count);
-  const auto add_leaf = [&](std::optional<Layout> had, Sharing of_it, Layout got,
-                            bool shared) {
+  const auto add_leaf = [&](std::optional<Layout> had, Sharing of_it, Layout got, bool shared) {
     const double start = 1000.0 * static_cast<double>(result.leaves.size());
     Leaf& leaf = result.leaves.emplace_back(Leaf{zeros(kShape, {.requires_grad = true}), {}, {}});
     leaf.after = Numbers(20 * 3);
@@ -177,21 +170,22 @@ template <class Rule, class Options>
 Training training(const Options& options) {
   Training result;
   for (const bool shared : {false, true}) {
-    for (const auto layout : {Layout::row_major, Layout::interleaved, Layout::factors}) {
+    for (const char* form : {"row-major", "interleaved", "outer product"}) {
       result.values.push_back(counting(1000.0 * static_cast<double>(result.values.size())));
-      const Tensor& parameter =
-          result.parameters.emplace_back(in(Layout::row_major, result.values.back()));
+      const Tensor& parameter = result.parameters.emplace_back(in(Layout::row_major, result.values.back()));
       result.parameters.back().set_requires_grad();
       if (shared) result.held_by_others.push_back({parameter.detach(), result.values.back()});
       Numbers& gradient = result.gradients.emplace_back(20 * 3);
-      Values factors(float32, kShape, Layout::factors);
-      for (int i = 0; i < 23; ++i)
-        factors.writable<float>()[i] = static_cast<float>(i + 1);  // [3], then [20]
+      Values product = Values::as_outer_product(float32, kShape);
+      const auto [column_vector, row_vector] = product.writable_outer_product<float>();
+      std::iota(row_vector, row_vector + 3, 1.0f);
+      std::iota(column_vector, column_vector + 20, 4.0f);
       for (std::size_t row = 0; row < 20; ++row)
         for (std::size_t column = 0; column < 3; ++column)
           gradient[row * 3 + column] = (static_cast<double>(row) + 4) * (static_cast<double>(column) + 1);
-      parameter.backward(layout == Layout::factors ? Tensor(std::move(factors))
-                                                           : in(layout, gradient));
+      const bool is_product = std::string(form) == "outer product";
+      const Layout layout = std::string(form) == "interleaved" ? Layout::interleaved : Layout::row_major;
+      parameter.backward(is_product ? Tensor(std::move(product)) : in(layout, gradient));
     }
   }
   result.optimizer = std::make_unique<Rule>(result.parameters, options);

@@ -8,14 +8,15 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/block_cache.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/failing_memory.h"
+#include "tests/support/threads.h"
 
 namespace adjoint {
 namespace {
 
-using support::Failing;
-using support::Outcome;
-using support::with_failure;
+using namespace support;
 using Numbers = std::vector<double>;
 /// Each call computes the same.
 using Computation = std::function<std::vector<Tensor>()>;
@@ -26,15 +27,6 @@ struct Case {
 };
 
 std::ostream& operator<<(std::ostream& stream, const Case& of) { return stream << of.name; }
-
-Numbers numbers(const std::vector<Tensor>& tensors) {
-  Numbers all;
-  for (const Tensor& tensor : tensors) {
-    const Tensor wide = tensor.to(float64);
-    all.insert(all.end(), wide.data<double>().begin(), wide.data<double>().end());
-  }
-  return all;
-}
 
 /// Numbers from -1 to 1 in no order, quickly made.
 Tensor mixed(const Shape& shape, DType dtype = float32) {
@@ -175,20 +167,17 @@ std::vector<Case> cases() {
 
 class OutOfMemory : public testing::TestWithParam<Case> {
  protected:
-  OutOfMemory() { set_cache_limit(0); }
-  ~OutOfMemory() override { set_num_threads(before_); }
-
  private:
-  int before_ = num_threads();
+  const WithCacheLimit nothing_{0};
 };
 
 TEST_P(OutOfMemory, EachAllocationMayFail) {
-  set_num_threads(1);
+  const WithThreads one(1);
   const Computation& compute = GetParam().compute;
   const Numbers expected = numbers(compute());
   const std::int64_t nodes = live_nodes();
   for (const int threads : {1, 2, 3}) {
-    set_num_threads(threads);
+    const WithThreads with(threads);
     for (const Failing how : {Failing::from_one_on, Failing::one_and_the_next_of_its_thread}) {
       std::int64_t came_out = 0;
       for (std::int64_t first = 0;; ++first) {

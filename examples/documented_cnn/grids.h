@@ -1,6 +1,6 @@
 #pragma once
-// The note's vectors, matrices, maps and kernels as arrays of doubles that are indexed as the note indexes
-// them: from 1, kernels from -2 to 2. An index out of range fails an assertion.
+// The vectors, matrices, maps and kernels of the formulas in README.md as arrays of doubles with the same
+// indices: from 1, kernels from -2 to 2. An index out of range fails an assertion.
 
 #include <array>
 #include <cassert>

@@ -1,8 +1,8 @@
 #pragma once
-// The documented CNN by hand: the note's equations F1-F7, B1-B8 and U as plain loops over doubles, in the
-// note's names and indices, to be read side by side with it. Nothing here knows of the framework, whose
-// gradients are held against these. Maps, rows, columns and units count from 1; the kernel indices u, v run
-// from -2 to 2.
+// The documented CNN by hand: the formulas F1-F7, B1-B8 and U of README.md in this folder as plain loops over
+// doubles, with the same names and indices. "The note" is the lecture note that they come from. Nothing here
+// uses the library, whose gradients are compared with these. Maps, rows, columns and units count from 1; the
+// kernel indices u, v run from -2 to 2.
 
 #include <array>
 #include <span>

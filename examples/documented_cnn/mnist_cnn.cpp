@@ -1,5 +1,5 @@
-// Trains the CNN of the lecture note on MNIST, or holds its gradients against the note's formulas: see
-// --help.
+// Trains the documented CNN on MNIST, or compares its gradients with the formulas derived by hand: see
+// --help, and README.md in this folder.
 
 #include <algorithm>
 #include <cerrno>
@@ -31,8 +31,9 @@ struct Failure : std::runtime_error {
 /// Prints the table of both routes' differences. Throws Failure unless all are within bounds.
 void print_verification(const Settings& settings) {
   constexpr std::int64_t kBatch = 4;
-  fmt::print("Autodiff against the note's formulas: {}, a random network and batch of {}, seed {}\n\n",
-             settings.activation, kBatch, settings.seed);
+  fmt::print(
+      "Autodiff against the formulas derived by hand: {}, a random network and batch of {}, seed {}\n\n",
+      settings.activation, kBatch, settings.seed);
   fmt::print("                          float64                      float32\n");
   fmt::print("{:<14}{:>8}{:>14}{:>12}{:>17}{:>12}\n", "", "elements", "absolute", "relative", "absolute",
              "relative");
@@ -49,8 +50,7 @@ void print_verification(const Settings& settings) {
                rounded[i].largest_relative, within ? "" : "   out of bounds");
   }
   fmt::print(
-      "\nAbsolute: largest difference. Relative: its share of the tensor's largest magnitude; allowed are {} "
-      "and {}.\n",
+      "\nAbsolute: largest difference. Relative: divided by the tensor's largest value; bounds {}, {}.\n",
       verification_bound(float64), verification_bound(float32));
   if (outside > 0)
     throw Failure(fmt::format("{} of {} differences are out of bounds", outside, exact.size()));

@@ -1,5 +1,6 @@
 #pragma once
 // The documented CNN: two true convolutions with average pooling, two dense layers; 6070 parameters.
+// README.md in this folder states it; "the note" is the lecture note that it comes from.
 
 #include <adjoint/adjoint.h>
 #include <string>

@@ -33,24 +33,24 @@ std::int64_t parse_count(const std::string& text, std::int64_t low) {
 std::vector<Flag> training_flags(Settings& s) {
   return {
       {"--data", "", "DIR",
-       "Directory with MNIST's four IDX files, plain or\n"
-       "gzipped (default: 5,000 + 1,000 built-in images)",
+       "Directory with the four IDX files of MNIST, plain\n"
+       "or gzipped (default: 5,000 + 1,000 built-in images)",
        [&](const std::string& text) { s.data = parse_name(text); }},
       {"--epochs", "", "N",
-       fmt::format("Passes over the training images; 0 only tests\n(default {})", s.epochs),
+       fmt::format("Passes over the training images; 0: only test\n(default {})", s.epochs),
        [&](const std::string& text) { s.epochs = parse_count(text, 0); }},
-      {"--batch-size", "", "N",
-       fmt::format("Images for each update; the note has 1\n(default {})", s.batch_size),
+      {"--batch-size", "", "N", fmt::format("Images per update (default {})", s.batch_size),
        [&](const std::string& text) { s.batch_size = parse_count(text, 1); }},
-      {"--test-batch-size", "", "N", fmt::format("Images tested at a time (default {})", s.test_batch_size),
+      {"--test-batch-size", "", "N",
+       fmt::format("Images per batch when testing (default {})", s.test_batch_size),
        [&](const std::string& text) { s.test_batch_size = parse_count(text, 1); }},
       {"--lr", "--learning-rate", "X",
-       fmt::format("Learning rate, 0 to {} (default {})", kMostLearningRate, s.learning_rate),
+       fmt::format("Learning rate, from 0 to {} (default {})", kMostLearningRate, s.learning_rate),
        [&](const std::string& text) {
          s.learning_rate = parse_number(text, 0.0, kMostLearningRate,
                                         fmt::format("a number from 0 to {}", kMostLearningRate));
        }},
-      {"--momentum", "", "X", fmt::format("Momentum of SGD, in [0, 1) (default {})", s.momentum),
+      {"--momentum", "", "X", fmt::format("Momentum, in [0, 1) (default {})", s.momentum),
        [&](const std::string& text) {
          s.momentum = parse_number(text, 0.0, std::nextafter(1.0, 0.0), "a number in [0, 1)");
        }},
@@ -59,19 +59,19 @@ std::vector<Flag> training_flags(Settings& s) {
        [&](const std::string& text) {
          s.activation = parse_choice(text, {"sigmoid", "tanh", "relu"});
        }},
-      {"--pooling", "", "NAME", fmt::format("Pooling: avg, as in the note, or max (default {})", s.pooling),
+      {"--pooling", "", "NAME", fmt::format("Pooling: avg or max (default {})", s.pooling),
        [&](const std::string& text) {
          s.pooling = parse_choice(text, {"avg", "max"});
        }},
       {"--seed", "", "N",
-       fmt::format("Seed of the initial weights and of the images' order,\n0 to {} (default {})", kMostSeed,
-                   s.seed),
+       fmt::format("Seed for the initial weights and the order of the\nimages, from 0 to {}\n(default {})",
+                   kMostSeed, s.seed),
        [&](const std::string& text) {
          s.seed = parse_number(text, std::uint64_t{0}, kMostSeed,
                                fmt::format("a whole number from 0 to {}", kMostSeed));
        }},
       {"--threads", "", "N",
-       fmt::format("Threads, 1 to {} (default: one for each core);\nthe results do not depend on it",
+       fmt::format("Threads, from 1 to {} (default: one per core);\nresults do not depend on the number",
                    kMostThreads),
        [&](const std::string& text) {
          s.threads =
@@ -85,16 +85,17 @@ std::vector<Flag> training_flags(Settings& s) {
 std::vector<Flag> file_flags(Settings& s) {
   return {
       {"--metrics", "", "FILE",
-       "Write a line for each epoch to this file, a JSON\nobject; an old file is kept until the first line",
+       "Write one line per epoch, a JSON object, to this\n"
+       "file; an existing one is kept until the first line",
        [&](const std::string& text) { s.metrics = parse_name(text); }},
-      {"--save", "", "FILE", "Write the trained parameters to this file\n(safetensors)",
+      {"--save", "", "FILE", "Save the trained parameters to this file\n(safetensors format)",
        [&](const std::string& text) { s.save = parse_name(text); }},
-      {"--load", "", "FILE", "Start from the parameters in this file",
+      {"--load", "", "FILE", "Start with the parameters in this file",
        [&](const std::string& text) { s.load = parse_name(text); }},
       {"--verify-gradients", "", "",
-       "Compare autodiff with the note's formulas on random\nimages and exit; uses --activation, --seed "
-       "and\n"
-       "--threads",
+       "Compare the gradients with the formulas derived by\n"
+       "hand, on random images, and exit; uses\n"
+       "--activation, --seed and --threads",
        [&](const std::string&) { s.verify_gradients = true; }},
   };
 }
@@ -145,11 +146,12 @@ void check_files(const Settings& s) {
 void check_together(const Settings& s) {
   check_files(s);
   if (!s.verify_gradients) return;
-  if (s.pooling != "avg") throw UsageError("--verify-gradients needs --pooling avg: the note has no other");
+  if (s.pooling != "avg")
+    throw UsageError("--verify-gradients needs --pooling avg: the formulas are for average pooling");
   for (const auto& [flag, value] :
        {std::pair("--metrics", s.metrics), {"--save", s.save}, {"--load", s.load}}) {
     if (!value.empty())
-      throw UsageError(fmt::format("--verify-gradients trains nothing and so does not go with {}", flag));
+      throw UsageError(fmt::format("--verify-gradients does not go with {}: it trains nothing", flag));
   }
 }
 
@@ -159,9 +161,10 @@ std::optional<Settings> parse_command_line(int argc, const char* const* argv) {
   Settings settings;
   examples::Program program = {
       "mnist_cnn",
-      "Trains the CNN of the lecture note on MNIST and tests it after each epoch.\n"
-      "A batch larger than the data is all of the data.\n"
-      "Exit codes: 0 success, 1 failure (also a loss that is infinite or NaN), 2 wrong\n"
+      "Trains a small convolutional network on MNIST and tests it after each epoch.\n"
+      "examples/documented_cnn/README.md describes the network and its formulas.\n"
+      "A batch size larger than the data set means the whole data set.\n"
+      "Exit codes: 0 success; 1 failure, including an infinite or NaN loss; 2 wrong\n"
       "usage.",
       training_flags(settings)};
   for (Flag& flag : file_flags(settings)) program.flags.push_back(std::move(flag));

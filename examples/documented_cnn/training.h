@@ -1,5 +1,5 @@
 #pragma once
-// Training and testing the documented CNN, and what there is to tell of an epoch.
+// Training and testing the documented CNN, and reporting an epoch.
 
 #include <adjoint/adjoint.h>
 #include <cstdint>

@@ -1,5 +1,6 @@
 #pragma once
-// The gradients that autodiff finds for the documented CNN, held against the note's hand-derived formulas.
+// Compares the gradients that autodiff finds for the documented CNN with the formulas derived by hand, which
+// README.md in this folder states.
 
 #include <cstdint>
 #include <string>

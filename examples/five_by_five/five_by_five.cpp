@@ -1,4 +1,5 @@
-// The 5x5 worked example: every weight's gradient beside the sum the note writes for it, and a few updates.
+// The 5x5 network: the gradient of every weight beside its sum written out, and a few updates. README.md in
+// this folder states the network and the sums.
 
 #include <algorithm>
 #include <cmath>
@@ -45,7 +46,7 @@ hand_derived::Numbered<N> numbered(const Tensor& tensor) {
   return copy;
 }
 
-/// dL/dw1..dL/dw9 by the note's sums, from dZ as the dense layer and the loss give it.
+/// dL/dw1..dL/dw9 by the sums, from dZ as the dense layer and the loss give it.
 hand_derived::Filter gradient_by_hand(const Tensor& image, const Network& network,
                                       const NamedReading& reading) {
   const auto a = numbered<25>(image);
@@ -64,7 +65,7 @@ double compare(const Tensor& image, const Network& network, const NamedReading& 
   const auto by_hand = gradient_by_hand(image, network, reading);
   const bool formulas = reading.by_hand == hand_derived::Pooling::subsample;
 
-  fmt::print("\n{}\n         autodiff       by hand{}\n", reading.name, formulas ? "   the note's sum" : "");
+  fmt::print("\n{}\n         autodiff       by hand{}\n", reading.name, formulas ? "   written out" : "");
   double largest = 0;
   for (int k = 1; k <= 9; ++k) {
     fmt::print("dL/dw{} {:>11.8f} {:>13.8f}{}\n", k, autodiff(k), by_hand(k),
@@ -104,16 +105,17 @@ void compare_and_update() {
   }
   update(image, network);
   if (!wrong.empty())
-    throw std::runtime_error(fmt::format("autodiff and the sums differ by {} or more:{}", kBound, wrong));
+    throw std::runtime_error(
+        fmt::format("autodiff and the sums by hand differ by {} or more:{}", kBound, wrong));
 }
 
 }  // namespace
 }  // namespace five_by_five
 
 int main(int argc, char** argv) {
-  return examples::run(
-      {"five_by_five",
-       "The 5x5 worked example: prints each weight's gradient by autodiff beside the note's sum,\n"
-       "for each reading of the note, and updates the weights a few times."},
-      argc, argv, five_by_five::compare_and_update);
+  return examples::run({"five_by_five",
+                        "Prints the gradient of each weight of a 3x3 filter on a 5x5 image, by autodiff\n"
+                        "and by hand, for four kinds of pooling; then updates the weights a few times.\n"
+                        "examples/five_by_five/README.md describes the network."},
+                       argc, argv, five_by_five::compare_and_update);
 }

@@ -1,7 +1,7 @@
 #pragma once
-// The 5x5 worked example by hand, in the note's names and indices: the image a1..a25 (row by row), one 3x3
-// filter w1..w9, Z1..Z4, the dense layer to y-hat, and dL/dw1..dL/dw9. Nothing here knows of the framework,
-// whose gradients are held against these.
+// The 5x5 network by hand, with the names and indices of README.md in this folder: the image a1..a25 (row by
+// row), one 3x3 filter w1..w9, Z1..Z4, the dense layer to y-hat, and dL/dw1..dL/dw9. "The note" is the
+// lecture note that it comes from. Nothing here uses the library, whose gradients are compared with these.
 
 #include <array>
 #include <cassert>

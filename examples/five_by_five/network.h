@@ -1,5 +1,6 @@
 #pragma once
-// The 5x5 worked example in the framework: a 3x3 filter, pooling, and a dense layer to one number.
+// The 5x5 network built with the library: a 3x3 filter, pooling, and a dense layer to one number. README.md
+// in this folder states it; "the note" is the lecture note that it comes from.
 
 #include <adjoint/adjoint.h>
 

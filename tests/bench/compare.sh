@@ -8,15 +8,15 @@ export LC_ALL=C
 usage() {
   cat << 'END'
 tests/bench/compare.sh [FLAGS]
-  --repetitions N   runs of each side, alternately; the table has their medians (5)
+  --repetitions N   number of runs of each side; runs alternate, and the table has their medians (default 5)
   --rows PATTERN    only rows whose "model batch threads" matches, such as 'documented 32', 'vgg' or 'memory'
-  --spread          convolutions of many other shapes too
-  --random N        convolutions of N shapes drawn at random, the same ones each time
+  --spread          also convolutions of many other shapes
+  --random N        also N convolutions with random shapes, the same ones each time
   --quick           one repetition, and no row for the time of a clean build
-  --data DIR        IDX files of MNIST (examples/data/mnist, or else the images in the library)
-  --limit PROGRAM   a hand-written training of the documented CNN, called as PROGRAM MNIST_DIR BATCH EPOCHS RATE,
-                    that prints "... X us/sample ..." for each epoch
-Without libtorch (apt-get install libtorch-dev) its columns stay empty.
+  --data DIR        IDX files of MNIST (default: examples/data/mnist if it exists, else the images in the library)
+  --limit PROGRAM   a training program for the documented CNN, written by hand, to compare with (tests/bench/README.md);
+                    called as PROGRAM MNIST_DIR BATCH EPOCHS RATE, prints "... X us/sample ..." for each epoch
+Without libtorch (apt-get install libtorch-dev), its column stays empty.
 END
 }
 
@@ -28,7 +28,7 @@ while [ $# -gt 0 ]; do
     --quick) quick=true repetitions=1 ;;
     -h | --help) usage && exit 0 ;;
     --repetitions | --rows | --random | --data | --limit)
-      [ $# -gt 1 ] || fail "$1 wants a value"
+      [ $# -gt 1 ] || fail "$1 needs a value"
       case $1 in
         --repetitions) repetitions=$2 ;;
         --rows) pattern=$2 ;;

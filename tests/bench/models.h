@@ -16,8 +16,8 @@ using Step = std::function<void()>;
 
 /// Makes a step of a model, all of float32:
 ///
-///     documented   the documented CNN on MNIST: gathering, cross entropy, SGD; relu, average pooling;
-///                  Adjoint's step is that of mnist_cnn, which takes a batch in parts
+///     documented   the documented CNN (examples/documented_cnn/README.md) on MNIST: gathering, cross
+///                  entropy, SGD; relu, average pooling; Adjoint's step, as in mnist_cnn, takes parts
 ///     evaluation   the same network, forward only, and how many images it gets right
 ///     five         5x5 images; convolution 3x3 with stride 2, dense 4 -> 1, mean squared error, SGD
 ///     chain        y = 1.0001 y + 0.5, 1000 times, on a vector of `batch` numbers; sum and its gradient

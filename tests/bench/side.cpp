@@ -46,8 +46,9 @@ void measure(const std::vector<std::string>& arguments) {
   constexpr const char* kArguments = "NAME BATCH THREADS [REPETITIONS] [MNIST_DIR]";
   if (arguments == std::vector<std::string>{"--help"}) {
     fmt::print(
-        "Arguments: {}\nNAME is a model of tests/bench/models.h; images are built in unless MNIST_DIR is "
-        "given.\n",
+        "Arguments: {}\nNAME is a model of tests/bench/models.h. Without MNIST_DIR, the images in the "
+        "library "
+        "are used.\n",
         kArguments);
     return;
   }

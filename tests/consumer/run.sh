@@ -16,7 +16,7 @@ outside=$(cd "$work/prefix" && find . -name '*.h' ! -path './include/adjoint/*')
 [ -z "$outside" ] || fail "headers installed outside of include/adjoint: $outside"
 [ ! -e "$work/prefix/include/adjoint/kernels" ] || fail "internal headers are installed"
 cmake -S "$here" -B "$work/installed" -G Ninja -DCMAKE_PREFIX_PATH="$work/prefix" > /dev/null
-cmake --build "$work/installed" > /dev/null
+cmake --build "$work/installed" > "$work/log" || { cat "$work/log" >&2; fail "it does not compile"; }
 printed=$("$work/installed/consumer")
 [ "$printed" = '2 4 7' ] || fail "with the installed library it prints: $printed"
 

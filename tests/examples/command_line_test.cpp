@@ -14,9 +14,7 @@
 
 namespace {
 
-using adjoint::support::expect_failure;
-using adjoint::support::Outcome;
-using adjoint::support::run;
+using namespace adjoint::support;
 using documented_cnn::parse_command_line;
 using documented_cnn::Settings;
 using testing::AllOf;

@@ -1,4 +1,5 @@
-// The heart of the matter: autodiff's gradients of the documented CNN are those of the note's formulas.
+// The heart of the matter: autodiff's gradients of the documented CNN are those of the formulas in
+// examples/documented_cnn/README.md.
 
 #include <algorithm>
 #include <cmath>
@@ -10,12 +11,14 @@
 #include "examples/documented_cnn/hand_derived.h"
 #include "examples/documented_cnn/model.h"
 #include "examples/documented_cnn/verify.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/throws.h"
 
 namespace documented_cnn {
 namespace {
 
 using namespace adjoint;
+using support::expect_error;
 
 std::vector<std::string> names(const std::vector<Difference>& differences) {
   std::vector<std::string> result;
@@ -106,17 +109,8 @@ TEST(DocumentedCnn, ForwardGivesTheLogitsOfItsStages) {
 
 TEST(DocumentedCnn, ActivationsByName) {
   EXPECT_EQ(activation_named("tanh"), static_cast<Activation>(adjoint::tanh));
-  EXPECT_THROWS(Error, "activation: there is no \"gelu\"; choose sigmoid, tanh or relu",
-                activation_named("gelu"));
-}
-
-/// The network's parameters, next to each other.
-std::vector<double> flat(const DocumentedCnn& net) {
-  std::vector<double> values;
-  for (const Tensor& parameter : net.parameters()) {
-    for (const double value : parameter.data<double>()) values.push_back(value);
-  }
-  return values;
+  expect_error<Error>("activation: there is no \"gelu\"; choose sigmoid, tanh or relu",
+                      [&] { activation_named("gelu"); });
 }
 
 TEST(DocumentedCnn, TwoHundredStepsAlongBothRoutesStayTogether) {
@@ -149,7 +143,7 @@ TEST(DocumentedCnn, TwoHundredStepsAlongBothRoutesStayTogether) {
       sgd.step();
       hand_derived::sgd_step(by_hand, hand_derived::mean_over_batch(by_hand, examples, f).gradient, kRate);
     }
-    const std::vector<double> found = flat(net);
+    const std::vector<double> found = support::numbers(net.parameters());
     std::size_t at = 0;
     double furthest = 0;
     for (const auto& tensor : tensors) {

@@ -7,11 +7,12 @@
 #include <functional>
 #include <gtest/gtest.h>
 #include <ostream>
-#include <random>
+#include <span>
 #include <stdexcept>
 #include <string>
 
 #include "examples/five_by_five/hand_derived.h"
+#include "tests/support/random_values.h"
 
 namespace five_by_five::hand_derived {
 
@@ -30,14 +31,12 @@ struct Problem {
 };
 
 Problem random_problem(unsigned seed) {
-  std::mt19937_64 bits(seed);
-  const auto uniform = [&] { return static_cast<double>(bits() >> 11) * 0x1p-52 - 1; };  // -1..1
+  adjoint::Rng rng(seed);
   Problem problem;
-  for (double& value : problem.a.values) value = uniform();
-  for (double& value : problem.w.values) value = uniform();
-  for (double& value : problem.dense.v.values) value = uniform();
-  problem.dense.c = uniform();
-  problem.y = uniform();
+  for (const std::span<double> values :
+       {std::span<double>(problem.a.values), std::span<double>(problem.w.values),
+        std::span<double>(problem.dense.v.values), std::span(&problem.dense.c, 1), std::span(&problem.y, 1)})
+    adjoint::support::fill_random(values, rng, -1, 1);
   return problem;
 }
 

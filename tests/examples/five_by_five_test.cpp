@@ -1,4 +1,4 @@
-// The second note's network in all readings, autodiff against the note's sums.
+// The 5x5 network in all readings, autodiff against the sums in examples/five_by_five/README.md.
 
 #include <algorithm>
 #include <cmath>
@@ -10,6 +10,7 @@
 
 #include "examples/five_by_five/hand_derived.h"
 #include "examples/five_by_five/network.h"
+#include "tests/support/expect_near.h"
 
 namespace five_by_five {
 namespace {
@@ -39,9 +40,7 @@ struct Sample {
 };
 
 void expect_near(const Tensor& found, std::span<const double> expected) {
-  ASSERT_EQ(static_cast<std::size_t>(found.numel()), expected.size());
-  for (std::size_t i = 0; i < expected.size(); ++i)
-    EXPECT_NEAR(found.data<double>()[i], expected[i], 1e-15 * 10) << i;
+  support::expect_near(found.data<double>(), expected, 1e-14);
 }
 
 TEST(FiveByFive, ValuesAreTheNotes) {

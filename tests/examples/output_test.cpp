@@ -3,7 +3,6 @@
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <iterator>
 #include <string>
 #include <utility>
 
@@ -12,12 +11,7 @@
 
 namespace {
 
-using adjoint::support::expect_failure;
-using adjoint::support::Outcome;
-using adjoint::support::program_path;
-using adjoint::support::run;
-using adjoint::support::run_shell;
-using adjoint::support::TemporaryDirectory;
+using namespace adjoint::support;
 
 /// Each program and ways to make it print.
 const std::pair<const char*, std::string> kPrinting[] = {
@@ -59,8 +53,7 @@ TEST(Output, NeverGoesToAFileThatTookAClosedStreamsNumber) {
     const TemporaryDirectory directory;
     const std::string path = (directory.path() / "metrics").string();
     EXPECT_EQ(run("mnist_cnn", "--epochs 1 --limit 32 --metrics " + path + " " + streams).exit_code, 1);
-    std::ifstream file(path);
-    EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), "") << streams;
+    EXPECT_EQ(read_file(path), "") << streams;
   }
 }
 

@@ -7,7 +7,6 @@
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <iterator>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -20,13 +19,7 @@
 
 namespace {
 
-using adjoint::support::expect_failure;
-using adjoint::support::Outcome;
-using adjoint::support::program_path;
-using adjoint::support::run;
-using adjoint::support::run_shell;
-using adjoint::support::TemporaryDirectory;
-using adjoint::support::write_file;
+using namespace adjoint::support;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -36,11 +29,6 @@ using testing::StartsWith;
 constexpr const char* kShortTraining = "--epochs 1 --limit 32 --threads 1";
 
 Outcome mnist_cnn(const std::string& arguments) { return run("mnist_cnn", arguments); }
-
-std::string content(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 /// Writes the network's parameters, all of them this number.
 void save_network_of(float value, const std::string& path) {
@@ -108,7 +96,7 @@ TEST(MnistCnn, SavingTouchesNoFileOfAnotherName) {
   const std::string d = directory.path().string();
   std::ofstream(d + "/net.probe") << "mine";
   EXPECT_EQ(mnist_cnn(std::string(kShortTraining) + " --save " + d + "/net").exit_code, 0);
-  EXPECT_EQ(content(d + "/net.probe"), "mine");
+  EXPECT_EQ(read_file(d + "/net.probe"), "mine");
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(d), {}), 2);
 }
 
@@ -122,7 +110,7 @@ TEST(MnistCnn, SaysWhenTheTrainedParametersAreLost) {
   EXPECT_THAT(outcome.out, AllOf(HasSubstr("epoch  1/1: "), Not(HasSubstr("Saved"))));
   EXPECT_EQ(outcome.err,
             "mnist_cnn: " + path + ": cannot be written: File too large; the trained parameters are lost\n");
-  EXPECT_THAT(content(path), IsEmpty());
+  EXPECT_THAT(read_file(path), IsEmpty());
 }
 
 TEST(MnistCnn, OldMetricsStayUntilThereAreNew) {
@@ -134,9 +122,9 @@ TEST(MnistCnn, OldMetricsStayUntilThereAreNew) {
   EXPECT_EQ(mnist_cnn("--epochs 1 --limit 32 --metrics " + d + "/metrics --save " + d).exit_code, 1);
   EXPECT_EQ(mnist_cnn("--epochs 1 --limit 32 --metrics " + d + "/metrics > /dev/full").exit_code, 1);
   EXPECT_EQ(mnist_cnn("--epochs 0 --metrics " + d + "/metrics").exit_code, 0);
-  EXPECT_EQ(content(d + "/metrics"), "of an earlier run\n");
+  EXPECT_EQ(read_file(d + "/metrics"), "of an earlier run\n");
   EXPECT_EQ(mnist_cnn("--epochs 2 --limit 32 --metrics " + d + "/metrics").exit_code, 0);
-  const std::string after = content(d + "/metrics");
+  const std::string after = read_file(d + "/metrics");
   EXPECT_THAT(after, StartsWith("{\"epoch\": 1,"));
   EXPECT_EQ(std::count(after.begin(), after.end(), '\n'), 2);
 }
@@ -148,7 +136,7 @@ void expect_kept(const std::string& arguments, const std::string& file, const st
   const std::string command = std::string(kShortTraining) + " " + arguments;
   const Outcome outcome = mnist_cnn(command);
   EXPECT_EQ(outcome.exit_code, 2) << command;
-  std::string shown = outcome.err + content(file);
+  std::string shown = outcome.err + read_file(file);
   ASSERT_THAT(shown, HasSubstr("keep\n")) << command;
   shown.erase(shown.find("keep\n"), 5);
   EXPECT_THAT(shown,
@@ -228,8 +216,8 @@ TEST(MnistCnn, StopsWhenTheLossIsNoNumber) {
               "mnist_cnn: the loss is nan: training diverged; try a --lr below 0.5; nothing is saved\n");
     EXPECT_THAT(outcome.out, AllOf(HasSubstr("epoch  1/3: loss nan, test loss nan, "),
                                    Not(HasSubstr("epoch  2/3")), Not(HasSubstr("-nan"))));
-    EXPECT_THAT(content(d + "/net"), IsEmpty());
-    EXPECT_TRUE(nlohmann::json::parse(content(d + "/metrics"))["train_loss"].is_null());
+    EXPECT_THAT(read_file(d + "/net"), IsEmpty());
+    EXPECT_TRUE(nlohmann::json::parse(read_file(d + "/metrics"))["train_loss"].is_null());
 
     const Outcome tested = mnist_cnn("--epochs 0 --load " + d + "/nan");
     EXPECT_EQ(tested.exit_code, 1);
@@ -248,11 +236,11 @@ TEST(MnistCnn, ABatchLargerThanTheDataIsAllOfIt) {
                                       "/metrics --save " + d + "/net" + batch);
     EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
     EXPECT_THAT(outcome.out, AllOf(HasSubstr("batch 640,"), Not(HasSubstr("nan")), Not(HasSubstr("inf"))));
-    const auto metrics = nlohmann::json::parse(content(d + "/metrics"));
+    const auto metrics = nlohmann::json::parse(read_file(d + "/metrics"));
     EXPECT_EQ(metrics["examples"], 640);
     EXPECT_EQ(metrics["batch_size"], 640);
   }
-  EXPECT_EQ(content(d + "/net640"), content(d + "/net" + most)) << "the same one step";
+  EXPECT_EQ(read_file(d + "/net640"), read_file(d + "/net" + most)) << "the same one step";
 }
 
 TEST(MnistCnn, VerifiesItsGradients) {
@@ -307,7 +295,7 @@ TEST(MnistCnn, ResultsDoNotDependOnTheThreads) {
                         " --save " + path)
                   .exit_code,
               0);
-    checkpoints.push_back(content(path));
+    checkpoints.push_back(read_file(path));
   }
   EXPECT_GT(checkpoints[0].size(), 6070u * 4);
   EXPECT_TRUE(checkpoints[0] == checkpoints[1]);

@@ -4,10 +4,8 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <iterator>
 #include <pty.h>
 #include <stdexcept>
 #include <string_view>
@@ -51,8 +49,7 @@ Outcome run_shell(const std::string& command) {
   while (const std::size_t got = fread(part.data(), 1, part.size(), pipe))
     outcome.out.append(part.data(), got);
   outcome.exit_code = exit_code_of(pclose(pipe));
-  std::ifstream err(err_path);
-  outcome.err.assign(std::istreambuf_iterator<char>(err), std::istreambuf_iterator<char>());
+  outcome.err = read_file(err_path);
   return outcome;
 }
 

@@ -15,10 +15,7 @@
 
 namespace {
 
-using adjoint::support::on_terminal;
-using adjoint::support::Outcome;
-using adjoint::support::run_on_terminal;
-using adjoint::support::screen;
+using namespace adjoint::support;
 using documented_cnn::progress_line;
 using testing::ElementsAre;
 using testing::HasSubstr;

@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "examples/documented_cnn/model.h"
-#include "tests/support/expect_gradients.h"
+#include "tests/support/expect_close.h"
+#include "tests/support/expect_near.h"
+#include "tests/support/threads.h"
 
 namespace documented_cnn {
 namespace {
@@ -31,9 +33,8 @@ std::vector<double> trained(Net& net, const Mnist& data, std::int64_t batch_size
   std::vector<double> result;
   for (auto batch = batches.begin(); batch != batches.end(); ++batch)
     result.push_back(train_step(net.cnn, net.sgd, batch));
-  for (const Tensor& parameter : net.cnn.parameters()) {
-    for (const double value : numbers(parameter)) result.push_back(value);
-  }
+  const std::vector<double> parameters = numbers(net.cnn.parameters());
+  result.insert(result.end(), parameters.begin(), parameters.end());
   return result;
 }
 
@@ -50,30 +51,22 @@ TEST(TrainStep, IsAStepAlongTheGradientOfTheMeanLoss) {
       whole.sgd.step();
       expected.push_back(loss.item());
     }
-    for (const Tensor& parameter : whole.cnn.parameters()) {
-      for (const double value : numbers(parameter)) expected.push_back(value);
-    }
-    const std::vector<double> found = trained(parts, data, batch_size);
-    ASSERT_EQ(found.size(), expected.size());
-    for (std::size_t i = 0; i < found.size(); ++i)
-      ASSERT_NEAR(found[i], expected[i], 1e-12) << i << ", batch " << batch_size;
+    const std::vector<double> parameters = numbers(whole.cnn.parameters());
+    expected.insert(expected.end(), parameters.begin(), parameters.end());
+    support::expect_near(trained(parts, data, batch_size), expected, 1e-12,
+                         "batch " + std::to_string(batch_size));
   }
 }
 
 TEST(TrainStep, GivesTheSameBitsWithAnyNumberOfThreads) {
   const Mnist data = embedded_mnist();
-  const int before = num_threads();
   for (const std::int64_t batch_size : {1, 32, 33, 200}) {
-    std::vector<double> one;
-    for (const int threads : {1, 2, 3, 5}) {
-      set_num_threads(threads);
+    SCOPED_TRACE(batch_size);
+    support::expect_same_bits_for_any_number_of_threads([&] {
       Net net(float32);
-      const std::vector<double> found = trained(net, data, batch_size);
-      if (threads == 1) one = found;
-      EXPECT_EQ(found, one) << threads << " threads, batch " << batch_size;
-    }
+      return trained(net, data, batch_size);
+    });
   }
-  set_num_threads(before);
 }
 
 }  // namespace

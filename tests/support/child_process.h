@@ -11,6 +11,7 @@
 namespace adjoint {
 
 inline constexpr int kChildRight = 42;  // No exit code that comes about by itself.
+inline const std::string kRight = "exit code " + std::to_string(kChildRight);
 
 /// Runs body in a forked child, which exits with the code it returns. The result is "exit code N", or
 /// "signal N", that of a child that hangs among them.

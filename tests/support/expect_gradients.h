@@ -1,20 +1,17 @@
 #pragma once
-// What the tests of ops share: gradient checks that report to GoogleTest, random inputs, comparison with
-// plain numbers, and tensors whose values lie in the lanes layout only.
+// Gradient checks that report to GoogleTest.
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 #include <gtest/gtest.h>
-#include <limits>
-#include <string>
+#include <span>
 #include <vector>
 
+#include "adjoint/graph/grad.h"
+#include "adjoint/graph/grad_mode.h"
 #include "adjoint/graph/gradcheck.h"
-#include "adjoint/graph/node.h"
 #include "adjoint/ops/arithmetic.h"
+#include "adjoint/ops/reduce.h"
 #include "adjoint/tensor/create.h"
-#include "autograd/kernels/layout/interleaved.h"
 
 namespace adjoint::support {
 
@@ -40,87 +37,18 @@ inline void expect_gradients(const TensorFunction& f, const std::vector<Tensor>&
   EXPECT_TRUE(second) << second.report;
 }
 
-/// Elements uniform in [low, high).
-inline Tensor random_tensor(const Shape& shape, Rng& rng, double low = -1, double high = 1,
-                            DType dtype = float64) {
-  return uniform(shape, low, high, {.dtype = dtype}, rng);
-}
-
-/// All elements, row-major, whatever their dtype.
-inline std::vector<double> numbers(const Tensor& tensor) {
-  return visit(tensor.dtype(), [&]<class T>() {
-    const auto data = tensor.data<T>();
-    return std::vector<double>(data.begin(), data.end());
-  });
-}
-
-/// Element by element |actual - expected| <= tolerance max(1, |expected|); NaN equals NaN, infinities
-/// themselves.
-inline void expect_close(const Tensor& actual, const std::vector<double>& expected, double tolerance) {
-  const std::vector<double> found = numbers(actual);
-  ASSERT_EQ(found.size(), expected.size()) << "the shape is " << to_string(actual.shape());
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    if (found[i] == expected[i] || (std::isnan(found[i]) && std::isnan(expected[i]))) continue;
-    const bool close = std::abs(found[i] - expected[i]) <= tolerance * std::max(1.0, std::abs(expected[i]));
-    ASSERT_TRUE(close && std::isfinite(expected[i])) << "element " << i << " of " << to_string(actual.shape())
-                                                     << " is " << found[i] << ", expected " << expected[i];
-  }
-}
-
-/// Bit for bit, so that 0 is not -0; but any NaN equals any other.
-template <class T>
-void expect_bits(const Tensor& actual, const std::vector<T>& expected) {
-  const auto found = actual.data<T>();
-  ASSERT_EQ(found.size(), expected.size()) << "the shape is " << to_string(actual.shape());
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    const bool same = std::memcmp(&found[i], &expected[i], sizeof(T)) == 0;
-    ASSERT_TRUE(same || (std::isnan(found[i]) && std::isnan(expected[i])))
-        << "element " << i << " of " << to_string(actual.shape()) << " is " << found[i] << ", expected "
-        << expected[i];
-  }
-}
-
-/// As expect_close above, with the shape compared as well.
-inline void expect_close(const Tensor& actual, const Tensor& expected, double tolerance) {
-  ASSERT_EQ(to_string(actual.shape()), to_string(expected.shape()));
-  expect_close(actual, numbers(expected), tolerance);
-}
-
-/// A tolerance for results of a few operations on numbers around 1.
-inline double tolerance_of(DType dtype) { return dtype == float32 ? 1e-5 : 1e-13; }
-
-/// x with its values in the lanes layout only, NaN in the spare lanes, and so for its gradient: a
-/// differentiable identity. A scalar stays what it is.
-inline Tensor in_lanes(const Tensor& x) {
-  if (x.rank() == 0) return x;
-  Values lanes(x.dtype(), x.shape(), Layout::interleaved);
-  visit_floating(x.dtype(), [&]<class T>() {
-    constexpr std::int64_t kInterleaved = kernels::kInterleaved<T>;
-    const T* rows = x.data<T>().data();
-    T* target = lanes.writable<T>();
-    const std::int64_t features = x.shape().features();
-    std::fill_n(target, lanes.stored_elements(Layout::interleaved), std::numeric_limits<T>::quiet_NaN());
-    for (std::int64_t n = 0; n < x.size(0); ++n) {
-      for (std::int64_t f = 0; f < features; ++f)
-        target[(n / kInterleaved * features + f) * kInterleaved + n % kInterleaved] = rows[n * features + f];
-    }
-  });
-  return record("in_lanes", std::move(lanes), {x},
-                [](const Tensor& dy, Needs) -> Grads { return {in_lanes(dy)}; });
-}
-
-/// call() throws E, and nothing more general, with exactly this text.
-template <class E, class Call>
-void expect_error(const Call& call, const std::string& text) {
-  try {
-    call();
-  } catch (const E& error) {
-    EXPECT_EQ(error.what(), text);
-    return;
-  } catch (const std::exception& error) {
-    FAIL() << "threw another type: " << error.what();
-  }
-  FAIL() << "did not throw: " << text;
+/// The same for a function of the gradients of sum(f^3), so that the third derivatives of f count as well.
+inline void expect_third_derivatives(const TensorFunction& f, std::vector<Tensor> inputs) {
+  for (Tensor& input : inputs) input.set_requires_grad();
+  const auto gradient_of_cubes = [&](std::span<const Tensor> in) {
+    const GradMode recording(true);  // a central difference runs without
+    const Tensor y = f(in);
+    const std::vector<Tensor> gradients = grad(sum(y * y * y), in, {.create_graph = true});
+    Tensor total = sum(gradients[0] * gradients[0]);
+    for (std::size_t i = 1; i < gradients.size(); ++i) total = total + sum(gradients[i]);
+    return total;
+  };
+  expect_gradients(gradient_of_cubes, inputs);
 }
 
 }  // namespace adjoint::support

@@ -27,14 +27,14 @@ void write_file(const fs::path& path, std::span<const std::uint8_t> bytes) {
   if (!file.flush()) throw std::runtime_error("cannot write " + path.string());
 }
 
-std::vector<std::uint8_t> gzip(std::span<const std::uint8_t> bytes) {
+Bytes gzip(std::span<const std::uint8_t> bytes) {
   constexpr int kGzipFormat = 16, kMemoryLevel = 8;
   z_stream stream{};
   if (deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, MAX_WBITS + kGzipFormat, kMemoryLevel,
                    Z_DEFAULT_STRATEGY) != Z_OK) {
     throw std::bad_alloc();
   }
-  std::vector<std::uint8_t> packed(deflateBound(&stream, bytes.size()));
+  Bytes packed(deflateBound(&stream, bytes.size()));
   stream.next_in = const_cast<std::uint8_t*>(bytes.data());
   stream.avail_in = static_cast<uInt>(bytes.size());
   stream.next_out = packed.data();
@@ -46,9 +46,8 @@ std::vector<std::uint8_t> gzip(std::span<const std::uint8_t> bytes) {
   return packed;
 }
 
-std::vector<std::uint8_t> idx_bytes(const std::vector<std::uint32_t>& sizes,
-                                    std::span<const std::uint8_t> values) {
-  std::vector<std::uint8_t> bytes{0, 0, 0x08, static_cast<std::uint8_t>(sizes.size())};
+Bytes idx_bytes(const std::vector<std::uint32_t>& sizes, std::span<const std::uint8_t> values) {
+  Bytes bytes{0, 0, 0x08, static_cast<std::uint8_t>(sizes.size())};
   for (const std::uint32_t size : sizes) {
     for (const int shift : {24, 16, 8, 0}) bytes.push_back(static_cast<std::uint8_t>(size >> shift));
   }

@@ -5,9 +5,10 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
-#include <random>
 #include <type_traits>
 #include <vector>
+
+#include "adjoint/tensor/random.h"
 
 namespace adjoint::support {
 
@@ -45,15 +46,13 @@ std::vector<T> numbers_of_every_kind(std::int64_t n, unsigned seed) {
                                   T(-708.3),
                                   T(1e-10),
                                   T(1.0001)};
-  std::mt19937 random(seed);
-  std::normal_distribution<double> normal(0, 3);
-  std::uniform_real_distribution<double> exponent(-30, 30);
+  Rng rng(seed);
   std::vector<T> result(static_cast<std::size_t>(n));
   for (T& value : result) {
-    const auto kind = random() % 4;
-    value = kind == 0   ? special[random() % special.size()]
-            : kind == 1 ? static_cast<T>(std::copysign(std::exp(exponent(random)), normal(random)))
-                        : static_cast<T>(normal(random));
+    const auto kind = rng.below(4);
+    value = kind == 0   ? special[rng.below(std::ssize(special))]
+            : kind == 1 ? static_cast<T>(std::copysign(std::exp(60 * rng.uniform() - 30), rng.normal()))
+                        : static_cast<T>(3 * rng.normal());
   }
   return result;
 }

@@ -1,13 +1,34 @@
 #pragma once
-// EXPECT_THROWS(Type, text, statement): the statement throws a Type whose message is exactly text.
+// What a call throws.
 
+#include <exception>
 #include <gtest/gtest.h>
 #include <string>
 
-#define EXPECT_THROWS(type, text, ...)                                    \
-  EXPECT_THROW(                                                           \
-      try { static_cast<void>(__VA_ARGS__); } catch (const type& error) { \
-        EXPECT_EQ(std::string(error.what()), text);                       \
-        throw;                                                            \
-      },                                                                  \
-      type)
+namespace adjoint::support {
+
+/// The message of the E that call() throws; "no error" if it throws nothing. Other exceptions come out.
+template <class E, class Call>
+std::string error_of(const Call& call) {
+  try {
+    call();
+  } catch (const E& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+/// call() throws E, and nothing more general, with exactly this text. A failure names the caller's line.
+template <class E, class Call>
+void expect_error(const std::string& text, const Call& call, const char* file = __builtin_FILE(),
+                  int line = __builtin_LINE()) {
+  std::string found;
+  try {
+    found = error_of<E>(call);
+  } catch (const std::exception& error) {
+    found = std::string("an error of another type: ") + error.what();
+  }
+  if (found != text) ADD_FAILURE_AT(file, line) << "found:    " << found << "\nexpected: " << text;
+}
+
+}  // namespace adjoint::support

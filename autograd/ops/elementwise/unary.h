@@ -56,7 +56,7 @@ Tensor unary(const char* op, Tensor x, const Second& second, P... p) {
   const Tensor kept = keeps_x ? x : Tensor{};
   return map_op<F>(
       op, std::move(x),
-      [=, x = Saved(kept)](Tensor dy, Needs) -> Grads {
+      [=, x = Saved(kept, keeps_x)](Tensor dy, Needs) -> Grads {
         return {gradient_op<F>(op, std::move(dy), x, second, p...)};
       },
       p...);

@@ -20,29 +20,20 @@
 #include "adjoint/ops/reduce.h"
 #include "adjoint/tensor/create.h"
 #include "adjoint/tensor/random.h"
-#include "autograd/kernels/threads/parallel.h"
-#include "tests/support/expect_gradients.h"
+#include "tests/support/expect_close.h"
+#include "tests/support/graphs.h"
+#include "tests/support/threads.h"
 #include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
 
-using support::numbers;
+using namespace support;
 
-Tensor leaf(double value) { return scalar(value, {.dtype = float64, .requires_grad = true}); }
-
-class BackwardInParts : public ::testing::Test {
- protected:
-  ~BackwardInParts() override { set_num_threads(before_); }
-
- private:
-  int before_ = num_threads();
-};
-
-TEST_F(BackwardInParts, IsTheBackwardOfTheSum) {
+TEST(BackwardInParts, IsTheBackwardOfTheSum) {
   const Tensor x = leaf(3), y = leaf(5), unused = leaf(7);
   for (const int threads : {1, 2, 3}) {
-    set_num_threads(threads);
+    const WithThreads with(threads);
     // 0 x + 0 x y + 1 x + 1 x y + 2 x + 2 x y + 3 x + 3 x y
     const double loss = backward_in_parts(4, [&](std::int64_t i) {
       const auto factor = static_cast<double>(i);
@@ -55,9 +46,9 @@ TEST_F(BackwardInParts, IsTheBackwardOfTheSum) {
   }
 }
 
-TEST_F(BackwardInParts, AddsUpEveryPart) {
+TEST(BackwardInParts, AddsUpEveryPart) {
   for (const int threads : {1, 2, 3}) {
-    set_num_threads(threads);
+    const WithThreads with(threads);
     for (const std::int64_t parts : {1, 2, 3, 5, 7, 8}) {
       // For each part a leaf older than the shared one, and one younger, which no other part uses. The last
       // part has the oldest and the youngest of all.
@@ -78,7 +69,7 @@ TEST_F(BackwardInParts, AddsUpEveryPart) {
   }
 }
 
-TEST_F(BackwardInParts, AddsUpManyLeavesThatPartsShareInPart) {
+TEST(BackwardInParts, AddsUpManyLeavesThatPartsShareInPart) {
   constexpr std::size_t kLeaves = 150'000;  // minutes, if each were looked for among all others
   std::vector<Tensor> xs;
   for (std::size_t i = 0; i <= kLeaves; ++i) xs.push_back(leaf(0));
@@ -104,9 +95,9 @@ std::vector<double> dropout_mask(Rng& rng) {
   return mask;
 }
 
-TEST_F(BackwardInParts, GivesEachPartRandomNumbersOfItsOwn) {
+TEST(BackwardInParts, GivesEachPartRandomNumbersOfItsOwn) {
   for (const int threads : {1, 2, 3}) {
-    set_num_threads(threads);
+    const WithThreads with(threads);
     manual_seed(11);
     Rng caller(11);
     std::set<std::vector<double>> masks;
@@ -130,8 +121,8 @@ TEST_F(BackwardInParts, GivesEachPartRandomNumbersOfItsOwn) {
   }
 }
 
-TEST_F(BackwardInParts, GivesTheCallersRandomNumbersBackAfterAFailure) {
-  set_num_threads(1);
+TEST(BackwardInParts, GivesTheCallersRandomNumbersBackAfterAFailure) {
+  const WithThreads threads(1);
   manual_seed(12);
   Rng caller(12);
   caller();
@@ -141,15 +132,15 @@ TEST_F(BackwardInParts, GivesTheCallersRandomNumbersBackAfterAFailure) {
   EXPECT_EQ(default_rng()(), caller());
 }
 
-TEST_F(BackwardInParts, NoPartsAreNothing) {
+TEST(BackwardInParts, NoPartsAreNothing) {
   EXPECT_EQ(backward_in_parts(0, [](std::int64_t) { return leaf(1); }), 0);
-  EXPECT_THROWS(Error, "backward_in_parts: parts must not be negative, it is -1",
-                backward_in_parts(-1, [](std::int64_t) { return leaf(1); }));
+  expect_error<Error>("backward_in_parts: parts must not be negative, it is -1",
+                      [&] { backward_in_parts(-1, [](std::int64_t) { return leaf(1); }); });
 }
 
 /// The loss and the gradient of w after a pass over seven parts, one of them without w.
 std::pair<double, std::vector<double>> pass(int threads) {
-  set_num_threads(threads);
+  const WithThreads with(threads);
   Rng rng(1);
   const Tensor x = uniform({7, 33, 20}, -1, 1, {}, rng);
   Tensor w = uniform({20, 30}, -1, 1, {.requires_grad = true}, rng);
@@ -162,16 +153,16 @@ std::pair<double, std::vector<double>> pass(int threads) {
   return {loss, numbers(w.grad())};
 }
 
-TEST_F(BackwardInParts, GivesTheSameBitsWithAnyNumberOfThreads) {
+TEST(BackwardInParts, GivesTheSameBitsWithAnyNumberOfThreads) {
   const auto one = pass(1);
   for (const int threads : {2, 3, 8}) {
     for (int round = 0; round < 20; ++round) EXPECT_EQ(pass(threads), one) << threads << " threads";
   }
 }
 
-TEST_F(BackwardInParts, PartsMayShareWhatWasComputedBefore) {
+TEST(BackwardInParts, PartsMayShareWhatWasComputedBefore) {
   for (const int threads : {1, 2}) {
-    set_num_threads(threads);
+    const WithThreads with(threads);
     for (int round = 0; round < 100; ++round) {
       const Tensor x = leaf(3);
       const Tensor shared = tanh(x) * x * x;
@@ -190,8 +181,8 @@ void meet(std::atomic<int>& there) {
   for (int k = 0; there < 2 && k < 2000; ++k) std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
-TEST_F(BackwardInParts, UsesSeveralThreads) {
-  set_num_threads(2);
+TEST(BackwardInParts, UsesSeveralThreads) {
+  const WithThreads threads(2);
   const Tensor x = leaf(1);
   std::atomic<int> there = 0;
   std::thread::id ids[2];
@@ -203,21 +194,22 @@ TEST_F(BackwardInParts, UsesSeveralThreads) {
   EXPECT_NE(ids[0], ids[1]);
 }
 
-TEST_F(BackwardInParts, AFailureChangesNothingAndTheFirstPartsComesOut) {
+TEST(BackwardInParts, AFailureChangesNothingAndTheFirstPartsComesOut) {
   const std::int64_t before = live_nodes();
   for (const int threads : {1, 2}) {
-    set_num_threads(threads);
+    const WithThreads with(threads);
     const Tensor x = leaf(3);
     backward_in_parts(2, [&](std::int64_t) { return x * 1.0; });
-    EXPECT_THROWS(std::runtime_error, "part 2", backward_in_parts(5, [&](std::int64_t i) -> Tensor {
-                    if (i == 2 || i == 4) throw std::runtime_error("part " + std::to_string(i));
-                    return x * 10.0;
-                  }));
+    expect_error<std::runtime_error>("part 2", [&] {
+      backward_in_parts(5, [&](std::int64_t i) -> Tensor {
+        if (i == 2 || i == 4) throw std::runtime_error("part " + std::to_string(i));
+        return x * 10.0;
+      });
+    });
     EXPECT_EQ(x.grad().item(), 2);
-    EXPECT_THROWS(ShapeError, "backward_in_parts: a loss must be a single number, that of part 0 is [2]",
-                  backward_in_parts(2, [&](std::int64_t) {
-                    return x * tensor({1, 2}, {.dtype = float64});
-                  }));
+    expect_error<ShapeError>("backward_in_parts: a loss must be a single number, that of part 0 is [2]", [&] {
+      backward_in_parts(2, [&](std::int64_t) { return x * tensor({1, 2}, {.dtype = float64}); });
+    });
     EXPECT_THROW(backward_in_parts(2, [&](std::int64_t) { return scalar(1); }), GraphError);
     EXPECT_THROW(backward_in_parts(2, [&](std::int64_t) { return Tensor(); }), Error);
     EXPECT_EQ(x.grad().item(), 2);
@@ -227,8 +219,8 @@ TEST_F(BackwardInParts, AFailureChangesNothingAndTheFirstPartsComesOut) {
   EXPECT_EQ(live_nodes(), before);
 }
 
-TEST_F(BackwardInParts, RecordsWhereItsCallerDoes) {
-  set_num_threads(2);
+TEST(BackwardInParts, RecordsWhereItsCallerDoes) {
+  const WithThreads threads(2);
   const Tensor x = leaf(3);
   for (const bool recording : {true, false}) {
     const GradMode mode(recording);
@@ -251,8 +243,8 @@ TEST_F(BackwardInParts, RecordsWhereItsCallerDoes) {
   }
 }
 
-TEST_F(BackwardInParts, Nests) {
-  set_num_threads(2);
+TEST(BackwardInParts, Nests) {
+  const WithThreads threads(2);
   const Tensor x = leaf(3), y = leaf(4);
   const double loss = backward_in_parts(2, [&](std::int64_t i) {
     const double inner = backward_in_parts(2, [&](std::int64_t) { return y * y; });

@@ -1,58 +1,38 @@
 // Row-layout convolution and its gradients against the definition, with every instruction set.
 #include <gtest/gtest.h>
 #include <limits>
-#include <random>
 #include <rapidcheck/gtest.h>
 #include <vector>
 
 #include "autograd/kernels/convolution/conv2d.h"
-#include "autograd/kernels/threads/parallel.h"
-#include "tests/autograd/kernels/naive_conv2d.h"
+#include "tests/support/expect_near.h"
 #include "tests/support/instruction_sets.h"
+#include "tests/support/naive_conv2d.h"
+#include "tests/support/random_values.h"
+#include "tests/support/threads.h"
 
 namespace adjoint::kernels {
 namespace {
 
-template <class T>
-std::vector<T> random_values(std::size_t count, unsigned seed) {
-  std::mt19937 generator(seed);
-  std::uniform_real_distribution<double> uniform(-1, 1);
-  std::vector<T> values(count);
-  for (T& value : values) value = static_cast<T>(uniform(generator));
-  return values;
-}
-
-template <class T>
-void expect_near(const std::vector<T>& actual, const std::vector<double>& expected, const char* what) {
-  ASSERT_EQ(actual.size(), expected.size());
-  for (std::size_t i = 0; i < actual.size(); ++i)
-    ASSERT_NEAR(actual[i], expected[i], 1e3 * std::numeric_limits<T>::epsilon()) << what << " " << i;
-}
-
-Conv2dSizes with_output(Conv2dSizes s) {
-  s.out_height =
-      (s.height + 2 * s.padding_height - s.dilation_height * (s.kernel_height - 1) - 1) / s.stride_height + 1;
-  s.out_width =
-      (s.width + 2 * s.padding_width - s.dilation_width * (s.kernel_width - 1) - 1) / s.stride_width + 1;
-  return s;
-}
+using namespace support;
 
 template <class T>
 void expect_conv2d_matches(const Conv2dSizes& s) {
   const auto x = random_values<T>(input_size(s), 1), w = random_values<T>(weight_size(s), 2);
   const auto bias = random_values<T>(static_cast<std::size_t>(s.out_channels), 3);
   const auto dy = random_values<T>(output_size(s), 4);
+  const double tolerance = 1e3 * std::numeric_limits<T>::epsilon();
   const T nan = std::numeric_limits<T>::quiet_NaN();
   const T* no_bias = nullptr;
   std::vector<T> y(dy.size(), nan), dx(x.size(), nan), dw(w.size(), nan);
-  conv2d_rows(s, x.data(), w.data(), no_bias, y.data());
-  expect_near(y, naive_conv2d(s, x.data(), w.data(), no_bias), "y");
-  conv2d_rows(s, x.data(), w.data(), bias.data(), y.data());
-  expect_near(y, naive_conv2d(s, x.data(), w.data(), bias.data()), "y with bias");
-  conv2d_input_grad_rows(s, dy.data(), w.data(), dx.data());
-  expect_near(dx, naive_conv2d_input_grad(s, dy.data(), w.data()), "dx");
-  conv2d_weight_grad_rows(s, dy.data(), x.data(), dw.data());
-  expect_near(dw, naive_conv2d_weight_grad(s, dy.data(), x.data()), "dw");
+  conv2d(Layout::row_major, s, x.data(), w.data(), no_bias, y.data());
+  expect_near(y, naive_conv2d(s, x.data(), w.data(), no_bias), tolerance, "y");
+  conv2d(Layout::row_major, s, x.data(), w.data(), bias.data(), y.data());
+  expect_near(y, naive_conv2d(s, x.data(), w.data(), bias.data()), tolerance, "y with bias");
+  conv2d_input_grad(Layout::row_major, s, dy.data(), w.data(), dx.data());
+  expect_near(dx, naive_conv2d_input_grad(s, dy.data(), w.data()), tolerance, "dx");
+  conv2d_weight_grad(Layout::row_major, s, dy.data(), x.data(), dw.data());
+  expect_near(dw, naive_conv2d_weight_grad(s, dy.data(), x.data()), tolerance, "dw");
 }
 
 void expect_conv2d_matches_everywhere(const Conv2dSizes& s) {
@@ -136,58 +116,20 @@ TEST(Conv2dRows, EmptyBatch) {
   expect_conv2d_matches_everywhere({0, 20, 6, 5, 30, 4, 3, 3, 3});
 }
 
-std::int64_t pick(std::int64_t least, std::int64_t most) {
-  return *rc::gen::inRange<std::int64_t>(least, most + 1);
-}
-
-struct Limits {
-  std::int64_t least, most;
-  std::int64_t drawn() const { return pick(least, most); }
-};
-
-/// What sizes are drawn from; channels and maps of a group, and by how much an image is larger than the
-/// smallest one that has an output.
-struct Sizes {
-  Limits batch, groups, channels, maps, kernel, stride, dilation, padding, height, width;
-
-  Conv2dSizes drawn() const {
-    Conv2dSizes s{};
-    s.batch = batch.drawn();
-    s.groups = groups.drawn();
-    s.in_channels = s.groups * channels.drawn();
-    s.out_channels = s.groups * maps.drawn();
-    s.kernel_height = kernel.drawn();
-    s.kernel_width = kernel.drawn();
-    s.stride_height = stride.drawn();
-    s.stride_width = stride.drawn();
-    s.dilation_height = dilation.drawn();
-    s.dilation_width = dilation.drawn();
-    s.padding_height = padding.drawn();
-    s.padding_width = padding.drawn();
-    s.flip = *rc::gen::arbitrary<bool>();
-    const auto least = [](std::int64_t kernel_size, std::int64_t step, std::int64_t zeros) {
-      return std::max<std::int64_t>(1, step * (kernel_size - 1) + 1 - 2 * zeros);
-    };
-    s.height = least(s.kernel_height, s.dilation_height, s.padding_height) + height.drawn();
-    s.width = least(s.kernel_width, s.dilation_width, s.padding_width) + width.drawn();
-    s = with_output(s);
-    // As ops have it: rows and columns behind the only position's are then left over with strides of 1 too.
-    if (s.out_height == 1) s.stride_height = 1;
-    if (s.out_width == 1) s.stride_width = 1;
-    return s;
-  }
-};
-
-void expect_drawn_match(const Sizes& sizes) {
-  expect_conv2d_matches_everywhere(sizes.drawn());
+void expect_drawn_match(const Conv2dLimits& limits) {
+  Conv2dSizes s = limits.drawn();
+  // As ops have it: rows and columns behind the only position's are then left over with strides of 1 too.
+  if (s.out_height == 1) s.stride_height = 1;
+  if (s.out_width == 1) s.stride_width = 1;
+  expect_conv2d_matches_everywhere(s);
   RC_ASSERT(!testing::Test::HasFailure());
 }
 
 RC_GTEST_PROP(Conv2dRows, MatchesDefinition, ()) {
   expect_drawn_match({.batch = {1, 3},
                       .groups = {1, 3},
-                      .channels = {1, 4},
-                      .maps = {1, 9},
+                      .in_channels = {1, 4},
+                      .out_channels = {1, 9},
                       .kernel = {1, 5},
                       .stride = {1, 4},
                       .dilation = {1, 4},
@@ -200,8 +142,8 @@ RC_GTEST_PROP(Conv2dRows, MatchesDefinition, ()) {
 RC_GTEST_PROP(Conv2dRows, SmallImagesMatchDefinition, ()) {
   expect_drawn_match({.batch = {1, 2},
                       .groups = {1, 2},
-                      .channels = {1, 4},
-                      .maps = {1, 20},
+                      .in_channels = {1, 4},
+                      .out_channels = {1, 20},
                       .kernel = {2, 6},
                       .stride = {1, 1},
                       .dilation = {1, 2},
@@ -214,8 +156,8 @@ RC_GTEST_PROP(Conv2dRows, SmallImagesMatchDefinition, ()) {
 RC_GTEST_PROP(Conv2dRows, ManyMapsMatchDefinition, ()) {
   expect_drawn_match({.batch = {1, 2},
                       .groups = {1, 2},
-                      .channels = {1, 40},
-                      .maps = {10, 70},
+                      .in_channels = {1, 40},
+                      .out_channels = {10, 70},
                       .kernel = {1, 3},
                       .stride = {1, 3},
                       .dilation = {1, 2},
@@ -228,8 +170,8 @@ RC_GTEST_PROP(Conv2dRows, ManyMapsMatchDefinition, ()) {
 RC_GTEST_PROP(Conv2dRows, WideKernelsOnNarrowImagesMatchDefinition, ()) {
   expect_drawn_match({.batch = {1, 2},
                       .groups = {1, 2},
-                      .channels = {3, 10},
-                      .maps = {14, 36},
+                      .in_channels = {3, 10},
+                      .out_channels = {14, 36},
                       .kernel = {3, 7},
                       .stride = {1, 2},
                       .dilation = {1, 2},
@@ -238,22 +180,17 @@ RC_GTEST_PROP(Conv2dRows, WideKernelsOnNarrowImagesMatchDefinition, ()) {
                       .width = {0, 6}});
 }
 
-void expect_same_bits_for_any_number_of_threads(const Conv2dSizes& s) {
-  const int threads_before = num_threads();
+void expect_same_bits(const Conv2dSizes& s) {
+  SCOPED_TRACE(testing::Message() << "batch " << s.batch << ", channels " << s.in_channels);
   const auto x = random_values<float>(input_size(s), 1), w = random_values<float>(weight_size(s), 2);
   const auto dy = random_values<float>(output_size(s), 3);
-  const auto run = [&](int threads) {
-    set_num_threads(threads);
+  expect_same_bits_for_any_number_of_threads([&] {
     std::vector<float> y(dy.size()), dx(x.size()), dw(w.size());
-    conv2d_rows(s, x.data(), w.data(), static_cast<const float*>(nullptr), y.data());
-    conv2d_input_grad_rows(s, dy.data(), w.data(), dx.data());
-    conv2d_weight_grad_rows(s, dy.data(), x.data(), dw.data());
-    return std::tuple{y, dx, dw};
-  };
-  const auto one = run(1);
-  for (const int threads : {2, 3, 8})
-    EXPECT_EQ(one, run(threads)) << threads << " threads, batch " << s.batch;
-  set_num_threads(threads_before);
+    conv2d(Layout::row_major, s, x.data(), w.data(), static_cast<const float*>(nullptr), y.data());
+    conv2d_input_grad(Layout::row_major, s, dy.data(), w.data(), dx.data());
+    conv2d_weight_grad(Layout::row_major, s, dy.data(), x.data(), dw.data());
+    return std::vector{y, dx, dw};
+  });
 }
 
 TEST(Conv2dRows, SameBitsForAnyNumberOfThreads) {
@@ -269,12 +206,12 @@ TEST(Conv2dRows, SameBitsForAnyNumberOfThreads) {
                        .kernel_width = 3};
   };
   for (const std::int64_t batch : {1, 3}) {
-    expect_same_bits_for_any_number_of_threads(with_output(sizes(batch, 24, 20, 20)));
+    expect_same_bits(with_output(sizes(batch, 24, 20, 20)));
     // Registers along maps, and an input gradient added up from products.
-    expect_same_bits_for_any_number_of_threads(with_output(sizes(batch, 40, 9, 100)));
+    expect_same_bits(with_output(sizes(batch, 40, 9, 100)));
     Conv2dSizes strided = sizes(batch, 40, 15, 100);
     strided.stride_height = strided.stride_width = 2;
-    expect_same_bits_for_any_number_of_threads(with_output(strided));
+    expect_same_bits(with_output(strided));
   }
 }
 

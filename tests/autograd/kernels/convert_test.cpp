@@ -2,24 +2,21 @@
 
 #include "autograd/kernels/layout/convert.h"
 
-#include <algorithm>
 #include <gtest/gtest.h>
-#include <limits>
 #include <vector>
 
-#include "autograd/kernels/layout/interleaved.h"
-#include "autograd/kernels/threads/parallel.h"
-#include "autograd/kernels/threads/scratch.h"
 #include "tests/support/instruction_sets.h"
+#include "tests/support/interleaved.h"
+#include "tests/support/threads.h"
 
 namespace adjoint::kernels {
 namespace {
 
+using namespace support;
+
 template <class T>
 class Layout : public testing::Test {
  protected:
-  void TearDown() override { set_num_threads(threads_); }
-
   /// Calls check(count, features) for small, odd and thread-worthy sizes, on every instruction set.
   template <class F>
   void for_each_size(F check) {
@@ -27,30 +24,21 @@ class Layout : public testing::Test {
       for (const std::int64_t count : {0, 1, 7, 8, 15, 16, 17, 40, 129})
         for (const std::int64_t features : {0, 1, 2, 3, 4, 5, 31, 64, 784}) {
           SCOPED_TRACE(testing::Message() << "count " << count << ", features " << features);
-          set_num_threads(static_cast<int>(count % 3) + 1);
+          const WithThreads threads(static_cast<int>(count % 3) + 1);
           check(count, features);
         }
     });
   }
-
- private:
-  int threads_ = num_threads();
 };
 using Types = testing::Types<float, double>;
 TYPED_TEST_SUITE(Layout, Types);
 
-template <class T>
-std::int64_t lanes_index(std::int64_t features, std::int64_t n, std::int64_t f) {
-  return (n / kInterleaved<T> * features + f) * kInterleaved<T> + n % kInterleaved<T>;
-}
-
-/// The value that every place of a lanes array must hold, spare lanes being 0.
+/// What a lanes array must hold, spare lanes being 0.
 template <class T, class F>
-std::vector<T> expected_lanes(std::int64_t count, std::int64_t features, F value) {
-  std::vector<T> lanes(static_cast<std::size_t>(interleaved_blocks<T>(count) * features * kInterleaved<T>));
+Interleaved<T> expected_lanes(std::int64_t count, std::int64_t features, F value) {
+  Interleaved<T> lanes(count, features, 0);
   for (std::int64_t n = 0; n < count; ++n)
-    for (std::int64_t f = 0; f < features; ++f)
-      lanes[static_cast<std::size_t>(lanes_index<T>(features, n, f))] = value(n, f);
+    for (std::int64_t f = 0; f < features; ++f) lanes(n, f) = value(n, f);
   return lanes;
 }
 
@@ -61,28 +49,25 @@ TYPED_TEST(Layout, RowsToLanes) {
     for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<T>(i + 1);
     const auto expected =
         expected_lanes<T>(count, features, [&](auto n, auto f) { return T(n * features + f + 1); });
-    const Scratch<T> lanes(static_cast<std::int64_t>(expected.size()));
-    std::fill(lanes.get(), lanes.get() + expected.size(), T(-1));
-    interleave(count, features, rows.data(), lanes.get());
-    EXPECT_EQ(std::vector<T>(lanes.get(), lanes.get() + expected.size()), expected);
+    Interleaved<T> lanes(count, features, -1);
+    interleave(count, features, rows.data(), lanes.data());
+    EXPECT_TRUE(lanes == expected);
   });
 }
 
 TYPED_TEST(Layout, LanesToRowsLeavesSpareLanesOut) {
   using T = TypeParam;
   this->for_each_size([](std::int64_t count, std::int64_t features) {
-    const std::int64_t size = interleaved_blocks<T>(count) * features * kInterleaved<T>;
-    const Scratch<T> lanes(size);
-    std::fill(lanes.get(), lanes.get() + size, std::numeric_limits<T>::quiet_NaN());
+    Interleaved<T> lanes(count, features);
     std::vector<T> expected;
     for (std::int64_t n = 0; n < count; ++n)
       for (std::int64_t f = 0; f < features; ++f) {
         expected.push_back(static_cast<T>(n * features + f));
-        lanes.get()[lanes_index<T>(features, n, f)] = expected.back();
+        lanes(n, f) = expected.back();
       }
     expected.push_back(T(-1));  // one past the end must not be touched
     std::vector<T> rows(expected.size(), T(-1));
-    deinterleave(count, features, lanes.get(), rows.data());
+    deinterleave(count, features, lanes.data(), rows.data());
     EXPECT_EQ(rows, expected);
   });
 }
@@ -103,14 +88,13 @@ TYPED_TEST(Layout, GathersImagesDividedBy255) {
     std::vector<T> expected_rows, rows(static_cast<std::size_t>(count * features));
     for (std::int64_t n = 0; n < count; ++n)
       for (std::int64_t f = 0; f < features; ++f) expected_rows.push_back(value(n, f));
-    gather_rows(images.data(), features, index.data(), count, rows.data());
+    gather_images(Layout::row_major, images.data(), features, index.data(), count, rows.data());
     EXPECT_EQ(rows, expected_rows);
 
     const auto expected = expected_lanes<T>(count, features, value);
-    const Scratch<T> lanes(static_cast<std::int64_t>(expected.size()));
-    std::fill(lanes.get(), lanes.get() + expected.size(), T(-1));
-    gather_lanes(images.data(), features, index.data(), count, lanes.get());
-    EXPECT_EQ(std::vector<T>(lanes.get(), lanes.get() + expected.size()), expected);
+    Interleaved<T> lanes(count, features, -1);
+    gather_images(Layout::interleaved, images.data(), features, index.data(), count, lanes.data());
+    EXPECT_TRUE(lanes == expected);
   });
 }
 

@@ -5,15 +5,16 @@
 #include <vector>
 
 #include "autograd/kernels/elementwise/broadcast.h"
-#include "autograd/kernels/threads/parallel.h"
 #include "tests/support/instruction_sets.h"
+#include "tests/support/naive_broadcast.h"
 #include "tests/support/numbers_of_every_kind.h"
+#include "tests/support/random_values.h"
+#include "tests/support/threads.h"
 
 namespace adjoint::kernels {
 namespace {
 
-using support::numbers_of_every_kind;
-using support::same;
+using namespace support;
 using Sizes = std::vector<std::int64_t>;
 
 template <class T>
@@ -89,36 +90,6 @@ TEST(ElementwiseInt64, WrapsAround) {
   EXPECT_EQ(y, (std::vector<std::int64_t>{kMin, kMax - 1, -2, -1, -1}));
 }
 
-/// A shape of rank up to 4 with sizes 0 to 5, seldom 0, and one that broadcasts to it.
-Shape random_shape() {
-  const int rank = *rc::gen::inRange(0, 5);
-  Sizes sizes;
-  for (int i = 0; i < rank; ++i)
-    sizes.push_back(
-        *rc::gen::weightedElement<std::int64_t>({{1, 0}, {8, 1}, {8, 2}, {8, 3}, {4, 5}, {2, 17}}));
-  return Shape(sizes);
-}
-Shape random_part(const Shape& whole) {
-  Sizes sizes(whole.begin(), whole.end());
-  for (auto& size : sizes) {
-    if (*rc::gen::inRange(0, 3) == 0) size = 1;
-  }
-  const int missing = *rc::gen::inRange(0, whole.rank() + 1);
-  if (*rc::gen::arbitrary<bool>()) sizes.erase(sizes.begin(), sizes.begin() + missing);
-  return Shape(sizes);
-}
-
-/// Where the element of part lies that broadcasting puts at flat index `flat` of whole.
-std::int64_t index_in(const Shape& part, const Shape& whole, std::int64_t flat) {
-  std::int64_t index = 0, step = 1;
-  for (int back = 1; back <= part.rank(); ++back) {
-    if (part[-back] != 1) index += flat % whole[-back] * step;
-    flat /= whole[-back];
-    step *= part[-back];
-  }
-  return index;
-}
-
 template <class T>
 void check_broadcasting(const Shape& whole, const Shape& a_shape, const Shape& b_shape) {
   const auto a = numbers_of_every_kind<T>(a_shape.numel(), 6),
@@ -127,7 +98,7 @@ void check_broadcasting(const Shape& whole, const Shape& a_shape, const Shape& b
   const auto check_op = [&](const char* name, auto kernel, auto expected) {
     kernel(a_shape, a.data(), b_shape, b.data(), whole, y.data());
     for (std::int64_t i = 0; i < whole.numel(); ++i) {
-      const T value = expected(a[index_in(a_shape, whole, i)], b[index_in(b_shape, whole, i)]);
+      const T value = expected(a[source_of(i, whole, a_shape)], b[source_of(i, whole, b_shape)]);
       if (!same(y[i], value)) FAIL() << name << ": " << y[i] << ", not " << value << " at " << i;
     }
   };
@@ -146,22 +117,11 @@ void check_broadcasting(const Shape& whole, const Shape& a_shape, const Shape& b
 
   broadcast_to(a_shape, a.data(), whole, y.data());
   for (std::int64_t i = 0; i < whole.numel(); ++i)
-    ASSERT_TRUE(same(y[i], a[index_in(a_shape, whole, i)])) << i;
-}
-
-/// The shape that a and b broadcast to, both being parts of whole.
-Shape common_shape(const Shape& a, const Shape& b) {
-  Sizes sizes;
-  for (int back = std::max(a.rank(), b.rank()); back >= 1; --back) {
-    const std::int64_t m = back <= a.rank() ? a[-back] : 1, n = back <= b.rank() ? b[-back] : 1;
-    sizes.push_back(m == 1 ? n : m);
-  }
-  return Shape(sizes);
+    ASSERT_TRUE(same(y[i], a[source_of(i, whole, a_shape)])) << i;
 }
 
 RC_GTEST_PROP(Broadcast, AgreesWithIndexArithmetic, ()) {
-  const Shape whole = random_shape();
-  const Shape a = random_part(whole), b = random_part(whole);
+  const Shape whole = random_shape(4), a = random_part(whole), b = random_part(whole);
   RC_LOG() << to_string(whole) << " " << to_string(a) << " " << to_string(b);
   for_each_instruction_set([&] {
     check_broadcasting<float>(common_shape(a, b), a, b);
@@ -171,15 +131,13 @@ RC_GTEST_PROP(Broadcast, AgreesWithIndexArithmetic, ()) {
 }
 
 TEST(Broadcast, LongRowsAndManyBlocksWithThreads) {
-  const int threads_before = num_threads();
-  for (int threads = 1; threads <= 3; ++threads) {
-    set_num_threads(threads);
+  for (const int number : {1, 2, 3}) {
+    const WithThreads threads(number);
     check_broadcasting<float>({3, 40'000}, {3, 1}, {40'000});
     check_broadcasting<float>({20'000, 5}, {5}, {20'000, 1});
     check_broadcasting<float>({70, 2, 3, 500}, {2, 1, 500}, {70, 1, 3, 1});
     check_broadcasting<double>({70'001}, {}, {70'001});
   }
-  set_num_threads(threads_before);
 }
 
 TEST(Broadcast, RepeatsAScalarOverAWholeShape) {

@@ -3,35 +3,20 @@
 
 #include <gtest/gtest.h>
 #include <limits>
-#include <random>
 #include <rapidcheck/gtest.h>
 #include <vector>
 
-#include "autograd/kernels/threads/parallel.h"
+#include "tests/support/draw.h"
+#include "tests/support/expect_near.h"
 #include "tests/support/instruction_sets.h"
+#include "tests/support/naive_gemm.h"
+#include "tests/support/random_values.h"
+#include "tests/support/threads.h"
 
 namespace adjoint::kernels {
 namespace {
 
-template <class T>
-std::vector<T> random_values(std::int64_t count, unsigned seed) {
-  std::mt19937 generator(seed);
-  std::uniform_real_distribution<double> uniform(-1, 1);
-  std::vector<T> values(static_cast<std::size_t>(count));
-  for (T& value : values) value = static_cast<T>(uniform(generator));
-  return values;
-}
-
-template <class T>
-double naive_element(const GemmSizes& s, const std::vector<T>& a, const std::vector<T>& b, std::int64_t r,
-                     std::int64_t j) {
-  double sum = 0;
-  for (std::int64_t k = 0; k < s.depth; ++k)
-    sum +=
-        static_cast<double>(a[static_cast<std::size_t>(s.transpose_a ? k * s.rows + r : r * s.depth + k)]) *
-        b[static_cast<std::size_t>(s.transpose_b ? j * s.depth + k : k * s.columns + j)];
-  return sum;
-}
+using namespace support;
 
 /// C, C with its former values added, and C with a row added, all against the plain loops.
 template <class T>
@@ -45,15 +30,15 @@ void expect_gemm_matches(const GemmSizes& s) {
   gemm(s, a.data(), b.data(), accumulated.data(), true);
   gemm_plus_row(s, a.data(), b.data(), addend.data(), plus_row.data());
   const double tolerance = static_cast<double>(8 + s.depth) * std::numeric_limits<T>::epsilon();
-  for (std::int64_t r = 0; r < s.rows; ++r)
-    for (std::int64_t j = 0; j < s.columns; ++j) {
-      const auto i = static_cast<std::size_t>(r * s.columns + j);
-      const double expected = naive_element(s, a, b, r, j);
-      ASSERT_NEAR(c[i], expected, tolerance) << "row " << r << ", column " << j;
-      ASSERT_NEAR(accumulated[i], expected + former[i], tolerance) << "row " << r << ", column " << j;
-      ASSERT_NEAR(plus_row[i], expected + addend[static_cast<std::size_t>(j)], tolerance)
-          << "row " << r << ", column " << j;
-    }
+  const auto product = naive_gemm(s, a, b);
+  auto plus_former = product, plus_addend = product;
+  for (std::size_t i = 0; i < product.size(); ++i) {
+    plus_former[i] += former[i];
+    plus_addend[i] += addend[i % addend.size()];
+  }
+  expect_near(c, product, tolerance, "C");
+  expect_near(accumulated, plus_former, tolerance, "C + AB");
+  expect_near(plus_row, plus_addend, tolerance, "AB + row");
 }
 
 void expect_gemm_matches_everywhere(const GemmSizes& s) {
@@ -85,27 +70,21 @@ TEST(Gemm, SizesPastEveryBlock) {
 }
 
 RC_GTEST_PROP(Gemm, MatchesPlainLoops, ()) {
-  const auto size = [] { return *rc::gen::inRange<std::int64_t>(0, 70); };
   expect_gemm_matches_everywhere(
-      {size(), size(), size(), *rc::gen::arbitrary<bool>(), *rc::gen::arbitrary<bool>()});
+      {draw(0, 69), draw(0, 69), draw(0, 69), *rc::gen::arbitrary<bool>(), *rc::gen::arbitrary<bool>()});
   RC_ASSERT(!testing::Test::HasFailure());
 }
 
 TEST(Gemm, SameBitsForAnyNumberOfThreads) {
-  const int threads_before = num_threads();
   for (const GemmSizes s : {GemmSizes{700, 130, 300}, GemmSizes{2, 900, 700, false, true}}) {
     const auto a = random_values<float>(s.rows * s.depth, 1),
                b = random_values<float>(s.depth * s.columns, 2);
-    std::vector<float> one(static_cast<std::size_t>(s.rows * s.columns)), many = one;
-    set_num_threads(1);
-    gemm(s, a.data(), b.data(), one.data());
-    for (const int threads : {2, 3, 8}) {
-      set_num_threads(threads);
-      gemm(s, a.data(), b.data(), many.data());
-      EXPECT_EQ(one, many) << threads << " threads";
-    }
+    expect_same_bits_for_any_number_of_threads([&] {
+      std::vector<float> c(s.rows * s.columns);
+      gemm(s, a.data(), b.data(), c.data());
+      return c;
+    });
   }
-  set_num_threads(threads_before);
 }
 
 }  // namespace

@@ -2,26 +2,28 @@
 // with every instruction set. Expected values are sums in higher precision.
 #include <cmath>
 #include <gtest/gtest.h>
-#include <random>
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include "autograd/kernels/convolution/conv2d.h"
-#include "autograd/kernels/layout/interleaved.h"
-#include "autograd/kernels/layout/convert.h"
 #include "autograd/kernels/linalg/dense.h"
 #include "autograd/kernels/linalg/gemm.h"
 #include "autograd/kernels/reduce/reduce.h"
 #include "autograd/kernels/softmax/softmax.h"
 #include "autograd/kernels/softmax/softmax_loss.h"
-#include "autograd/kernels/threads/parallel.h"
-#include "autograd/kernels/threads/scratch.h"
-#include "tests/autograd/kernels/naive_conv2d.h"
 #include "tests/support/instruction_sets.h"
+#include "tests/support/interleaved.h"
+#include "tests/support/naive_conv2d.h"
+#include "tests/support/naive_gemm.h"
+#include "tests/support/random_values.h"
+#include "tests/support/threads.h"
 
 namespace adjoint::kernels {
 namespace {
+
+using namespace support;
+using Lanes = Interleaved<float>;
 
 /// All terms alike is the worst case: within a factor of two of the sum every addition rounds the same way.
 enum class Data { equal, random_signs };
@@ -29,16 +31,7 @@ constexpr Data kKinds[] = {Data::equal, Data::random_signs};
 
 template <class T>
 std::vector<T> values(Data data, std::size_t count, unsigned seed) {
-  std::mt19937 generator(seed);
-  std::uniform_real_distribution<double> uniform(-1, 1);
-  std::vector<T> result(count, static_cast<T>(0.1));
-  if (data == Data::random_signs)
-    for (T& value : result) value = static_cast<T>(uniform(generator));
-  return result;
-}
-template <class T>
-std::vector<T> values(Data data, std::int64_t count, unsigned seed) {
-  return values<T>(data, static_cast<std::size_t>(count), seed);
+  return data == Data::equal ? std::vector<T>(count, static_cast<T>(0.1)) : random_values<T>(count, seed);
 }
 
 template <class T>
@@ -64,28 +57,11 @@ void expect_sums(Data data, const std::vector<float>& actual, const std::vector<
 
 // ---- Products ----
 
-/// sum_k of op(A)[r, k] op(B)[k, j].
-template <class E, class T>
-E element(const GemmSizes& s, const std::vector<T>& a, const std::vector<T>& b, std::int64_t r,
-          std::int64_t j) {
-  E sum = 0;
-  for (std::int64_t k = 0; k < s.depth; ++k)
-    sum += static_cast<E>(a[static_cast<std::size_t>(s.transpose_a ? k * s.rows + r : r * s.depth + k)]) *
-           b[static_cast<std::size_t>(s.transpose_b ? j * s.depth + k : k * s.columns + j)];
-  return sum;
-}
-
 template <class T, class E>
 void check_gemm(const GemmSizes& s) {
   for (const Data data : kKinds) {
     const auto a = values<T>(data, s.rows * s.depth, 1), b = values<T>(data, s.depth * s.columns, 2);
-    const auto size_a = magnitudes(a), size_b = magnitudes(b);
-    std::vector<E> expected, magnitude;
-    for (std::int64_t r = 0; r < s.rows; ++r)
-      for (std::int64_t j = 0; j < s.columns; ++j) {
-        expected.push_back(element<E>(s, a, b, r, j));
-        magnitude.push_back(element<E>(s, size_a, size_b, r, j));
-      }
+    const auto expected = naive_gemm<E>(s, a, b), magnitude = naive_gemm<E>(s, magnitudes(a), magnitudes(b));
     for_each_instruction_set([&] {
       const std::vector<T> former(expected.size(), 7), addend(static_cast<std::size_t>(s.columns), -3);
       std::vector<T> c(expected.size()), added = former, plus_row = c;
@@ -129,84 +105,49 @@ TEST(LongSums, TwentyMillionOnes) {
 }
 
 TEST(LongSums, DeepNarrowProductsHaveTheSameBitsForAnyNumberOfThreads) {
-  const int threads_before = num_threads();
   for (const GemmSizes s : {GemmSizes{3, 5, 200'000, true, false}, GemmSizes{3, 5, 200'000, false, true}}) {
-    const auto a = values<float>(Data::random_signs, s.rows * s.depth, 1),
-               b = values<float>(Data::random_signs, s.columns * s.depth, 2);
-    std::vector<float> one(15), many(15);
-    set_num_threads(1);
-    gemm(s, a.data(), b.data(), one.data());
-    for (const int threads : {2, 3}) {
-      set_num_threads(threads);
-      gemm(s, a.data(), b.data(), many.data());
-      EXPECT_EQ(one, many) << threads << " threads";
-    }
+    const auto a = random_values<float>(s.rows * s.depth, 1),
+               b = random_values<float>(s.columns * s.depth, 2);
+    expect_same_bits_for_any_number_of_threads([&] {
+      std::vector<float> c(15);
+      gemm(s, a.data(), b.data(), c.data());
+      return c;
+    });
   }
-  set_num_threads(threads_before);
 }
 
 // ---- Both layouts ----
-
-/// An array in the lanes layout, aligned as the kernels want it, with NaN in the spare lanes.
-class Lanes {
- public:
-  Lanes(std::int64_t batch, std::int64_t features)
-      : batch_(batch), features_(features), size_(interleaved_blocks<float>(batch) * features * 16), values_(size_) {
-    std::fill_n(values_.get(), size_, std::numeric_limits<float>::quiet_NaN());
-  }
-  Lanes(std::int64_t batch, const std::vector<float>& rows)
-      : Lanes(batch, static_cast<std::int64_t>(rows.size()) / batch) {
-    for (std::int64_t n = 0; n < batch; ++n)
-      for (std::int64_t f = 0; f < features_; ++f)
-        values_.get()[(n / 16 * features_ + f) * 16 + n % 16] =
-            rows[static_cast<std::size_t>(n * features_ + f)];
-  }
-  float* get() { return values_.get(); }
-  std::vector<float> rows() const {
-    std::vector<float> rows(static_cast<std::size_t>(batch_ * features_));
-    deinterleave(batch_, features_, static_cast<const float*>(values_.get()), rows.data());
-    return rows;
-  }
-
- private:
-  std::int64_t batch_, features_, size_;
-  Scratch<float> values_;
-};
 
 void check_dense(const DenseSizes& s) {
   const GemmSizes forward{s.batch, s.outputs, s.inputs, false, true};
   const GemmSizes input_grad{s.batch, s.inputs, s.outputs};
   const GemmSizes weight_grad{s.outputs, s.inputs, s.batch, true, false};
-  const auto every = [](const GemmSizes& p, const std::vector<float>& a, const std::vector<float>& b) {
-    std::vector<double> c;
-    for (std::int64_t r = 0; r < p.rows; ++r)
-      for (std::int64_t j = 0; j < p.columns; ++j) c.push_back(element<double>(p, a, b, r, j));
-    return c;
-  };
   for (const Data data : kKinds) {
     const auto x = values<float>(data, s.batch * s.inputs, 1),
                w = values<float>(data, s.outputs * s.inputs, 2),
                dy = values<float>(data, s.batch * s.outputs, 3);
-    const auto y = every(forward, x, w), y_size = every(forward, magnitudes(x), magnitudes(w));
-    const auto dx = every(input_grad, dy, w), dx_size = every(input_grad, magnitudes(dy), magnitudes(w));
-    const auto dw = every(weight_grad, dy, x), dw_size = every(weight_grad, magnitudes(dy), magnitudes(x));
+    const auto y = naive_gemm(forward, x, w), y_size = naive_gemm(forward, magnitudes(x), magnitudes(w));
+    const auto dx = naive_gemm(input_grad, dy, w),
+               dx_size = naive_gemm(input_grad, magnitudes(dy), magnitudes(w));
+    const auto dw = naive_gemm(weight_grad, dy, x),
+               dw_size = naive_gemm(weight_grad, magnitudes(dy), magnitudes(x));
     const float* no_bias = nullptr;
     for_each_instruction_set([&] {
       std::vector<float> y_rows(y.size()), dx_rows(dx.size()), dw_rows(dw.size()), dw_lanes(dw.size());
-      dense_rows(s, x.data(), w.data(), no_bias, y_rows.data());
+      dense(Layout::row_major, s, x.data(), w.data(), no_bias, y_rows.data());
       expect_sums(data, y_rows, y, y_size, "y, rows");
-      dense_input_grad_rows(s, dy.data(), w.data(), dx_rows.data());
+      dense_input_grad(Layout::row_major, s, dy.data(), w.data(), dx_rows.data());
       expect_sums(data, dx_rows, dx, dx_size, "dx, rows");
-      dense_weight_grad_rows(s, dy.data(), x.data(), dw_rows.data());
+      dense_weight_grad(Layout::row_major, s, dy.data(), x.data(), dw_rows.data());
       expect_sums(data, dw_rows, dw, dw_size, "dw, rows");
 
       Lanes x_lanes(s.batch, x), dy_lanes(s.batch, dy), y_lanes(s.batch, s.outputs),
           dx_lanes(s.batch, s.inputs);
-      dense_lanes(s, x_lanes.get(), w.data(), no_bias, y_lanes.get());
-      expect_sums(data, y_lanes.rows(), y, y_size, "y, lanes");
-      dense_input_grad_lanes(s, dy_lanes.get(), w.data(), dx_lanes.get());
-      expect_sums(data, dx_lanes.rows(), dx, dx_size, "dx, lanes");
-      dense_weight_grad_lanes(s, dy_lanes.get(), x_lanes.get(), dw_lanes.data());
+      dense(Layout::interleaved, s, x_lanes.data(), w.data(), no_bias, y_lanes.data());
+      expect_sums(data, y_lanes.row_major(), y, y_size, "y, lanes");
+      dense_input_grad(Layout::interleaved, s, dy_lanes.data(), w.data(), dx_lanes.data());
+      expect_sums(data, dx_lanes.row_major(), dx, dx_size, "dx, lanes");
+      dense_weight_grad(Layout::interleaved, s, dy_lanes.data(), x_lanes.data(), dw_lanes.data());
       expect_sums(data, dw_lanes, dw, dw_size, "dw, lanes");
     });
   }
@@ -217,12 +158,6 @@ TEST(LongSums, DenseLayers) {
   check_dense({17, 5, 30'001});
   check_dense({70'003, 3, 2});
   check_dense({1'000'003, 1, 1});
-}
-
-Conv2dSizes with_output(Conv2dSizes s) {
-  s.out_height = (s.height + 2 * s.padding_height - s.kernel_height) / s.stride_height + 1;
-  s.out_width = (s.width + 2 * s.padding_width - s.kernel_width) / s.stride_width + 1;
-  return s;
 }
 
 std::string name(const Conv2dSizes& s) {
@@ -245,18 +180,18 @@ void check_conv2d_and_input_grad(const Conv2dSizes& s) {
                dx_size = naive_conv2d_input_grad(s, size_dy.data(), size_w.data());
     for_each_instruction_set([&] {
       std::vector<float> y_rows(y.size()), dx_rows(dx.size());
-      conv2d_rows(s, x.data(), w.data(), bias.data(), y_rows.data());
+      conv2d(Layout::row_major, s, x.data(), w.data(), bias.data(), y_rows.data());
       expect_sums(data, y_rows, y, y_size, "y, rows");
-      conv2d_input_grad_rows(s, dy.data(), w.data(), dx_rows.data());
+      conv2d_input_grad(Layout::row_major, s, dy.data(), w.data(), dx_rows.data());
       expect_sums(data, dx_rows, dx, dx_size, "dx, rows");
 
       Lanes x_lanes(s.batch, x), dy_lanes(s.batch, dy);
       Lanes y_lanes(s.batch, static_cast<std::int64_t>(output_size(s)) / s.batch);
       Lanes dx_lanes(s.batch, static_cast<std::int64_t>(input_size(s)) / s.batch);
-      conv2d_lanes(s, x_lanes.get(), w.data(), bias.data(), y_lanes.get());
-      expect_sums(data, y_lanes.rows(), y, y_size, "y, lanes");
-      conv2d_input_grad_lanes(s, dy_lanes.get(), w.data(), dx_lanes.get());
-      expect_sums(data, dx_lanes.rows(), dx, dx_size, "dx, lanes");
+      conv2d(Layout::interleaved, s, x_lanes.data(), w.data(), bias.data(), y_lanes.data());
+      expect_sums(data, y_lanes.row_major(), y, y_size, "y, lanes");
+      conv2d_input_grad(Layout::interleaved, s, dy_lanes.data(), w.data(), dx_lanes.data());
+      expect_sums(data, dx_lanes.row_major(), dx, dx_size, "dx, lanes");
     });
   }
 }
@@ -269,10 +204,10 @@ void check_conv2d_weight_grad(const Conv2dSizes& s) {
                dw_size = naive_conv2d_weight_grad(s, magnitudes(dy).data(), magnitudes(x).data());
     for_each_instruction_set([&] {
       std::vector<float> dw_rows(dw.size()), dw_lanes(dw.size());
-      conv2d_weight_grad_rows(s, dy.data(), x.data(), dw_rows.data());
+      conv2d_weight_grad(Layout::row_major, s, dy.data(), x.data(), dw_rows.data());
       expect_sums(data, dw_rows, dw, dw_size, "dw, rows");
       Lanes x_lanes(s.batch, x), dy_lanes(s.batch, dy);
-      conv2d_weight_grad_lanes(s, dy_lanes.get(), x_lanes.get(), dw_lanes.data());
+      conv2d_weight_grad(Layout::interleaved, s, dy_lanes.data(), x_lanes.data(), dw_lanes.data());
       expect_sums(data, dw_lanes, dw, dw_size, "dw, lanes");
     });
   }
@@ -339,7 +274,7 @@ TEST(LongSums, SumsOfChannelsInLanes) {
     for_each_instruction_set([&] {
       Lanes lanes(kBatch, x);
       std::vector<float> sums(kChannels);
-      sum_lanes_per_channel(kBatch, kChannels, kPlane, static_cast<const float*>(lanes.get()), sums.data());
+      sum_lanes_per_channel(kBatch, kChannels, kPlane, lanes.data(), sums.data());
       expect_sums(data, sums, expected, magnitude, "channel");
     });
   }

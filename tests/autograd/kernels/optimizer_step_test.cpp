@@ -5,14 +5,17 @@
 
 #include <cmath>
 #include <gtest/gtest.h>
-#include <random>
 #include <vector>
 
-#include "autograd/kernels/threads/parallel.h"
+#include "tests/support/expect_near.h"
 #include "tests/support/instruction_sets.h"
+#include "tests/support/random_values.h"
+#include "tests/support/threads.h"
 
 namespace adjoint::kernels {
 namespace {
+
+using namespace support;
 
 template <class T>
 class OptimizerStep : public testing::Test {};
@@ -36,7 +39,7 @@ TYPED_TEST(OptimizerStep, SgdFollowsItsRecurrence) {
         sgd_step(n, {.learning_rate = 0.1, .momentum = momentum, .weight_decay = 0.01}, grad.data(),
                  momentum == 0 ? nullptr : velocity.data(), param.data());
       }
-      for (std::int64_t i = 0; i < n; ++i) ASSERT_NEAR(param[i], p[i], sizeof(T) == 4 ? 1e-5 : 1e-13);
+      expect_near(param, p, sizeof(T) == 4 ? 1e-5 : 1e-13);
     }
   });
 }
@@ -67,17 +70,8 @@ TYPED_TEST(OptimizerStep, AdamFollowsItsRecurrence) {
                  .bias_correction2 = correction2},
                 grad.data(), mean.data(), square.data(), param.data());
     }
-    for (std::int64_t i = 0; i < n; ++i) ASSERT_NEAR(param[i], p[i], sizeof(T) == 4 ? 1e-4 : 1e-13);
+    expect_near(param, p, sizeof(T) == 4 ? 1e-4 : 1e-13);
   });
-}
-
-template <class T>
-std::vector<T> random_values(std::int64_t n, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<T> normal;
-  std::vector<T> values(n);
-  for (T& value : values) value = normal(random);
-  return values;
 }
 
 /// Two steps of each kind on a [rows, columns] matrix, expected to give the same bits.
@@ -110,14 +104,12 @@ TYPED_TEST(OptimizerStep, SgdOfAnOuterProductIsThatOfItsElements) {
 }
 
 TYPED_TEST(OptimizerStep, ThreadsShareOuterProductsWithoutChangingThem) {
-  const int threads_before = num_threads();
   for (const auto& [rows, columns] : {std::pair{501, 733}, std::pair{2, 200'003}, std::pair{200'003, 2}}) {
-    for (int threads = 1; threads <= 3; ++threads) {
-      set_num_threads(threads);
+    for (const int number : {1, 2, 3}) {
+      const WithThreads threads(number);
       expect_outer_is_plain<TypeParam>(rows, columns, {.learning_rate = 0.1, .momentum = 0.5});
     }
   }
-  set_num_threads(threads_before);
 }
 
 }  // namespace

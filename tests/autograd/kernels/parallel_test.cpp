@@ -8,10 +8,14 @@
 #include <vector>
 
 #include "adjoint/tensor/check.h"
+#include "tests/support/threads.h"
 #include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
+
+using support::expect_error;
+using support::WithThreads;
 
 constexpr std::int64_t kMuch = 1 << 20;  // work that is worth waking threads for
 
@@ -27,17 +31,9 @@ class Counted {
   std::atomic<int>& alive_;
 };
 
-class Parallel : public ::testing::Test {
- protected:
-  ~Parallel() override { set_num_threads(before_); }
-
- private:
-  int before_ = num_threads();
-};
-
-TEST_F(Parallel, DoesEveryChunkOnce) {
+TEST(Parallel, DoesEveryChunkOnce) {
   for (const int threads : {1, 2, 3, 7}) {
-    set_num_threads(threads);
+    const WithThreads with(threads);
     for (const std::int64_t chunks : {0, 1, 2, 3, 64, 1000}) {
       std::vector<std::atomic<int>> times(static_cast<std::size_t>(chunks));
       kernels::parallel_for(chunks, kMuch,
@@ -47,8 +43,8 @@ TEST_F(Parallel, DoesEveryChunkOnce) {
   }
 }
 
-TEST_F(Parallel, ManyJobsInARowDoNotMix) {
-  set_num_threads(3);
+TEST(Parallel, ManyJobsInARowDoNotMix) {
+  const WithThreads threads(3);
   for (int job = 0; job < 20000; ++job) {
     std::atomic<int> sum = 0;
     const int chunks = 2 + job % 5;
@@ -57,16 +53,16 @@ TEST_F(Parallel, ManyJobsInARowDoNotMix) {
   }
 }
 
-TEST_F(Parallel, AChunkMayShareOutWorkItself) {
-  set_num_threads(2);
+TEST(Parallel, AChunkMayShareOutWorkItself) {
+  const WithThreads threads(2);
   std::atomic<int> done = 0;
   kernels::parallel_for(
       8, kMuch, [&](std::int64_t) { kernels::parallel_for(8, kMuch, [&](std::int64_t) { ++done; }); });
   EXPECT_EQ(done, 64);
 }
 
-TEST_F(Parallel, TwoThreadsMayShareOutWorkAtOnce) {
-  set_num_threads(2);
+TEST(Parallel, TwoThreadsMayShareOutWorkAtOnce) {
+  const WithThreads threads(2);
   std::atomic<int> done = 0;
   const auto work = [&] {
     for (int i = 0; i < 500; ++i) kernels::parallel_for(4, kMuch, [&](std::int64_t) { ++done; });
@@ -77,9 +73,9 @@ TEST_F(Parallel, TwoThreadsMayShareOutWorkAtOnce) {
   EXPECT_EQ(done, 4000);
 }
 
-TEST_F(Parallel, TheLowestChunksExceptionComesOutWhenAllAreDone) {
+TEST(Parallel, TheLowestChunksExceptionComesOutWhenAllAreDone) {
   for (const int threads : {1, 2, 3, 8}) {
-    set_num_threads(threads);
+    const WithThreads with(threads);
     for (int round = 0; round < 200; ++round) {
       const int first = round % 64;
       std::atomic<int> running = 0;
@@ -89,7 +85,7 @@ TEST_F(Parallel, TheLowestChunksExceptionComesOutWhenAllAreDone) {
           if (chunk >= first && chunk % 3 == first % 3) throw std::runtime_error(std::to_string(chunk));
         });
       };
-      EXPECT_THROWS(std::runtime_error, std::to_string(first), job());
+      expect_error<std::runtime_error>(std::to_string(first), [&] { job(); });
       ASSERT_EQ(running, 0) << "a thread is in a chunk after the end";
     }
     std::atomic<int> done = 0;
@@ -98,8 +94,8 @@ TEST_F(Parallel, TheLowestChunksExceptionComesOutWhenAllAreDone) {
   }
 }
 
-TEST_F(Parallel, AnExceptionOfAChunkOfAChunkComesOut) {
-  set_num_threads(2);
+TEST(Parallel, AnExceptionOfAChunkOfAChunkComesOut) {
+  const WithThreads threads(2);
   const auto job = [&] {
     kernels::parallel_for(4, kMuch, [&](std::int64_t outer) {
       kernels::parallel_for(4, kMuch, [&](std::int64_t inner) {
@@ -107,12 +103,12 @@ TEST_F(Parallel, AnExceptionOfAChunkOfAChunkComesOut) {
       });
     });
   };
-  for (int round = 0; round < 200; ++round) EXPECT_THROWS(std::runtime_error, "13", job());
+  for (int round = 0; round < 200; ++round) expect_error<std::runtime_error>("13", [&] { job(); });
 }
 
 // Two threads meet in a job, so each of them has begun a chunk.
-TEST_F(Parallel, AnExceptionInAnyThreadComesOut) {
-  set_num_threads(2);
+TEST(Parallel, AnExceptionInAnyThreadComesOut) {
+  const WithThreads threads(2);
   for (const bool callers : {true, false}) {
     const std::thread::id caller = std::this_thread::get_id();
     std::atomic<int> there = 0;
@@ -123,20 +119,20 @@ TEST_F(Parallel, AnExceptionInAnyThreadComesOut) {
         if ((std::this_thread::get_id() == caller) == callers) throw std::runtime_error("this one");
       });
     };
-    EXPECT_THROWS(std::runtime_error, "this one", job());
+    expect_error<std::runtime_error>("this one", [&] { job(); });
   }
 }
 
-TEST_F(Parallel, LittleWorkStaysInItsThread) {
-  set_num_threads(2);
+TEST(Parallel, LittleWorkStaysInItsThread) {
+  const WithThreads threads(2);
   const std::thread::id here = std::this_thread::get_id();
   kernels::parallel_for(100, 1000, [&](std::int64_t) { EXPECT_EQ(std::this_thread::get_id(), here); });
 }
 
-TEST_F(Parallel, TheNumberOfThreadsIsChecked) {
-  EXPECT_THROWS(Error, "set_num_threads: threads must be 1 to 256, got 0", set_num_threads(0));
-  EXPECT_THROWS(Error, "set_num_threads: threads must be 1 to 256, got 257", set_num_threads(257));
-  set_num_threads(256);
+TEST(Parallel, TheNumberOfThreadsIsChecked) {
+  expect_error<Error>("set_num_threads: threads must be 1 to 256, got 0", [&] { set_num_threads(0); });
+  expect_error<Error>("set_num_threads: threads must be 1 to 256, got 257", [&] { set_num_threads(257); });
+  const WithThreads most(256);
   EXPECT_EQ(num_threads(), 256);
 }
 

@@ -1,41 +1,32 @@
 #include "autograd/kernels/softmax/softmax.h"
 
 #include <cmath>
-#include <cstring>
 #include <gtest/gtest.h>
 #include <limits>
-#include <random>
 #include <rapidcheck/gtest.h>
 #include <vector>
 
-#include "autograd/kernels/layout/interleaved.h"
-#include "autograd/kernels/threads/parallel.h"
 #include "tests/support/instruction_sets.h"
+#include "tests/support/interleaved.h"
+#include "tests/support/random_values.h"
+#include "tests/support/threads.h"
 
 namespace adjoint::kernels {
 namespace {
 
+using namespace support;
 using L = long double;
 
 template <class T>
 constexpr T kInfinity = std::numeric_limits<T>::infinity();
 
 template <class T>
-std::vector<T> random_values(std::int64_t n, double spread, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<double> normal(0, spread);
-  std::vector<T> values(static_cast<std::size_t>(n));
-  for (T& value : values) value = static_cast<T>(normal(random));
-  return values;
-}
-
-template <class T>
 void check_softmax(std::int64_t outer, std::int64_t axis, std::int64_t inner) {
   const double tolerance = sizeof(T) == 4 ? 2e-5 : 1e-13;
   const std::int64_t count = outer * axis * inner;
-  auto x = random_values<T>(count, 20, 1);
+  auto x = random_values<T>(count, 1, -40, 40);
   if (count > 1 && axis > 1) x[0] = -kInfinity<T>;
-  const auto dy = random_values<T>(count, 1, 2);
+  const auto dy = random_values<T>(count, 2, -2, 2);
   std::vector<T> y(count), log_y = x, dx(count), log_dx(count);
   softmax(outer, axis, inner, x.data(), y.data());
   log_softmax(outer, axis, inner, log_y.data(), log_y.data());
@@ -90,7 +81,7 @@ TEST(Softmax, RowsOfVeryNegativeLogits) {
       const std::int64_t label = n - 1;
       T loss = 0;
       std::vector<T> s(y.size());
-      cross_entropy_rows(1, n, x.data(), &label, &loss, s.data());
+      cross_entropy(Layout::row_major, 1, n, x.data(), &label, &loss, s.data());
       const double tolerance = sizeof(T) == 4 ? 1e-6 : 1e-14;
       const L sum = (1 - std::exp(-L(n))) / (1 - std::exp(L(-1)));  // of the geometric series e^-k
       for (std::int64_t k = 0; k < n; ++k) {
@@ -110,20 +101,20 @@ TEST(Softmax, RowsOfVeryNegativeLogits) {
   });
 }
 
-/// Arrays of N x K in either layout.
+/// An array of N x K in either layout.
 template <class T>
 struct Matrix {
-  std::int64_t batch, classes;
+  std::int64_t classes;
   bool lanes;
   std::vector<T> values;
 
   Matrix(std::int64_t n, std::int64_t k, bool in_lanes)
-      : batch(n),
-        classes(k),
+      : classes(k),
         lanes(in_lanes),
-        values(in_lanes ? interleaved_blocks<T>(n) * k * kInterleaved<T> : n * k, std::numeric_limits<T>::quiet_NaN()) {}
+        values((in_lanes ? interleaved_blocks<T>(n) * kInterleaved<T> : n) * k,
+               std::numeric_limits<T>::quiet_NaN()) {}
   T& operator()(std::int64_t n, std::int64_t k) {
-    return values[lanes ? (n / kInterleaved<T> * classes + k) * kInterleaved<T> + n % kInterleaved<T> : n * classes + k];
+    return values[lanes ? interleaved_offset<T>(classes, n, k) : n * classes + k];
   }
 };
 
@@ -132,11 +123,11 @@ template <class T, class Target>
 void run(std::int64_t batch, std::int64_t classes, bool lanes, T scale, const T* dloss, const T* logits,
          const Target* target, T* loss, T* probabilities, T* dlogits) {
   if (lanes) {
-    cross_entropy_lanes(batch, classes, logits, target, loss, probabilities);
-    cross_entropy_grad_lanes(batch, classes, scale, dloss, probabilities, target, dlogits);
+    cross_entropy(Layout::interleaved, batch, classes, logits, target, loss, probabilities);
+    cross_entropy_grad(Layout::interleaved, batch, classes, scale, dloss, probabilities, target, dlogits);
   } else {
-    cross_entropy_rows(batch, classes, logits, target, loss, probabilities);
-    cross_entropy_grad_rows(batch, classes, scale, dloss, probabilities, target, dlogits);
+    cross_entropy(Layout::row_major, batch, classes, logits, target, loss, probabilities);
+    cross_entropy_grad(Layout::row_major, batch, classes, scale, dloss, probabilities, target, dlogits);
   }
 }
 
@@ -145,14 +136,14 @@ void check_cross_entropy(std::int64_t batch, std::int64_t classes, bool lanes, b
   const double tolerance = sizeof(T) == 4 ? 2e-5 : 1e-13;
   Matrix<T> logits(batch, classes, lanes), targets = logits, s = logits, d_by_label = logits,
                                            d_by_target = logits;
-  const auto x = random_values<T>(batch * classes, 3, 3), t = random_values<T>(batch * classes, 1, 4);
-  const auto dloss = random_values<T>(batch, 1, 5);
+  const auto x = random_values<T>(batch * classes, 3, -6, 6), t = random_values<T>(batch * classes, 4, 0, 2);
+  const auto dloss = random_values<T>(batch, 5, -2, 2);
   std::vector<std::int64_t> labels(batch);
   for (std::int64_t n = 0; n < batch; ++n) {
     labels[n] = n % 5 == 3 ? -1 : n * 7 % classes;
     for (std::int64_t k = 0; k < classes; ++k) {
       logits(n, k) = (n + k) % 4 == 1 && k != labels[n] ? -kInfinity<T> : x[n * classes + k];
-      targets(n, k) = std::isinf(logits(n, k)) ? 0 : std::abs(t[n * classes + k]);
+      targets(n, k) = std::isinf(logits(n, k)) ? 0 : t[n * classes + k];
     }
   }
   const T scale = T(0.5);
@@ -210,7 +201,7 @@ TYPED_TEST(CrossEntropyEdges, ExtremeLogits) {
   const std::int64_t labels[] = {1, 1, 0};
   T loss[3], s[9];
   for_each_instruction_set([&] {
-    cross_entropy_rows(3, 3, logits, labels, loss, s);
+    cross_entropy(Layout::row_major, 3, 3, logits, labels, loss, s);
     EXPECT_EQ(loss[0], 2000);
     EXPECT_EQ(s[0], 1);
     EXPECT_EQ(s[1], 0);
@@ -219,7 +210,7 @@ TYPED_TEST(CrossEntropyEdges, ExtremeLogits) {
     EXPECT_EQ(s[3], 0);
     EXPECT_TRUE(std::isnan(loss[2]));
     const std::int64_t impossible[] = {1, 0, 0};
-    cross_entropy_rows(3, 3, logits, impossible, loss, s);
+    cross_entropy(Layout::row_major, 3, 3, logits, impossible, loss, s);
     EXPECT_EQ(loss[1], inf);
   });
 }
@@ -229,31 +220,27 @@ TYPED_TEST(CrossEntropyEdges, AnImageLeftOutGivesNothingWhateverItsLogits) {
   const T logits[] = {std::numeric_limits<T>::quiet_NaN(), 1, kInfinity<T>};
   const std::int64_t labels[] = {-1};
   T loss = 5, s[3], dlogits[3] = {5, 5, 5};
-  cross_entropy_rows(1, 3, logits, labels, &loss, s);
-  cross_entropy_grad_rows<T>(1, 3, 1, nullptr, s, labels, dlogits);
+  cross_entropy(Layout::row_major, 1, 3, logits, labels, &loss, s);
+  cross_entropy_grad<T>(Layout::row_major, 1, 3, 1, nullptr, s, labels, dlogits);
   EXPECT_EQ(loss, 0);
   for (const T d : dlogits) EXPECT_EQ(d, 0);
 }
 
 TYPED_TEST(CrossEntropyEdges, SameBitsForAnyThreadCount) {
   using T = TypeParam;
-  const int threads_before = num_threads();
   const std::int64_t batch = 3001, classes = 17;
-  const auto x = random_values<T>(batch * classes, 5, 6);
+  const auto x = random_values<T>(batch * classes, 6, -10, 10);
   std::vector<std::int64_t> labels(batch);
   for (std::int64_t n = 0; n < batch; ++n) labels[n] = n % classes;
-  std::vector<T> first;
-  for (int threads = 1; threads <= 3; ++threads) {
-    set_num_threads(threads);
+  expect_same_bits_for_any_number_of_threads([&] {
     std::vector<T> all(batch + 3 * batch * classes);
     T* s = all.data() + batch;
-    cross_entropy_rows(batch, classes, x.data(), labels.data(), all.data(), s);
-    cross_entropy_grad_rows<T>(batch, classes, 1, nullptr, s, labels.data(), s + batch * classes);
+    cross_entropy(Layout::row_major, batch, classes, x.data(), labels.data(), all.data(), s);
+    cross_entropy_grad<T>(Layout::row_major, batch, classes, 1, nullptr, s, labels.data(),
+                          s + batch * classes);
     log_softmax(batch, classes, std::int64_t{1}, x.data(), s + 2 * batch * classes);
-    if (threads == 1) first = all;
-    EXPECT_EQ(std::memcmp(all.data(), first.data(), all.size() * sizeof(T)), 0) << threads;
-  }
-  set_num_threads(threads_before);
+    return all;
+  });
 }
 
 }  // namespace

@@ -6,8 +6,8 @@
 #include <rapidcheck/gtest.h>
 #include <vector>
 
-#include "autograd/kernels/threads/parallel.h"
 #include "tests/support/instruction_sets.h"
+#include "tests/support/threads.h"
 
 namespace adjoint::kernels {
 namespace {
@@ -69,14 +69,12 @@ TEST(Transpose, MatricesOfManySizes) {
 }
 
 TEST(Transpose, WithThreads) {
-  const int threads_before = num_threads();
-  for (int threads = 1; threads <= 3; ++threads) {
-    set_num_threads(threads);
+  for (const int number : {1, 2, 3}) {
+    const support::WithThreads threads(number);
     check_permute<float>({300, 401}, {1, 0});
     check_permute<float>({70, 40, 3, 17}, {1, 0, 2, 3});
     check_permute<double>({20, 70, 61}, {2, 0, 1});
   }
-  set_num_threads(threads_before);
 }
 
 }  // namespace

@@ -8,8 +8,14 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/block_cache.h"
+
 namespace adjoint {
 namespace {
+
+using support::kMiB;
+using support::take_and_free;
+using support::WithCacheLimit;
 
 TEST(BlockCache, BlocksAreAlignedWritableAndApart) {
   std::vector<std::pair<char*, std::size_t>> blocks;
@@ -82,23 +88,15 @@ TEST(BlockCache, AbsurdSizesThrow) {
   EXPECT_THROW(allocate_block(SIZE_MAX), std::bad_alloc);
 }
 
-constexpr std::size_t kKiB = 1024, kMiB = 1024 * kKiB;
+constexpr std::size_t kKiB = 1024;
 
 class BlockCacheLimits : public testing::Test {
  protected:
-  ~BlockCacheLimits() override { set_cache_limit(512 * kMiB); }
   void SetUp() override {
-    hold_and_free(1, kMiB);
+    take_and_free(1, kMiB);
     if (cached_bytes() == 0) GTEST_SKIP() << "under the address sanitizer nothing is kept";
     empty_cache();
     ASSERT_EQ(cached_bytes(), 0u);
-  }
-
-  /// Takes `count` blocks at once and frees them.
-  static void hold_and_free(std::size_t count, std::size_t bytes) {
-    std::vector<void*> blocks(count);
-    for (void*& block : blocks) block = allocate_block(bytes);
-    for (void* block : blocks) free_block(block, bytes);
   }
 
   /// Calls work(i) in `count` threads, and then then() while all of them are alive.
@@ -121,33 +119,33 @@ class BlockCacheLimits : public testing::Test {
 };
 
 TEST_F(BlockCacheLimits, AThreadKeepsUpToTheLimit) {
-  hold_and_free(511, kMiB);
+  take_and_free(511, kMiB);
   EXPECT_EQ(cached_bytes(), 511 * kMiB);
-  hold_and_free(600, kMiB);
+  take_and_free(600, kMiB);
   EXPECT_EQ(cached_bytes(), 512 * kMiB);
-  hold_and_free(1, 600 * kMiB);
+  take_and_free(1, 600 * kMiB);
   EXPECT_EQ(cached_bytes(), 512 * kMiB);
 }
 
 TEST_F(BlockCacheLimits, SmallBlocksCountToo) {
-  set_cache_limit(3 * kMiB);
+  const WithCacheLimit limit(3 * kMiB);
   for (const std::size_t bytes : {std::size_t{64}, kKiB, 32 * kKiB}) {
-    hold_and_free(10 * kMiB / bytes, bytes);
+    take_and_free(10 * kMiB / bytes, bytes);
     EXPECT_EQ(cached_bytes(), 3 * kMiB) << bytes;
     empty_cache();
     EXPECT_EQ(cached_bytes(), 0u);
   }
-  set_cache_limit(30 * kMiB);
-  hold_and_free(10 * kMiB / 64, 64);
-  hold_and_free(30, kMiB);
+  const WithCacheLimit more(30 * kMiB);
+  take_and_free(10 * kMiB / 64, 64);
+  take_and_free(30, kMiB);
   EXPECT_EQ(cached_bytes(), 30 * kMiB);
-  hold_and_free(40 * kMiB / (32 * kKiB), 32 * kKiB);
+  take_and_free(40 * kMiB / (32 * kKiB), 32 * kKiB);
   EXPECT_EQ(cached_bytes(), 30 * kMiB);
 }
 
 TEST_F(BlockCacheLimits, AThreadsSmallBlocksBeyond16MebibytesCanBeTakenFromIt) {
   in_threads(
-      1, [](std::size_t) { hold_and_free(40 * kMiB / (32 * kKiB), 32 * kKiB); },
+      1, [](std::size_t) { take_and_free(40 * kMiB / (32 * kKiB), 32 * kKiB); },
       [&] {
         EXPECT_EQ(cached_bytes(), 40 * kMiB);
         empty_cache();
@@ -158,17 +156,17 @@ TEST_F(BlockCacheLimits, AThreadsSmallBlocksBeyond16MebibytesCanBeTakenFromIt) {
 
 TEST_F(BlockCacheLimits, AllThreadsTogetherKeepNoMore) {
   in_threads(
-      5, [](std::size_t) { hold_and_free(100, kMiB); }, [&] { EXPECT_EQ(cached_bytes(), 500 * kMiB); });
+      5, [](std::size_t) { take_and_free(100, kMiB); }, [&] { EXPECT_EQ(cached_bytes(), 500 * kMiB); });
   EXPECT_EQ(cached_bytes(), 0u) << "threads that end keep nothing";
   in_threads(
       12,
       [](std::size_t) {
-        hold_and_free(100, kMiB);
-        hold_and_free(3 * kMiB / 64, 64);
+        take_and_free(100, kMiB);
+        take_and_free(3 * kMiB / 64, 64);
       },
       [&] { EXPECT_LE(cached_bytes(), 512 * kMiB); });
   EXPECT_EQ(cached_bytes(), 0u);
-  hold_and_free(600, kMiB);
+  take_and_free(600, kMiB);
   EXPECT_EQ(cached_bytes(), 512 * kMiB) << "threads that have ended count";
 }
 
@@ -176,11 +174,11 @@ TEST_F(BlockCacheLimits, EmptyCacheTakesFromAllThreads) {
   in_threads(
       3,
       [](std::size_t) {
-        hold_and_free(10, kMiB);
-        hold_and_free(5, 64);
+        take_and_free(10, kMiB);
+        take_and_free(5, 64);
       },
       [&] {
-        hold_and_free(10, kMiB);
+        take_and_free(10, kMiB);
         EXPECT_EQ(cached_bytes(), 40 * kMiB + 3 * 5 * 64);
         empty_cache();
         EXPECT_EQ(cached_bytes(), 3u * 5 * 64) << "other threads' small blocks stay";
@@ -189,7 +187,7 @@ TEST_F(BlockCacheLimits, EmptyCacheTakesFromAllThreads) {
 }
 
 TEST_F(BlockCacheLimits, BlocksThatOthersFreeCountToo) {
-  set_cache_limit(8 * kMiB);
+  const WithCacheLimit limit(8 * kMiB);
   std::vector<void*> blocks(20);
   for (void*& block : blocks) block = allocate_block(kMiB);
   std::thread([&] {
@@ -201,33 +199,33 @@ TEST_F(BlockCacheLimits, BlocksThatOthersFreeCountToo) {
 }
 
 TEST_F(BlockCacheLimits, NothingIsKeptWithoutALimit) {
-  hold_and_free(10, kMiB);
-  hold_and_free(10, 64);
-  set_cache_limit(0);
+  take_and_free(10, kMiB);
+  take_and_free(10, 64);
+  const WithCacheLimit limit(0);
   EXPECT_EQ(cached_bytes(), 0u);
-  hold_and_free(10, kMiB);
-  hold_and_free(10, 64);
+  take_and_free(10, kMiB);
+  take_and_free(10, 64);
   EXPECT_EQ(cached_bytes(), 0u);
 }
 
 // Otherwise threads that once had the memory would send those at work to the system for each block.
 TEST_F(BlockCacheLimits, IdleThreadsMakeRoomForThoseAtWork) {
-  set_cache_limit(64 * kMiB);
+  const WithCacheLimit limit(64 * kMiB);
   in_threads(
-      1, [](std::size_t) { hold_and_free(64, kMiB); },
+      1, [](std::size_t) { take_and_free(64, kMiB); },
       [&] {
         EXPECT_EQ(cached_bytes(), 64 * kMiB);
-        for (int i = 0; i < 3; ++i) hold_and_free(1, kMiB);
+        for (int i = 0; i < 3; ++i) take_and_free(1, kMiB);
         EXPECT_EQ(cached_bytes(), kMiB);
       });
 }
 
 TEST_F(BlockCacheLimits, ABlockAboveTheLimitTakesNothingFromOthers) {
-  set_cache_limit(8 * kMiB);
+  const WithCacheLimit limit(8 * kMiB);
   in_threads(
-      1, [](std::size_t) { hold_and_free(4, kMiB); },
+      1, [](std::size_t) { take_and_free(4, kMiB); },
       [&] {
-        for (int i = 0; i < 3; ++i) hold_and_free(1, 9 * kMiB);
+        for (int i = 0; i < 3; ++i) take_and_free(1, 9 * kMiB);
         EXPECT_EQ(cached_bytes(), 4 * kMiB);
       });
 }
@@ -255,7 +253,7 @@ TEST_F(BlockCacheLimits, BlocksComeBackToTheThreadThatFreedThem) {
 }
 
 TEST_F(BlockCacheLimits, ThreadsMayTakeAndEmptyAtOnce) {
-  set_cache_limit(4 * kMiB);
+  const WithCacheLimit limit(4 * kMiB);
   in_threads(
       4,
       [](std::size_t i) {

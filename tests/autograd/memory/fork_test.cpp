@@ -15,14 +15,17 @@
 #include "adjoint/ops/reduce.h"
 #include "adjoint/tensor/create.h"
 #include "autograd/kernels/threads/parallel.h"
+#include "tests/support/block_cache.h"
 #include "tests/support/child_process.h"
+#include "tests/support/threads.h"
 
 namespace adjoint {
 namespace {
 
+using support::kMiB;
+using support::take_and_free;
+
 constexpr std::int64_t kMuch = 1 << 20;  // work that is worth waking threads for
-constexpr std::size_t kMiB = std::size_t{1} << 20;
-const std::string kRight = "exit code " + std::to_string(kChildRight);
 
 // The thread sanitizer allows no threads in a child. The address sanitizer does not hold its allocator's
 // locks over a fork, and takes the handles of the parent's threads, which a child forgets, for a leak.
@@ -71,8 +74,6 @@ int threads_of_a_job(int threads) {
 
 class Fork : public testing::TestWithParam<int> {
  protected:
-  Fork() { set_num_threads(GetParam()); }
-  ~Fork() override { set_num_threads(before_); }
   void SetUp() override {
     if (kIsSanitized) GTEST_SKIP() << "sanitizers do not support what a child does here";
     ASSERT_TRUE(computes_right());
@@ -80,7 +81,7 @@ class Fork : public testing::TestWithParam<int> {
   }
 
  private:
-  int before_ = num_threads();
+  const support::WithThreads threads_{GetParam()};
 };
 
 TEST_P(Fork, AChildExits) {
@@ -186,12 +187,7 @@ TEST_P(Fork, AChildMayKeepAsMuchAsTheLimitAllows) {
   free_block(allocate_block(kMiB), kMiB);
   if (cached_bytes() == 0) GTEST_SKIP() << "under the address sanitizer nothing is kept";
   constexpr std::size_t kLimit = 64 * kMiB, kSmall = std::size_t{16} << 10;
-  set_cache_limit(kLimit);
-  const auto take_and_free = [](std::size_t count, std::size_t bytes) {
-    std::vector<void*> blocks(count);
-    for (void*& block : blocks) block = allocate_block(bytes);
-    for (void* block : blocks) free_block(block, bytes);
-  };
+  const support::WithCacheLimit limit(kLimit);
   std::atomic<bool> freed = false, stop = false;
   std::thread other([&] {
     take_and_free(500, kSmall);
@@ -208,7 +204,6 @@ TEST_P(Fork, AChildMayKeepAsMuchAsTheLimitAllows) {
       << "what the other thread claims is lost to the child";
   stop = true;
   other.join();
-  set_cache_limit(512 * kMiB);
 }
 
 TEST_P(Fork, KernelsWorkAfterStaticObjectsAreGone) {

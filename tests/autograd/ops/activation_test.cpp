@@ -6,13 +6,12 @@
 #include "adjoint/ops/arithmetic.h"
 #include "adjoint/ops/reduce.h"
 #include "tests/autograd/ops/unary_case.h"
+#include "tests/support/expect_gradients.h"
 
 namespace adjoint {
 namespace {
 
 using namespace support;
-
-constexpr double kInf = std::numeric_limits<double>::infinity(), kNan = NAN;
 
 Tensor leaky_relu_default(const Tensor& x) { return leaky_relu(x); }
 Tensor leaky_relu_steep(const Tensor& x) { return leaky_relu(x, {.slope = -0.5}); }
@@ -38,13 +37,14 @@ TEST(Activation, GradientsOfPiecesThatMeet) {
 }
 
 TEST(Activation, SlopesAtSpecialPoints) {
-  expect_table(tanh, {0, kInf, -kInf, kNan}, {0, 1, -1, kNan}, {1, 0, 0, kNan});
-  expect_table(sigmoid, {0, kInf, -kInf, 1000, -1000, kNan}, {0.5, 1, 0, 1, 0, kNan},
-               {0.25, 0, 0, 0, 0, kNan});
-  expect_table(softplus, {0, 1000, -1000, kInf, -kInf, kNan}, {std::log(2.0), 1000, 0, kInf, 0, kNan},
-               {0.5, 1, 0, 1, 0, kNan});
-  expect_table(relu, {0, -0.0, 1, -1, kInf, -kInf}, {0, 0, 1, 0, kInf, 0}, {0, 0, 1, 0, 1, 0});
-  expect_table(leaky_relu_default, {0, -0.0, 1, -1, kInf}, {0, 0, 1, -0.01, kInf}, {0.01, 0.01, 1, 0.01, 1});
+  expect_table(tanh, {0, kInfinity, -kInfinity, kNaN}, {0, 1, -1, kNaN}, {1, 0, 0, kNaN});
+  expect_table(sigmoid, {0, kInfinity, -kInfinity, 1000, -1000, kNaN}, {0.5, 1, 0, 1, 0, kNaN},
+               {0.25, 0, 0, 0, 0, kNaN});
+  expect_table(softplus, {0, 1000, -1000, kInfinity, -kInfinity, kNaN},
+               {std::log(2.0), 1000, 0, kInfinity, 0, kNaN}, {0.5, 1, 0, 1, 0, kNaN});
+  expect_table(relu, {0, -0.0, 1, -1, kInfinity, -kInfinity}, {0, 0, 1, 0, kInfinity, 0}, {0, 0, 1, 0, 1, 0});
+  expect_table(leaky_relu_default, {0, -0.0, 1, -1, kInfinity}, {0, 0, 1, -0.01, kInfinity},
+               {0.01, 0.01, 1, 0.01, 1});
 }
 
 TEST(Activation, PiecewiseLinearFunctionsPassTheGradientWhereXIsNotANumber) {

@@ -4,14 +4,16 @@
 
 #include "adjoint/ops/reduce.h"
 #include "tests/autograd/ops/binary_case.h"
+#include "tests/support/expect_close.h"
+#include "tests/support/expect_gradients.h"
 #include "tests/support/instruction_sets.h"
+#include "tests/support/random_values.h"
+#include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
 
 using namespace support;
-
-constexpr double kInf = std::numeric_limits<double>::infinity(), kNan = NAN;
 
 const BinaryCase kCases[] = {
     {"add", add, [](double a, double b) { return a + b; }, [](double, double) { return 1.0; },
@@ -101,14 +103,14 @@ TEST(Arithmetic, WithNumbers) {
 
 TEST(Arithmetic, SpecialValues) {
   for (const DType dtype : {float32, float64}) {
-    const Tensor a = tensor({0, 1, kInf, kInf, kNan, -1}, {.dtype = dtype});
-    const Tensor b = tensor({0, 0, kInf, 0, 1, 0}, {.dtype = dtype});
-    expect_close(a + b, {0, 1, kInf, kInf, kNan, -1}, 0);
-    expect_close(a - b, {0, 1, kNan, kInf, kNan, -1}, 0);
-    expect_close(a * b, {0, 0, kInf, kNan, kNan, 0}, 0);
-    expect_close(a / b, {kNan, kInf, kNan, kInf, kNan, -kInf}, 0);
+    const Tensor a = tensor({0, 1, kInfinity, kInfinity, kNaN, -1}, {.dtype = dtype});
+    const Tensor b = tensor({0, 0, kInfinity, 0, 1, 0}, {.dtype = dtype});
+    expect_close(a + b, {0, 1, kInfinity, kInfinity, kNaN, -1}, 0);
+    expect_close(a - b, {0, 1, kNaN, kInfinity, kNaN, -1}, 0);
+    expect_close(a * b, {0, 0, kInfinity, kNaN, kNaN, 0}, 0);
+    expect_close(a / b, {kNaN, kInfinity, kNaN, kInfinity, kNaN, -kInfinity}, 0);
     expect_close(equal(a, b), {1, 0, 1, 0, 0, 0}, 0);
-    expect_close(equal(tensor({kNan}, {.dtype = dtype}), tensor({kNan}, {.dtype = dtype})), {0}, 0);
+    expect_close(equal(tensor({kNaN}, {.dtype = dtype}), tensor({kNaN}, {.dtype = dtype})), {0}, 0);
   }
 }
 
@@ -170,12 +172,12 @@ void check_arithmetic_with_a_number(double number) {
 }
 
 TEST(Arithmetic, WithNumbersIsThatOfIeee754) {
-  for (const double number : {49.0, 3.0, -10.0, 0.1, 0.0, -0.0, 1e-40, 5e-324, 1e300, kInf, kNan}) {
+  for (const double number : {49.0, 3.0, -10.0, 0.1, 0.0, -0.0, 1e-40, 5e-324, 1e300, kInfinity, kNaN}) {
     if (std::abs(number) < 1e38 || std::isinf(number)) check_arithmetic_with_a_number<float>(number);
     check_arithmetic_with_a_number<double>(number);
   }
   EXPECT_EQ((tensor({49}, {.dtype = float64}) / 49.0).item(), 1);
-  EXPECT_EQ((1.0 / -zeros({1})).item(), -kInf);
+  EXPECT_EQ((1.0 / -zeros({1})).item(), -kInfinity);
   EXPECT_TRUE(std::signbit((zeros({1}) * -1.0).item()));
 }
 
@@ -227,8 +229,8 @@ TEST(Arithmetic, KeepsOnlyWhatItsGradientReads) {
   w.set_name("w");
   w.mutable_data<float>()[0] = 7;
   for (const Tensor& y : sums) EXPECT_NO_THROW(y.backward());
-  expect_error<GraphError>([&] { needs_w[0].backward(); },
-                           "mul: w was changed after it was used in this graph (updates since: 1)");
+  expect_error<GraphError>("mul: w was changed after it was used in this graph (updates since: 1)",
+                           [&] { needs_w[0].backward(); });
   EXPECT_THROW(needs_w[1].backward(), GraphError);
   EXPECT_THROW(needs_w[2].backward(), GraphError);
 }
@@ -236,17 +238,18 @@ TEST(Arithmetic, KeepsOnlyWhatItsGradientReads) {
 TEST(Arithmetic, Errors) {
   const Tensor a = zeros({2, 3}), b = zeros({3, 2}), whole = zeros({2}, {.dtype = int64});
   const Tensor wide = zeros({2, 3}, {.dtype = float64});
-  expect_error<ShapeError>([&] { add(a, b); },
-                           "add: the shapes do not broadcast, axis 1 from the end differs; a is [2,3], b is "
-                           "[3,2]");
-  expect_error<DTypeError>([&] { mul(a, wide); },
-                           "mul: a and b must have the same dtype; a is float32, b is float64");
-  expect_error<DTypeError>([&] { div(whole, whole); }, "div: a must be float32 or float64, it is int64");
-  expect_error<DTypeError>([&] { equal(whole, whole); }, "equal: a must be float32 or float64, it is int64");
-  expect_error<DTypeError>([&] { add(whole, 1.5); }, "add: x must be float32 or float64, it is int64");
-  expect_error<DTypeError>([&] { mul(whole, 1.5); }, "mul: x must be float32 or float64, it is int64");
-  expect_error<DTypeError>([&] { div(1.5, whole); }, "div: x must be float32 or float64, it is int64");
-  expect_error<Error>([&] { add(a, Tensor()); }, "tensor: it is undefined; nothing was assigned to it");
+  expect_error<ShapeError>(
+      "add: the shapes do not broadcast, axis 1 from the end differs; a is [2,3], b is "
+      "[3,2]",
+      [&] { add(a, b); });
+  expect_error<DTypeError>("mul: a and b must have the same dtype; a is float32, b is float64",
+                           [&] { mul(a, wide); });
+  expect_error<DTypeError>("div: a must be float32 or float64, it is int64", [&] { div(whole, whole); });
+  expect_error<DTypeError>("equal: a must be float32 or float64, it is int64", [&] { equal(whole, whole); });
+  expect_error<DTypeError>("add: x must be float32 or float64, it is int64", [&] { add(whole, 1.5); });
+  expect_error<DTypeError>("mul: x must be float32 or float64, it is int64", [&] { mul(whole, 1.5); });
+  expect_error<DTypeError>("div: x must be float32 or float64, it is int64", [&] { div(1.5, whole); });
+  expect_error<Error>("tensor: it is undefined; nothing was assigned to it", [&] { add(a, Tensor()); });
   EXPECT_THROW(sub(zeros({0}), zeros({2})), ShapeError);
 }
 

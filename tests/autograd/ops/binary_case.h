@@ -6,8 +6,9 @@
 
 #include "adjoint/graph/grad.h"
 #include "adjoint/ops/arithmetic.h"
-#include "tests/autograd/ops/naive_broadcast.h"
-#include "tests/support/expect_gradients.h"
+#include "tests/support/expect_close.h"
+#include "tests/support/naive_broadcast.h"
+#include "tests/support/random_values.h"
 
 namespace adjoint::support {
 
@@ -51,7 +52,7 @@ inline void check_all_shape_pairs(const BinaryCase& c) {
     for (const Shape& b_shape : shapes) {
       if (!shapes_broadcast(a_shape, b_shape)) continue;
       const DType dtype = ++number % 2 == 0 ? float32 : float64;
-      const Shape y_shape = broadcast_shape("test", a_shape, b_shape);
+      const Shape y_shape = common_shape(a_shape, b_shape);
       const Tensor a = random_tensor(a_shape, rng, c.low, c.high, dtype).set_requires_grad();
       const Tensor b = random_tensor(b_shape, rng, c.low, c.high, dtype).set_requires_grad();
       const Tensor dy = random_tensor(y_shape, rng, -1, 1, dtype);

@@ -4,27 +4,19 @@
 #include <rapidcheck/gtest.h>
 
 #include "adjoint/graph/grad.h"
-#include "adjoint/graph/grad_mode.h"
 #include "adjoint/ops/arithmetic.h"
 #include "adjoint/ops/reduce.h"
 #include "adjoint/tensor/create.h"
-#include "tests/autograd/kernels/naive_conv2d.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/expect_gradients.h"
+#include "tests/support/naive_conv2d.h"
+#include "tests/support/random_values.h"
+#include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
 
-using namespace support;  // NOLINT
-using kernels::Conv2dSizes;
-
-/// Windows on an axis, counted one by one.
-std::int64_t windows_on(std::int64_t size, std::int64_t kernel, std::int64_t stride, std::int64_t padding,
-                        std::int64_t dilation) {
-  std::int64_t count = 0;
-  for (std::int64_t start = -padding; start + dilation * (kernel - 1) < size + padding; start += stride)
-    ++count;
-  return count;
-}
+using namespace support;
 
 Conv2dOptions options_of(const Conv2dSizes& s) {
   return {.stride = {s.stride_height, s.stride_width},
@@ -39,30 +31,18 @@ Shape w_shape(const Conv2dSizes& s) {
 }
 Shape y_shape(const Conv2dSizes& s) { return {s.batch, s.out_channels, s.out_height, s.out_width}; }
 
-Conv2dSizes with_out_sizes(Conv2dSizes s) {
-  s.out_height = windows_on(s.height, s.kernel_height, s.stride_height, s.padding_height, s.dilation_height);
-  s.out_width = windows_on(s.width, s.kernel_width, s.stride_width, s.padding_width, s.dilation_width);
-  return s;
-}
-
 Conv2dSizes random_sizes() {
-  const auto in = [](int low, int high) { return *rc::gen::inRange<std::int64_t>(low, high + 1); };
-  Conv2dSizes s{};
-  s.groups = in(1, 3);
-  s.batch = in(1, 20);
-  s.in_channels = s.groups * in(1, 3);
-  s.out_channels = s.groups * in(1, 5);
-  s.kernel_height = in(1, 4), s.kernel_width = in(1, 4);
-  s.stride_height = in(1, 3), s.stride_width = in(1, 3);
-  s.padding_height = in(0, 3), s.padding_width = in(0, 3);
-  s.dilation_height = in(1, 2), s.dilation_width = in(1, 2);
-  s.flip = in(0, 1) == 1;
-  const auto smallest = [](std::int64_t kernel, std::int64_t dilation, std::int64_t padding) {
-    return std::max<std::int64_t>(1, dilation * (kernel - 1) + 1 - 2 * padding);
-  };
-  s.height = smallest(s.kernel_height, s.dilation_height, s.padding_height) + in(0, 8);
-  s.width = smallest(s.kernel_width, s.dilation_width, s.padding_width) + in(0, 8);
-  return with_out_sizes(s);
+  return Conv2dLimits{.batch = {1, 20},
+                      .groups = {1, 3},
+                      .in_channels = {1, 3},
+                      .out_channels = {1, 5},
+                      .kernel = {1, 4},
+                      .stride = {1, 3},
+                      .dilation = {1, 2},
+                      .padding = {0, 3},
+                      .height = {0, 8},
+                      .width = {0, 8}}
+      .drawn();
 }
 
 template <class T>
@@ -78,13 +58,13 @@ void expect_naive_results(const Conv2dSizes& s) {
 
   const Tensor y = conv2d(x, w, b, options_of(s));
   ASSERT_EQ(y.shape(), y_shape(s));
-  expect_close(y, kernels::naive_conv2d(s, xs, ws, b.data<T>().data()), tolerance);
-  expect_close(conv2d(x, w, options_of(s)), kernels::naive_conv2d(s, xs, ws, static_cast<const T*>(nullptr)),
+  expect_close(y, naive_conv2d(s, xs, ws, b.data<T>().data()), tolerance);
+  expect_close(conv2d(x, w, options_of(s)), naive_conv2d(s, xs, ws, static_cast<const T*>(nullptr)),
                tolerance);
 
   const std::vector<Tensor> gradients = grad(y, {x, w, b}, {.gradient = dy});
-  expect_close(gradients[0], kernels::naive_conv2d_input_grad(s, dys, ws), tolerance);
-  expect_close(gradients[1], kernels::naive_conv2d_weight_grad(s, dys, xs), tolerance);
+  expect_close(gradients[0], naive_conv2d_input_grad(s, dys, ws), tolerance);
+  expect_close(gradients[1], naive_conv2d_weight_grad(s, dys, xs), tolerance);
   expect_close(gradients[2], sum(dy.to(float64), {0, 2, 3}), tolerance);
   expect_close(conv2d_input_grad(dy, w, x.shape(), options_of(s)), gradients[0], 0);
   expect_close(conv2d_weight_grad(dy, x, w.shape(), options_of(s)), gradients[1], 0);
@@ -154,14 +134,11 @@ TEST(Conv2d, ItsGradientsHaveRightDerivatives) {
 
 TEST(Conv2d, HasRightThirdDerivatives) {
   Rng rng(5);
-  const TensorFunction gradient_of_cubes = [](std::span<const Tensor> in) {
-    const GradMode recording(true);  // a central difference runs without
-    const Tensor y = conv2d(in[0], in[1], {.padding = {0, 1}});
-    const std::vector<Tensor> g = grad(sum(y * y * y), {in[0], in[1]}, {.create_graph = true});
-    return sum(g[0] * g[0]) + sum(g[1]);
-  };
-  const auto leaf = [&](const Shape& shape) { return random_tensor(shape, rng).set_requires_grad(); };
-  expect_gradients(gradient_of_cubes, {leaf({1, 1, 3, 2}), leaf({2, 1, 2, 2})});
+  expect_third_derivatives(
+      [](auto in) {
+        return conv2d(in[0], in[1], {.padding = {0, 1}});
+      },
+      {random_tensor({1, 1, 3, 2}, rng), random_tensor({2, 1, 2, 2}, rng)});
 }
 
 TEST(Conv2d, TakesAnInputTwice) {
@@ -220,17 +197,16 @@ TEST(Conv2d, TakesTheSmallestAndTheLargestSizes) {
 
 TEST(Conv2d, RefusesShapesThatDoNotFit) {
   const auto refuses = [](const Shape& x, const Shape& w, const Conv2dOptions& options, const char* text) {
-    expect_error<ShapeError>([&] { conv2d(zeros(x), zeros(w), options); }, text);
+    expect_error<ShapeError>(text, [&] { conv2d(zeros(x), zeros(w), options); });
   };
   refuses({8, 3, 32, 32}, {16, 4, 3, 3}, {},
           "conv2d: x has 3 channels, w expects 4 (x [8,3,32,32], w [16,4,3,3])");
   expect_error<ShapeError>(
-      [] {
+      "conv2d: x has 3 channels, w (conv1.weight) expects 4 (x [8,3,32,32], w [16,4,3,3])", [] {
         Tensor w = zeros({16, 4, 3, 3});
         w.set_name("conv1.weight");
         conv2d(zeros({8, 3, 32, 32}), w);
-      },
-      "conv2d: x has 3 channels, w (conv1.weight) expects 4 (x [8,3,32,32], w [16,4,3,3])");
+      });
   refuses({1, 6, 5, 4}, {4, 4, 3, 3}, {.groups = 2},
           "conv2d: x has 6 channels, w expects 4 in each of 2 groups (x [1,6,5,4], w [4,4,3,3])");
   refuses({1, 5, 5, 4}, {4, 2, 3, 3}, {.groups = 2},
@@ -252,30 +228,26 @@ TEST(Conv2d, RefusesShapesThatDoNotFit) {
           "conv2d: a window reaches over 7 columns, x has 4 with its padding (x [1,1,5,4], window {4, 4}, "
           "dilation {1, 2}, padding {0, 0})");
   expect_error<ShapeError>(
-      [] {
+      "conv2d: b must be [2], a number for each output channel of w [2,1,1,1], it is [3]", [] {
         conv2d(zeros({1, 1, 5, 4}), zeros({2, 1, 1, 1}), zeros({3}));
-      },
-      "conv2d: b must be [2], a number for each output channel of w [2,1,1,1], it is [3]");
+      });
+  expect_error<ShapeError>("conv2d: b must be [1], a number for each output channel of w [1,1,1,1], it is []",
+                           [] {
+                             conv2d(zeros({1, 1, 5, 4}), zeros({1, 1, 1, 1}), zeros({}));
+                           });
   expect_error<ShapeError>(
-      [] {
-        conv2d(zeros({1, 1, 5, 4}), zeros({1, 1, 1, 1}), zeros({}));
-      },
-      "conv2d: b must be [1], a number for each output channel of w [1,1,1,1], it is []");
-  expect_error<ShapeError>(
-      [] {
+      "conv2d_input_grad: dy must be [1,2,4,3] (x [1,1,5,4], w [2,1,2,2]), it is [1,2,5,4]", [] {
         conv2d_input_grad(zeros({1, 2, 5, 4}), zeros({2, 1, 2, 2}), {1, 1, 5, 4});
-      },
-      "conv2d_input_grad: dy must be [1,2,4,3] (x [1,1,5,4], w [2,1,2,2]), it is [1,2,5,4]");
-  expect_error<ShapeError>(
-      [] {
-        conv2d_weight_grad(zeros({1, 2, 4, 3}), zeros({1, 2, 5, 4}), {2, 1, 2, 2});
-      },
-      "conv2d_weight_grad: x has 2 channels, w expects 1 (x [1,2,5,4], w [2,1,2,2])");
+      });
+  expect_error<ShapeError>("conv2d_weight_grad: x has 2 channels, w expects 1 (x [1,2,5,4], w [2,1,2,2])",
+                           [] {
+                             conv2d_weight_grad(zeros({1, 2, 4, 3}), zeros({1, 2, 5, 4}), {2, 1, 2, 2});
+                           });
 }
 
 TEST(Conv2d, RefusesOptionsOutOfRange) {
   const auto refuses = [](const Conv2dOptions& options, const char* text) {
-    expect_error<Error>([&] { conv2d(zeros({1, 1, 5, 4}), zeros({1, 1, 2, 2}), options); }, text);
+    expect_error<Error>(text, [&] { conv2d(zeros({1, 1, 5, 4}), zeros({1, 1, 2, 2}), options); });
   };
   refuses({.stride = {0, 1}}, "conv2d: stride must be at least 1, it is {0, 1}");
   refuses({.stride = {1, -2}}, "conv2d: stride must be at least 1, it is {1, -2}");
@@ -300,12 +272,9 @@ TEST(Conv2d, RefusesSizesThatOverflow) {
 
 TEST(Conv2d, RefusesDtypesThatDoNotFit) {
   const auto refuses = [](DType x, DType w, DType b, const char* text) {
-    expect_error<DTypeError>(
-        [&] {
-          conv2d(zeros({1, 1, 2, 2}, {.dtype = x}), zeros({1, 1, 1, 1}, {.dtype = w}),
-                 zeros({1}, {.dtype = b}));
-        },
-        text);
+    expect_error<DTypeError>(text, [&] {
+      conv2d(zeros({1, 1, 2, 2}, {.dtype = x}), zeros({1, 1, 1, 1}, {.dtype = w}), zeros({1}, {.dtype = b}));
+    });
   };
   refuses(float32, float64, float32, "conv2d: x and w must have the same dtype; x is float32, w is float64");
   refuses(float32, float32, float64, "conv2d: x and b must have the same dtype; x is float32, b is float64");

@@ -4,55 +4,35 @@
 #include <rapidcheck/gtest.h>
 
 #include "adjoint/graph/grad.h"
-#include "adjoint/graph/grad_mode.h"
 #include "adjoint/ops/arithmetic.h"
 #include "adjoint/ops/reduce.h"
 #include "adjoint/tensor/create.h"
+#include "tests/support/draw.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/expect_gradients.h"
+#include "tests/support/naive_gemm.h"
+#include "tests/support/random_values.h"
+#include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
 
-using namespace support;  // NOLINT
-
-/// [rows, columns] = sum over depth, at(r, k) and at(k, c) giving the factors.
-template <class A, class B>
-std::vector<double> product(std::int64_t rows, std::int64_t columns, std::int64_t depth, const A& a,
-                            const B& b) {
-  std::vector<double> result;
-  for (std::int64_t r = 0; r < rows; ++r) {
-    for (std::int64_t c = 0; c < columns; ++c) {
-      double sum = 0;
-      for (std::int64_t k = 0; k < depth; ++k) sum += a(r, k) * b(k, c);
-      result.push_back(sum);
-    }
-  }
-  return result;
-}
-
-/// Element (row, column) of a matrix.
-auto element(const Tensor& matrix) {
-  return [data = numbers(matrix), columns = matrix.size(1)](std::int64_t r, std::int64_t c) {
-    return data[static_cast<std::size_t>(r * columns + c)];
-  };
-}
+using namespace support;
 
 RC_GTEST_PROP(Dense, AgreesWithNaiveLoops, ()) {
-  const auto in = [](int low, int high) { return *rc::gen::inRange<std::int64_t>(low, high + 1); };
-  const std::int64_t batch = in(0, 40), inputs = in(0, 40), outputs = in(0, 40);
-  const DType dtype = in(0, 1) ? float32 : float64;
+  const std::int64_t batch = draw(0, 40), inputs = draw(0, 40), outputs = draw(0, 40);
+  const DType dtype = draw(0, 1) ? float32 : float64;
   const double tolerance = dtype == float32 ? 1e-5 : 1e-13;
   Rng rng(3);
   const Tensor leaf = random_tensor({batch, inputs}, rng, -1, 1, dtype).set_requires_grad();
-  const Tensor x = in(0, 1) ? in_lanes(leaf) : leaf;
+  const Tensor x = draw(0, 1) ? in_lanes(leaf) : leaf;
   const Tensor w = random_tensor({outputs, inputs}, rng, -1, 1, dtype).set_requires_grad();
   const Tensor b = random_tensor({outputs}, rng, -1, 1, dtype).set_requires_grad();
   const Tensor rows_dy = random_tensor({batch, outputs}, rng, -1, 1, dtype);
-  const Tensor dy = in(0, 1) ? in_lanes(rows_dy) : rows_dy;
-  const auto xs = element(x), ws = element(w), dys = element(dy);
-  const auto transposed = [](auto a) { return [a](auto r, auto c) { return a(c, r); }; };
+  const Tensor dy = draw(0, 1) ? in_lanes(rows_dy) : rows_dy;
+  const auto xs = numbers(x), ws = numbers(w), dys = numbers(dy);
 
-  std::vector<double> expected = product(batch, outputs, inputs, xs, transposed(ws));
+  std::vector<double> expected = naive_gemm({batch, outputs, inputs, false, true}, xs, ws);
   expect_close(dense(x, w), expected, tolerance);
   const auto bs = numbers(b);
   for (std::size_t i = 0; i < expected.size(); ++i) expected[i] += bs[i % bs.size()];
@@ -61,12 +41,10 @@ RC_GTEST_PROP(Dense, AgreesWithNaiveLoops, ()) {
   expect_close(y, expected, tolerance);
 
   const std::vector<Tensor> gradients = grad(y, {leaf, w, b}, {.gradient = dy});
-  expect_close(gradients[0], product(batch, inputs, outputs, dys, ws), tolerance);
-  expect_close(gradients[1], product(outputs, inputs, batch, transposed(dys), xs), tolerance);
-  expect_close(gradients[2],
-               product(
-                   1, outputs, batch, [](auto, auto) { return 1.0; }, dys),
-               tolerance);
+  expect_close(gradients[0], naive_gemm({batch, inputs, outputs}, dys, ws), tolerance);
+  expect_close(gradients[1], naive_gemm({outputs, inputs, batch, true}, dys, xs), tolerance);
+  const std::vector<double> ones(static_cast<std::size_t>(batch), 1);
+  expect_close(gradients[2], naive_gemm({1, outputs, batch}, ones, dys), tolerance);
 }
 
 TEST(Dense, HasRightDerivatives) {
@@ -83,14 +61,8 @@ TEST(Dense, HasRightDerivatives) {
 
 TEST(Dense, HasRightThirdDerivatives) {
   Rng rng(2);
-  const TensorFunction gradient_of_cubes = [](std::span<const Tensor> in) {
-    const GradMode recording(true);  // a central difference runs without
-    const Tensor y = dense(in[0], in[1]);
-    const std::vector<Tensor> g = grad(sum(y * y * y), {in[0], in[1]}, {.create_graph = true});
-    return sum(g[0] * g[0]) + sum(g[1]);
-  };
-  const auto leaf = [&](const Shape& shape) { return random_tensor(shape, rng).set_requires_grad(); };
-  expect_gradients(gradient_of_cubes, {leaf({2, 3}), leaf({2, 3})});
+  expect_third_derivatives([](auto in) { return dense(in[0], in[1]); },
+                           {random_tensor({2, 3}, rng), random_tensor({2, 3}, rng)});
 }
 
 TEST(Dense, KeepsOnlyWhatBackwardReads) {
@@ -114,46 +86,32 @@ TEST(Dense, TakesEmptyArguments) {
 }
 
 TEST(Dense, RefusesArgumentsThatDoNotFit) {
-  expect_error<ShapeError>(
-      [] {
-        dense(zeros({8, 3}), zeros({16, 4}));
-      },
-      "dense: x has 3 features, w expects 4 (x [8,3], w [16,4])");
-  expect_error<ShapeError>(
-      [] {
-        Tensor w = zeros({16, 4});
-        w.set_name("hidden.weight");
-        dense(zeros({8, 3}), w);
-      },
-      "dense: x has 3 features, w (hidden.weight) expects 4 (x [8,3], w [16,4])");
-  expect_error<ShapeError>(
-      [] {
-        dense(zeros({8, 3, 1}), zeros({16, 3}));
-      },
-      "dense: x must have 2 axes, it is [8,3,1]");
-  expect_error<ShapeError>([] { dense(zeros({8, 3}), zeros({3})); }, "dense: w must have 2 axes, it is [3]");
-  expect_error<ShapeError>(
-      [] {
-        dense(zeros({8, 3}), zeros({16, 3}), zeros({3}));
-      },
-      "dense: b must be [16], a number for each output of w [16,3], it is [3]");
-  expect_error<ShapeError>(
-      [] {
-        dense(zeros({8, 3}), zeros({16, 3}), zeros({16, 1}));
-      },
-      "dense: b must be [16], a number for each output of w [16,3], it is [16,1]");
-  expect_error<DTypeError>(
-      [] {
-        dense(zeros({8, 3}), zeros({16, 3}, {.dtype = float64}));
-      },
-      "dense: x and w must have the same dtype; x is float32, w is float64");
-  expect_error<DTypeError>(
-      [] {
-        dense(zeros({8, 3}), zeros({16, 3}), zeros({16}, {.dtype = float64}));
-      },
-      "dense: x and b must have the same dtype; x is float32, b is float64");
-  expect_error<DTypeError>([] { dense(arange(1), arange(1)); },
-                           "dense: x must be float32 or float64, it is int64");
+  expect_error<ShapeError>("dense: x has 3 features, w expects 4 (x [8,3], w [16,4])", [] {
+    dense(zeros({8, 3}), zeros({16, 4}));
+  });
+  expect_error<ShapeError>("dense: x has 3 features, w (hidden.weight) expects 4 (x [8,3], w [16,4])", [] {
+    Tensor w = zeros({16, 4});
+    w.set_name("hidden.weight");
+    dense(zeros({8, 3}), w);
+  });
+  expect_error<ShapeError>("dense: x must have 2 axes, it is [8,3,1]", [] {
+    dense(zeros({8, 3, 1}), zeros({16, 3}));
+  });
+  expect_error<ShapeError>("dense: w must have 2 axes, it is [3]", [] { dense(zeros({8, 3}), zeros({3})); });
+  expect_error<ShapeError>("dense: b must be [16], a number for each output of w [16,3], it is [3]", [] {
+    dense(zeros({8, 3}), zeros({16, 3}), zeros({3}));
+  });
+  expect_error<ShapeError>("dense: b must be [16], a number for each output of w [16,3], it is [16,1]", [] {
+    dense(zeros({8, 3}), zeros({16, 3}), zeros({16, 1}));
+  });
+  expect_error<DTypeError>("dense: x and w must have the same dtype; x is float32, w is float64", [] {
+    dense(zeros({8, 3}), zeros({16, 3}, {.dtype = float64}));
+  });
+  expect_error<DTypeError>("dense: x and b must have the same dtype; x is float32, b is float64", [] {
+    dense(zeros({8, 3}), zeros({16, 3}), zeros({16}, {.dtype = float64}));
+  });
+  expect_error<DTypeError>("dense: x must be float32 or float64, it is int64",
+                           [] { dense(arange(1), arange(1)); });
 }
 
 }  // namespace

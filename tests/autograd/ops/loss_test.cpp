@@ -5,21 +5,22 @@
 #include <rapidcheck/gtest.h>
 
 #include "adjoint/graph/grad.h"
-#include "adjoint/graph/grad_mode.h"
 #include "adjoint/ops/arithmetic.h"
 #include "adjoint/ops/math.h"
 #include "adjoint/ops/reduce.h"
 #include "adjoint/ops/softmax.h"
 #include "adjoint/tensor/create.h"
+#include "tests/support/draw.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/expect_gradients.h"
+#include "tests/support/random_values.h"
+#include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
 
-using namespace support;  // NOLINT
+using namespace support;
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr LossOptions kSum{.reduction = Reduction::sum};
 
 Tensor classes(const std::vector<std::int64_t>& values) {
@@ -35,19 +36,18 @@ Tensor one_hot(const std::vector<std::int64_t>& values, std::int64_t count, DTyp
 }
 
 RC_GTEST_PROP(SoftmaxCrossEntropy, AgreesWithSoftmaxAndLogarithm, ()) {
-  const auto in = [](int low, int high) { return *rc::gen::inRange<std::int64_t>(low, high + 1); };
-  const std::int64_t batch = in(1, 40), count = in(1, 12);
-  const DType dtype = in(0, 1) ? float32 : float64;
+  const std::int64_t batch = draw(1, 40), count = draw(1, 12);
+  const DType dtype = draw(0, 1) ? float32 : float64;
   const double tolerance = 10 * tolerance_of(dtype);
-  const LossOptions options{in(0, 1) ? Reduction::mean : Reduction::sum};
+  const LossOptions options{draw(0, 1) ? Reduction::mean : Reduction::sum};
   const double scale = options.reduction == Reduction::mean ? 1 / static_cast<double>(batch) : 1;
 
   Rng rng(5);
   const Tensor leaf = random_tensor({batch, count}, rng, -3, 3, dtype).set_requires_grad();
-  const bool lanes = in(0, 1) == 1;
+  const bool lanes = draw(0, 1) == 1;
   const auto logits = [&] { return lanes ? in_lanes(leaf) : leaf; };
   std::vector<std::int64_t> labels;
-  for (std::int64_t n = 0; n < batch; ++n) labels.push_back(in(0, static_cast<int>(count) - 1));
+  for (std::int64_t n = 0; n < batch; ++n) labels.push_back(draw(0, count - 1));
   const Tensor targets = one_hot(labels, count, dtype);
   const Tensor probabilities = random_tensor({batch, count}, rng, 0, 1, dtype);  // not even adding up to 1
 
@@ -89,12 +89,11 @@ TEST(SoftmaxCrossEntropy, HasRightDerivatives) {
 
 TEST(SoftmaxCrossEntropy, HasRightThirdDerivatives) {
   Rng rng(2);
-  const TensorFunction gradient = [](std::span<const Tensor> in) {
-    const GradMode recording(true);  // a central difference runs without
-    const Tensor y = softmax_cross_entropy(in[0], classes({1, 0}));
-    return grad(y * y, in[0], {.create_graph = true});
-  };
-  expect_gradients(gradient, {random_tensor({2, 3}, rng).set_requires_grad()});
+  expect_third_derivatives(
+      [](auto in) {
+        return softmax_cross_entropy(in[0], classes({1, 0}));
+      },
+      {random_tensor({2, 3}, rng)});
 }
 
 TEST(SoftmaxCrossEntropy, DoesNotOverflow) {
@@ -136,8 +135,8 @@ TEST(SoftmaxCrossEntropy, SumsAnEmptyBatchToZero) {
   expect_close(loss, {0}, 0);
   EXPECT_EQ(grad(loss, logits).shape(), logits.shape());
   expect_error<ShapeError>(
-      [&] { softmax_cross_entropy(logits, classes({})); },
-      "softmax_cross_entropy: the mean over nothing is undefined, logits is [0,3]; Reduction::sum gives 0");
+      "softmax_cross_entropy: the mean over nothing is undefined, logits is [0,3]; Reduction::sum gives 0",
+      [&] { softmax_cross_entropy(logits, classes({})); });
 }
 
 TEST(SoftmaxCrossEntropy, KeepsItsDigitsOverALargeBatch) {
@@ -159,7 +158,7 @@ TEST(SoftmaxCrossEntropy, KeepsOnlyWhatBackwardReads) {
 
 TEST(SoftmaxCrossEntropy, RefusesWhatDoesNotFit) {
   const auto refuses = [](const Tensor& logits, const Tensor& target, const char* text) {
-    expect_error<ShapeError>([&] { softmax_cross_entropy(logits, target); }, text);
+    expect_error<ShapeError>(text, [&] { softmax_cross_entropy(logits, target); });
   };
   refuses(zeros({3}), classes({0}), "softmax_cross_entropy: logits must have 2 axes, it is [3]");
   refuses(zeros({2, 0}), classes({0, 0}),
@@ -176,26 +175,20 @@ TEST(SoftmaxCrossEntropy, RefusesWhatDoesNotFit) {
           "softmax_cross_entropy: target probabilities must have the shape of logits [2,3], it is [2]; class "
           "numbers are int64, target is float32");
   expect_error<DTypeError>(
+      "softmax_cross_entropy: target must be int64 classes or probabilities of logits' "
+      "dtype float32, it is float64",
       [] {
         softmax_cross_entropy(zeros({2, 3}), zeros({2, 3}, {.dtype = float64}));
-      },
-      "softmax_cross_entropy: target must be int64 classes or probabilities of logits' "
-      "dtype float32, it is float64");
-  expect_error<DTypeError>(
-      [] {
-        softmax_cross_entropy(zeros({2, 3}, {.dtype = int64}), classes({0, 0}));
-      },
-      "softmax_cross_entropy: logits must be float32 or float64, it is int64");
-  expect_error<Error>(
-      [] {
-        softmax_cross_entropy(zeros({3, 10}), classes({9, 0, 10}));
-      },
-      "softmax_cross_entropy: target[2] is class 10, logits [3,10] have classes 0 to 9");
-  expect_error<Error>(
-      [] {
-        softmax_cross_entropy(zeros({3, 10}), classes({9, -1, 10}));
-      },
-      "softmax_cross_entropy: target[1] is class -1, logits [3,10] have classes 0 to 9");
+      });
+  expect_error<DTypeError>("softmax_cross_entropy: logits must be float32 or float64, it is int64", [] {
+    softmax_cross_entropy(zeros({2, 3}, {.dtype = int64}), classes({0, 0}));
+  });
+  expect_error<Error>("softmax_cross_entropy: target[2] is class 10, logits [3,10] have classes 0 to 9", [] {
+    softmax_cross_entropy(zeros({3, 10}), classes({9, 0, 10}));
+  });
+  expect_error<Error>("softmax_cross_entropy: target[1] is class -1, logits [3,10] have classes 0 to 9", [] {
+    softmax_cross_entropy(zeros({3, 10}), classes({9, -1, 10}));
+  });
 }
 
 TEST(Mse, AgreesWithItsDefinition) {
@@ -267,21 +260,17 @@ TEST(Mse, KeepsItsDigitsOverManyElements) {
 }
 
 TEST(Mse, RefusesWhatDoesNotFit) {
-  expect_error<ShapeError>(
-      [] {
-        mse(zeros({2, 3}), zeros({3}));
-      },
-      "mse: x and target must have the same shape; x is [2,3], target is [3]");
-  expect_error<ShapeError>(
-      [] {
-        mse(zeros({0, 3}), zeros({0, 3}));
-      },
-      "mse: the mean over nothing is undefined, x is [0,3]; Reduction::sum gives 0");
+  expect_error<ShapeError>("mse: x and target must have the same shape; x is [2,3], target is [3]", [] {
+    mse(zeros({2, 3}), zeros({3}));
+  });
+  expect_error<ShapeError>("mse: the mean over nothing is undefined, x is [0,3]; Reduction::sum gives 0", [] {
+    mse(zeros({0, 3}), zeros({0, 3}));
+  });
   expect_close(mse(zeros({0, 3}), zeros({0, 3}), kSum), {0}, 0);
-  expect_error<DTypeError>([] { mse(zeros({3}), zeros({3}, {.dtype = float64})); },
-                           "mse: x and target must have the same dtype; x is float32, target is float64");
-  expect_error<DTypeError>([] { mse(arange(3), arange(3)); },
-                           "mse: x must be float32 or float64, it is int64");
+  expect_error<DTypeError>("mse: x and target must have the same dtype; x is float32, target is float64",
+                           [] { mse(zeros({3}), zeros({3}, {.dtype = float64})); });
+  expect_error<DTypeError>("mse: x must be float32 or float64, it is int64",
+                           [] { mse(arange(3), arange(3)); });
 }
 
 }  // namespace

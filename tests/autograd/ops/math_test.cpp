@@ -6,13 +6,15 @@
 #include "adjoint/ops/reduce.h"
 #include "tests/autograd/ops/binary_case.h"
 #include "tests/autograd/ops/unary_case.h"
+#include "tests/support/expect_close.h"
+#include "tests/support/expect_gradients.h"
+#include "tests/support/random_values.h"
+#include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
 
 using namespace support;
-
-constexpr double kInf = std::numeric_limits<double>::infinity(), kNan = NAN;
 
 TEST(Math, ValuesAndGradients) {
   check_unary({"exp", exp, std::exp, -3, 2, -2, 2});
@@ -30,23 +32,25 @@ TEST(Math, ValuesAndGradients) {
 }
 
 TEST(Math, SlopesAtSpecialPoints) {
-  expect_table(exp, {0, -kInf, kInf, kNan}, {1, 0, kInf, kNan}, {1, 0, kInf, kNan});
-  expect_table(log, {1, 0, kInf, -1, kNan}, {0, -kInf, kInf, kNan, kNan}, {1, kInf, 0, -1, kNan});
-  expect_table(sqrt, {4, 0, kInf, -1, kNan}, {2, 0, kInf, kNan, kNan}, {0.25, kInf, 0, kNan, kNan});
-  expect_table(square, {0, -3, kInf, kNan}, {0, 9, kInf, kNan}, {0, -6, kInf, kNan});
-  expect_table(abs, {0, -0.0, -3, -kInf}, {0, 0, 3, kInf}, {0, 0, -1, -1});
+  expect_table(exp, {0, -kInfinity, kInfinity, kNaN}, {1, 0, kInfinity, kNaN}, {1, 0, kInfinity, kNaN});
+  expect_table(log, {1, 0, kInfinity, -1, kNaN}, {0, -kInfinity, kInfinity, kNaN, kNaN},
+               {1, kInfinity, 0, -1, kNaN});
+  expect_table(sqrt, {4, 0, kInfinity, -1, kNaN}, {2, 0, kInfinity, kNaN, kNaN},
+               {0.25, kInfinity, 0, kNaN, kNaN});
+  expect_table(square, {0, -3, kInfinity, kNaN}, {0, 9, kInfinity, kNaN}, {0, -6, kInfinity, kNaN});
+  expect_table(abs, {0, -0.0, -3, -kInfinity}, {0, 0, 3, kInfinity}, {0, 0, -1, -1});
 }
 
 TEST(Math, AbsPassesTheGradientWhereXIsNotANumber) { expect_gradient_at_nan(abs); }
 
 TEST(Math, PowerZeroHasAGradientOfZeros) {
   for (const DType dtype : {float32, float64}) {
-    const Tensor x = tensor({-1, 0, kInf, kNan}, {2, 2}, {.dtype = dtype}).set_requires_grad();
+    const Tensor x = tensor({-1, 0, kInfinity, kNaN}, {2, 2}, {.dtype = dtype}).set_requires_grad();
     sum(pow(x, 0)).backward();
     ASSERT_TRUE(x.grad().defined());
     EXPECT_EQ(x.grad().shape(), x.shape());
     expect_close(x.grad(), {0, 0, 0, 0}, 0);
-    const Tensor dy = full({2, 2}, kInf, {.dtype = dtype});
+    const Tensor dy = full({2, 2}, kInfinity, {.dtype = dtype});
     expect_close(grad(pow(x, 0), x, {.gradient = dy}), {0, 0, 0, 0}, 0);
   }
 }
@@ -56,16 +60,17 @@ TEST(Math, SlopesOfPowersAtZero) {
   const std::tuple<Op, double, double> table[] = {
       // x^p at x = 0: the value and the slope
       {[](const Tensor& x) { return pow(x, 0); }, 1, 0},
-      {[](const Tensor& x) { return pow(x, 0.5); }, 0, kInf},
+      {[](const Tensor& x) { return pow(x, 0.5); }, 0, kInfinity},
       {[](const Tensor& x) { return pow(x, 1); }, 0, 1},
       {[](const Tensor& x) { return pow(x, 1.5); }, 0, 0},
       {[](const Tensor& x) { return pow(x, 2); }, 0, 0},
       {[](const Tensor& x) { return pow(x, 3); }, 0, 0},
-      {[](const Tensor& x) { return pow(x, -1); }, kInf, -kInf},
-      {[](const Tensor& x) { return pow(x, -2); }, kInf, -kInf},
+      {[](const Tensor& x) { return pow(x, -1); }, kInfinity, -kInfinity},
+      {[](const Tensor& x) { return pow(x, -2); }, kInfinity, -kInfinity},
   };
   for (const auto& [op, y, slope] : table) expect_table(op, {0}, {y}, {slope});
-  expect_table([](const Tensor& x) { return pow(x, 0); }, {-1, 2, kInf, kNan}, {1, 1, 1, 1}, {0, 0, 0, 0});
+  expect_table([](const Tensor& x) { return pow(x, 0); }, {-1, 2, kInfinity, kNaN}, {1, 1, 1, 1},
+               {0, 0, 0, 0});
   expect_table([](const Tensor& x) { return pow(x, 3); }, {-2, 2}, {-8, 8}, {12, 12});
 }
 
@@ -97,17 +102,17 @@ TEST(Math, PowersOfTensorsHaveTwoGradients) {
 
 TEST(Math, PowersOfTensorsAtZero) {
   const std::vector<double> a = {0, 0, 0, 0, 0, -2, 2, 2, 0};
-  const std::vector<double> b = {0, 0.5, 1, 2, -1, 2, 0, kInf, kInf};
+  const std::vector<double> b = {0, 0.5, 1, 2, -1, 2, 0, kInfinity, kInfinity};
   for (const DType dtype : {float32, float64}) {
     const Shape shape{static_cast<std::int64_t>(a.size())};
     const Tensor base = from_data(std::span(a), shape).to(dtype).set_requires_grad();
     const Tensor exponent = from_data(std::span(b), shape).to(dtype).set_requires_grad();
     const Tensor y = pow(base, exponent);
-    expect_close(y, {1, 0, 0, 0, kInf, 4, 1, kInf, 0}, 1e-6);
+    expect_close(y, {1, 0, 0, 0, kInfinity, 4, 1, kInfinity, 0}, 1e-6);
     const auto slopes = grad(y, {base, exponent}, {.gradient = ones(shape, {.dtype = dtype})});
-    expect_close(slopes[0], {0, kInf, 1, 0, -kInf, -4, 0, kInf, kNan}, 1e-6);
+    expect_close(slopes[0], {0, kInfinity, 1, 0, -kInfinity, -4, 0, kInfinity, kNaN}, 1e-6);
     // Negative bases have no real power near a whole exponent; 0^-1 falls without bound.
-    expect_close(slopes[1], {0, 0, 0, 0, -kInf, kNan, std::log(2.0), kInf, 0}, 1e-6);
+    expect_close(slopes[1], {0, 0, 0, 0, -kInfinity, kNaN, std::log(2.0), kInfinity, 0}, 1e-6);
   }
 }
 
@@ -122,12 +127,12 @@ TEST(Math, KeepsOnlyWhatItsGradientReads) {
 
 TEST(Math, PowErrors) {
   expect_error<ShapeError>(
-      [] { pow(zeros({2}), zeros({3})); },
-      "pow: the shapes do not broadcast, axis 1 from the end differs; a is [2], b is [3]");
-  expect_error<DTypeError>([] { pow(zeros({2}), zeros({2}, {.dtype = float64})); },
-                           "pow: a and b must have the same dtype; a is float32, b is float64");
-  expect_error<DTypeError>([] { pow(zeros({2}, {.dtype = int64}), zeros({2}, {.dtype = int64})); },
-                           "pow: a must be float32 or float64, it is int64");
+      "pow: the shapes do not broadcast, axis 1 from the end differs; a is [2], b is [3]",
+      [] { pow(zeros({2}), zeros({3})); });
+  expect_error<DTypeError>("pow: a and b must have the same dtype; a is float32, b is float64",
+                           [] { pow(zeros({2}), zeros({2}, {.dtype = float64})); });
+  expect_error<DTypeError>("pow: a must be float32 or float64, it is int64",
+                           [] { pow(zeros({2}, {.dtype = int64}), zeros({2}, {.dtype = int64})); });
 }
 
 }  // namespace

@@ -4,7 +4,11 @@
 
 #include "adjoint/graph/grad.h"
 #include "adjoint/ops/reduce.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/expect_gradients.h"
+#include "tests/support/naive_gemm.h"
+#include "tests/support/random_values.h"
+#include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
@@ -34,19 +38,9 @@ TEST(Matmul, AgreesWithThreeLoops) {
     for (const Sizes& sizes : kSizes) {
       for (const MatmulOptions& options : kOptions) {
         const Tensor a = random_a(sizes, options, rng, dtype), b = random_b(sizes, options, rng, dtype);
-        const std::vector<double> as = numbers(a), bs = numbers(b);
-        std::vector<double> y;
-        for (std::int64_t i = 0; i < sizes.rows; ++i) {
-          for (std::int64_t j = 0; j < sizes.columns; ++j) {
-            double total = 0;
-            for (std::int64_t k = 0; k < sizes.depth; ++k) {
-              const auto at_a = options.transpose_a ? k * sizes.rows + i : i * sizes.depth + k;
-              const auto at_b = options.transpose_b ? j * sizes.depth + k : k * sizes.columns + j;
-              total += as[static_cast<std::size_t>(at_a)] * bs[static_cast<std::size_t>(at_b)];
-            }
-            y.push_back(total);
-          }
-        }
+        const std::vector<double> y =
+            naive_gemm({sizes.rows, sizes.columns, sizes.depth, options.transpose_a, options.transpose_b},
+                       numbers(a), numbers(b));
         const Tensor found = matmul(a, b, options);
         EXPECT_EQ(found.shape(), Shape({sizes.rows, sizes.columns}));
         expect_close(found, y, tolerance_of(dtype));
@@ -97,26 +91,24 @@ TEST(Matmul, KeepsOnlyWhatItsGradientReads) {
   w.mutable_data<float>()[0] = 7;
   EXPECT_NO_THROW(free_of_w.backward());
   expect_error<GraphError>(
-      [&] { needs_w.backward(); },
-      "matmul: a parameter was changed after it was used in this graph (updates since: 1)");
+      "matmul: a parameter was changed after it was used in this graph (updates since: 1)",
+      [&] { needs_w.backward(); });
 }
 
 TEST(Matmul, Errors) {
   const Tensor a = zeros({2, 3}), b = zeros({2, 3}), whole = zeros({2, 2}, {.dtype = int64});
-  expect_error<ShapeError>([&] { matmul(a, b); },
-                           "matmul: the inner sizes must be equal; a is [2,3], b is [2,3]");
+  expect_error<ShapeError>("matmul: the inner sizes must be equal; a is [2,3], b is [2,3]",
+                           [&] { matmul(a, b); });
   expect_error<ShapeError>(
-      [&] { matmul(a, b, {.transpose_a = true, .transpose_b = true}); },
-      "matmul: the inner sizes must be equal; a is [2,3] transposed, b is [2,3] transposed");
-  expect_error<ShapeError>([&] { matmul(zeros({3}), a); }, "matmul: a must have 2 axes, it is [3]");
-  expect_error<ShapeError>([&] { matmul(a, zeros({3, 1, 1})); }, "matmul: b must have 2 axes, it is [3,1,1]");
-  expect_error<DTypeError>([&] { matmul(whole, whole); },
-                           "matmul: a must be float32 or float64, it is int64");
-  expect_error<DTypeError>(
-      [&] {
-        matmul(a, zeros({3, 2}, {.dtype = float64}));
-      },
-      "matmul: a and b must have the same dtype; a is float32, b is float64");
+      "matmul: the inner sizes must be equal; a is [2,3] transposed, b is [2,3] transposed",
+      [&] { matmul(a, b, {.transpose_a = true, .transpose_b = true}); });
+  expect_error<ShapeError>("matmul: a must have 2 axes, it is [3]", [&] { matmul(zeros({3}), a); });
+  expect_error<ShapeError>("matmul: b must have 2 axes, it is [3,1,1]", [&] { matmul(a, zeros({3, 1, 1})); });
+  expect_error<DTypeError>("matmul: a must be float32 or float64, it is int64",
+                           [&] { matmul(whole, whole); });
+  expect_error<DTypeError>("matmul: a and b must have the same dtype; a is float32, b is float64", [&] {
+    matmul(a, zeros({3, 2}, {.dtype = float64}));
+  });
 }
 
 }  // namespace

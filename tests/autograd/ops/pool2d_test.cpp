@@ -5,109 +5,60 @@
 #include <rapidcheck/gtest.h>
 
 #include "adjoint/graph/grad.h"
-#include "adjoint/graph/grad_mode.h"
 #include "adjoint/ops/arithmetic.h"
 #include "adjoint/ops/reduce.h"
 #include "adjoint/tensor/create.h"
+#include "tests/support/draw.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/expect_gradients.h"
 #include "tests/support/instruction_sets.h"
+#include "tests/support/naive_conv2d.h"
+#include "tests/support/naive_pool2d.h"
+#include "tests/support/random_values.h"
+#include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
 
-using namespace support;  // NOLINT
-
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-/// What both kinds of pooling are checked against.
-struct Naive {
-  PerAxis window, stride, padding;
-  bool count_include_pad;
-
-  struct Result {
-    Shape shape;
-    std::vector<double> average, maximum;        // y
-    std::vector<double> average_dx, maximum_dx;  // for the given dy
-  };
-
-  static std::int64_t windows_on(std::int64_t size, std::int64_t window, std::int64_t stride,
-                                 std::int64_t padding) {
-    std::int64_t count = 0;
-    for (std::int64_t start = -padding; start + window <= size + padding; start += stride) ++count;
-    return count;
-  }
-
-  Shape y_shape(const Shape& x) const {
-    return {x[0], x[1], windows_on(x[2], window.height, stride.height, padding.height),
-            windows_on(x[3], window.width, stride.width, padding.width)};
-  }
-
-  Result operator()(const Tensor& x_tensor, const Tensor& dy_tensor) const {
-    const std::vector<double> x = numbers(x_tensor), dy = numbers(dy_tensor);
-    const std::int64_t height = x_tensor.size(2), width = x_tensor.size(3);
-    Result result{
-        y_shape(x_tensor.shape()), {}, {}, std::vector<double>(x.size()), std::vector<double>(x.size())};
-    for (std::int64_t plane = 0; plane < x_tensor.size(0) * x_tensor.size(1); ++plane) {
-      for (std::int64_t i = 0; i < result.shape[2]; ++i) {
-        for (std::int64_t j = 0; j < result.shape[3]; ++j) {
-          std::vector<std::size_t> inside;  // row-major
-          for (std::int64_t u = 0; u < window.height; ++u) {
-            for (std::int64_t v = 0; v < window.width; ++v) {
-              const std::int64_t row = i * stride.height + u - padding.height;
-              const std::int64_t column = j * stride.width + v - padding.width;
-              if (row >= 0 && row < height && column >= 0 && column < width)
-                inside.push_back(static_cast<std::size_t>((plane * height + row) * width + column));
-            }
-          }
-          const double slope = dy[result.average.size()];
-          const double count = count_include_pad ? static_cast<double>(window.height * window.width)
-                                                 : static_cast<double>(inside.size());
-          double total = 0;
-          std::size_t largest = inside.front();
-          for (const std::size_t k : inside) {
-            total += x[k];
-            if (x[k] > x[largest]) largest = k;
-            result.average_dx[k] += slope / count;
-          }
-          result.maximum_dx[largest] += slope;
-          result.average.push_back(total / count);
-          result.maximum.push_back(x[largest]);
-        }
-      }
-    }
-    return result;
-  }
-};
+using namespace support;
 
 RC_GTEST_PROP(Pool2d, AgreesWithNaiveLoops, ()) {
-  const auto in = [](int low, int high) { return *rc::gen::inRange<std::int64_t>(low, high + 1); };
-  const PerAxis window{in(1, 4), in(1, 4)}, stride{in(1, 5), in(1, 5)};
-  const PerAxis padding{in(0, static_cast<int>(window.height) / 2),
-                        in(0, static_cast<int>(window.width) / 2)};
-  const Shape shape{in(1, 20), in(1, 3),
-                    std::max<std::int64_t>(1, window.height - 2 * padding.height) + in(0, 9),
-                    std::max<std::int64_t>(1, window.width - 2 * padding.width) + in(0, 9)};
-  const Naive naive{window, stride, padding, in(0, 1) == 1};
-  const DType dtype = in(0, 1) ? float32 : float64;
+  kernels::Pool2dSizes s{};
+  s.batch = draw(1, 20);
+  s.channels = draw(1, 3);
+  s.count_include_pad = draw(0, 1) == 1;
+  const auto draw_axis = [](auto& size, auto& out, auto& window, auto& stride, auto& padding) {
+    window = draw(1, 4);
+    stride = draw(1, 5);
+    padding = draw(0, window / 2);
+    size = std::max<std::int64_t>(1, window - 2 * padding) + draw(0, 9);
+    out = windows_on(size, window, stride, padding);
+  };
+  draw_axis(s.height, s.out_height, s.window_height, s.stride_height, s.padding_height);
+  draw_axis(s.width, s.out_width, s.window_width, s.stride_width, s.padding_width);
+  const PerAxis window{s.window_height, s.window_width}, stride{s.stride_height, s.stride_width},
+      padding{s.padding_height, s.padding_width};
+  const Shape y_shape{s.batch, s.channels, s.out_height, s.out_width};
+  const DType dtype = draw(0, 1) ? float32 : float64;
   const double tolerance = tolerance_of(dtype);
 
   Rng rng(5);
-  const Tensor leaf = random_tensor(shape, rng, -1, 1, dtype).set_requires_grad();
-  const bool lanes = in(0, 1) == 1;
+  const Tensor leaf =
+      random_tensor({s.batch, s.channels, s.height, s.width}, rng, -1, 1, dtype).set_requires_grad();
+  const bool lanes = draw(0, 1) == 1;
   const auto x = [&] { return lanes ? in_lanes(leaf) : leaf; };
-  const Tensor rows_dy = random_tensor(naive.y_shape(shape), rng, -1, 1, dtype);
-  const Tensor dy = in(0, 1) ? in_lanes(rows_dy) : rows_dy;
-  const Naive::Result expected = naive(leaf, rows_dy);
+  const Tensor rows_dy = random_tensor(y_shape, rng, -1, 1, dtype);
+  const Tensor dy = draw(0, 1) ? in_lanes(rows_dy) : rows_dy;
+  const NaivePool2d<double> expected(s, numbers(leaf), numbers(rows_dy));
 
-  const Tensor average = avg_pool2d(x(), {window, stride, padding, naive.count_include_pad});
-  ASSERT_EQ(average.shape(), expected.shape);
+  const Tensor average = avg_pool2d(x(), {window, stride, padding, s.count_include_pad});
+  ASSERT_EQ(average.shape(), y_shape);
   expect_close(average, expected.average, tolerance);
-  expect_close(grad(average, leaf, {.gradient = dy}), expected.average_dx, tolerance);
+  expect_close(grad(average, leaf, {.gradient = dy}), expected.average_grad, tolerance);
   const Tensor maximum = max_pool2d(x(), {window, stride, padding});
-  ASSERT_EQ(maximum.shape(), expected.shape);
+  ASSERT_EQ(maximum.shape(), y_shape);
   expect_close(maximum, expected.maximum, 0);
-  expect_close(grad(maximum, leaf, {.gradient = dy}), expected.maximum_dx, tolerance);
+  expect_close(grad(maximum, leaf, {.gradient = dy}), expected.maximum_grad, tolerance);
 }
 
 TEST(Pool2d, HasRightDerivatives) {
@@ -137,18 +88,9 @@ TEST(Pool2d, HasRightDerivatives) {
 
 TEST(Pool2d, HasRightThirdDerivatives) {
   Rng rng(2);
-  const auto gradient_of_cubes = [](const auto& pool) {
-    return [pool](std::span<const Tensor> in) {
-      const GradMode recording(true);  // a central difference runs without
-      const Tensor y = pool(in[0]);
-      return grad(sum(y * y * y), in[0], {.create_graph = true});
-    };
-  };
-  const Tensor x = random_tensor({1, 1, 4, 4}, rng).set_requires_grad();
-  expect_gradients(
-      gradient_of_cubes([](const Tensor& t) { return avg_pool2d(t, {.window = 3, .stride = 1}); }), {x});
-  expect_gradients(
-      gradient_of_cubes([](const Tensor& t) { return max_pool2d(t, {.window = 3, .stride = 1}); }), {x});
+  const Tensor x = random_tensor({1, 1, 4, 4}, rng);
+  expect_third_derivatives([](auto in) { return avg_pool2d(in[0], {.window = 3, .stride = 1}); }, {x});
+  expect_third_derivatives([](auto in) { return max_pool2d(in[0], {.window = 3, .stride = 1}); }, {x});
 }
 
 TEST(Pool2d, StridesByTheWindowUnlessToldOtherwise) {
@@ -284,22 +226,19 @@ TEST(Pool2d, TakesTheSmallestAndTheLargestSizes) {
 }
 
 TEST(Pool2d, RefusesShapesThatDoNotFit) {
+  expect_error<ShapeError>("avg_pool2d: x must have 4 axes, it is [3,4,4]", [] {
+    avg_pool2d(zeros({3, 4, 4}), {.window = 2});
+  });
+  expect_error<ShapeError>("max_pool2d: x must have at least one channel, row and column, it is [1,0,4,4]",
+                           [] {
+                             max_pool2d(zeros({1, 0, 4, 4}), {.window = 2});
+                           });
   expect_error<ShapeError>(
-      [] {
-        avg_pool2d(zeros({3, 4, 4}), {.window = 2});
-      },
-      "avg_pool2d: x must have 4 axes, it is [3,4,4]");
-  expect_error<ShapeError>(
-      [] {
-        max_pool2d(zeros({1, 0, 4, 4}), {.window = 2});
-      },
-      "max_pool2d: x must have at least one channel, row and column, it is [1,0,4,4]");
-  expect_error<ShapeError>(
+      "max_pool2d: a window reaches over 6 columns, x has 5 with its padding (x "
+      "[1,1,4,3], window {2, 6}, dilation {1, 1}, padding {0, 1})",
       [] {
         max_pool2d(zeros({1, 1, 4, 3}), {.window = {2, 6}, .padding = {0, 1}});
-      },
-      "max_pool2d: a window reaches over 6 columns, x has 5 with its padding (x "
-      "[1,1,4,3], window {2, 6}, dilation {1, 1}, padding {0, 1})");
+      });
   // A window of 2^124 elements, nearly all of them beside the image; and one whose rows lie 2^64 apart.
   const Tensor x = zeros({1, 1, 2, 8}).set_requires_grad();
   const PerAxis huge = std::int64_t{1} << 62, half = std::int64_t{1} << 61;
@@ -312,30 +251,24 @@ TEST(Pool2d, RefusesShapesThatDoNotFit) {
 
 TEST(Pool2d, RefusesOptionsOutOfRange) {
   const Tensor x = zeros({1, 1, 4, 3});
-  expect_error<Error>(
-      [&] {
-        avg_pool2d(x, {.window = {0, 1}});
-      },
-      "avg_pool2d: window must be at least 1, it is {0, 1}");
-  expect_error<Error>([&] { avg_pool2d(x, {.window = 2, .stride = 0}); },
-                      "avg_pool2d: stride must be at least 1, it is {0, 0}");
-  expect_error<Error>(
-      [&] {
-        max_pool2d(x, {.window = 2, .padding = {0, -1}});
-      },
-      "max_pool2d: padding must be at least 0, it is {0, -1}");
-  expect_error<Error>(
-      [&] {
-        max_pool2d(x, {.window = {2, 3}, .padding = {1, 2}});
-      },
-      "max_pool2d: padding must be at most half the window; window is {2, 3}, padding {1, 2}");
-  expect_error<Error>(
-      [&] {
-        avg_pool2d(x, {.window = {2, 3}, .padding = {2, 1}});
-      },
-      "avg_pool2d: padding must be at most half the window; window is {2, 3}, padding {2, 1}");
-  expect_error<DTypeError>([&] { max_pool2d(x.to(int64), {.window = 2}); },
-                           "max_pool2d: x must be float32 or float64, it is int64");
+  expect_error<Error>("avg_pool2d: window must be at least 1, it is {0, 1}", [&] {
+    avg_pool2d(x, {.window = {0, 1}});
+  });
+  expect_error<Error>("avg_pool2d: stride must be at least 1, it is {0, 0}",
+                      [&] { avg_pool2d(x, {.window = 2, .stride = 0}); });
+  expect_error<Error>("max_pool2d: padding must be at least 0, it is {0, -1}", [&] {
+    max_pool2d(x, {.window = 2, .padding = {0, -1}});
+  });
+  expect_error<Error>("max_pool2d: padding must be at most half the window; window is {2, 3}, padding {1, 2}",
+                      [&] {
+                        max_pool2d(x, {.window = {2, 3}, .padding = {1, 2}});
+                      });
+  expect_error<Error>("avg_pool2d: padding must be at most half the window; window is {2, 3}, padding {2, 1}",
+                      [&] {
+                        avg_pool2d(x, {.window = {2, 3}, .padding = {2, 1}});
+                      });
+  expect_error<DTypeError>("max_pool2d: x must be float32 or float64, it is int64",
+                           [&] { max_pool2d(x.to(int64), {.window = 2}); });
 }
 
 }  // namespace

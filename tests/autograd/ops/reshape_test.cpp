@@ -5,7 +5,10 @@
 
 #include "adjoint/graph/grad.h"
 #include "adjoint/ops/arithmetic.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/expect_gradients.h"
+#include "tests/support/random_values.h"
+#include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
@@ -136,50 +139,41 @@ TEST(Permute, Gradients) {
 
 TEST(Reshape, Errors) {
   const Tensor x = zeros({2, 3});
-  expect_error<ShapeError>(
-      [&] {
-        reshape(x, {4, 2});
-      },
-      "reshape: the shape must have as many elements as x; x is [2,3], the shape [4,2]");
-  expect_error<ShapeError>(
-      [&] {
-        reshape(x, {-1, -1});
-      },
-      "reshape: only one size may be -1, the shape is [-1,-1]");
-  expect_error<ShapeError>(
-      [&] {
-        reshape(x, {4, -1});
-      },
-      "reshape: the size that is -1 cannot be found; x is [2,3], the shape [4,-1]");
-  expect_error<ShapeError>(
-      [&] {
-        reshape(zeros({0}), {0, -1});
-      },
-      "reshape: the size that is -1 cannot be found; x is [0], the shape [0,-1]");
-  expect_error<ShapeError>(
-      [&] {
-        reshape(x, {1, 1, 1, 1, 1, 1, 1, 1, -1});
-      },
-      "reshape: at most 8 axes are supported, got 9");
+  expect_error<ShapeError>("reshape: the shape must have as many elements as x; x is [2,3], the shape [4,2]",
+                           [&] {
+                             reshape(x, {4, 2});
+                           });
+  expect_error<ShapeError>("reshape: only one size may be -1, the shape is [-1,-1]", [&] {
+    reshape(x, {-1, -1});
+  });
+  expect_error<ShapeError>("reshape: the size that is -1 cannot be found; x is [2,3], the shape [4,-1]", [&] {
+    reshape(x, {4, -1});
+  });
+  expect_error<ShapeError>("reshape: the size that is -1 cannot be found; x is [0], the shape [0,-1]", [&] {
+    reshape(zeros({0}), {0, -1});
+  });
+  expect_error<ShapeError>("reshape: at most 8 axes are supported, got 9", [&] {
+    reshape(x, {1, 1, 1, 1, 1, 1, 1, 1, -1});
+  });
   EXPECT_THROW(reshape(x, {-2, -3}), ShapeError);
   EXPECT_THROW(reshape(x, {-1, -6}), ShapeError);
   EXPECT_THROW(reshape(x, {std::int64_t{1} << 62, 4, -1}), ShapeError);
-  expect_error<ShapeError>([&] { flatten(x, {.start_axis = 2}); },
-                           "flatten: axis 2 is out of range; x is [2,3]");
+  expect_error<ShapeError>("flatten: axis 2 is out of range; x is [2,3]",
+                           [&] { flatten(x, {.start_axis = 2}); });
   EXPECT_THROW(flatten(scalar(1)), ShapeError);
 }
 
 TEST(Permute, Errors) {
   const Tensor x = zeros({2, 3});
   const char* const rule = "permute: axes must name every axis of x once; x is [2,3], axes are ";
-  expect_error<ShapeError>([&] { permute(x, {0}); }, rule + std::string("[0]"));
-  expect_error<ShapeError>([&] { permute(x, {0, 0}); }, rule + std::string("[0,0]"));
-  expect_error<ShapeError>([&] { permute(x, {0, -2}); }, rule + std::string("[0,-2]"));
-  expect_error<ShapeError>([&] { permute(x, {0, 2}); }, rule + std::string("[0,2]"));
+  expect_error<ShapeError>(rule + std::string("[0]"), [&] { permute(x, {0}); });
+  expect_error<ShapeError>(rule + std::string("[0,0]"), [&] { permute(x, {0, 0}); });
+  expect_error<ShapeError>(rule + std::string("[0,-2]"), [&] { permute(x, {0, -2}); });
+  expect_error<ShapeError>(rule + std::string("[0,2]"), [&] { permute(x, {0, 2}); });
   EXPECT_THROW(permute(x, {0, 1, 2}), ShapeError);
   EXPECT_THROW(permute(x, {-3, 0}), ShapeError);
-  expect_error<ShapeError>([&] { transpose(x, 0, 2); }, "transpose: axis 2 is out of range; x is [2,3]");
-  expect_error<ShapeError>([&] { transpose(zeros({2})); }, "transpose: x must have 2 axes, it is [2]");
+  expect_error<ShapeError>("transpose: axis 2 is out of range; x is [2,3]", [&] { transpose(x, 0, 2); });
+  expect_error<ShapeError>("transpose: x must have 2 axes, it is [2]", [&] { transpose(zeros({2})); });
 }
 
 }  // namespace

@@ -5,20 +5,20 @@
 #include <rapidcheck/gtest.h>
 
 #include "adjoint/graph/grad.h"
-#include "adjoint/graph/grad_mode.h"
 #include "adjoint/ops/arithmetic.h"
 #include "adjoint/ops/math.h"
 #include "adjoint/ops/reduce.h"
 #include "adjoint/tensor/create.h"
+#include "tests/support/draw.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/expect_gradients.h"
+#include "tests/support/random_values.h"
+#include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
 
-using namespace support;  // NOLINT
-
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
+using namespace support;
 
 /// Calls f(indices) for every line of elements along axis.
 template <class F>
@@ -35,22 +35,21 @@ void for_each_line(const Shape& shape, int axis, const F& f) {
 }
 
 RC_GTEST_PROP(Softmax, AgreesWithNaiveLoops, ()) {
-  const auto in = [](int low, int high) { return *rc::gen::inRange<std::int64_t>(low, high + 1); };
   std::vector<std::int64_t> sizes;
-  for (std::int64_t rank = in(1, 4); rank > 0; --rank) sizes.push_back(in(1, rank == 1 ? 20 : 6));
+  for (std::int64_t rank = draw(1, 4); rank > 0; --rank) sizes.push_back(draw(1, rank == 1 ? 20 : 6));
   std::swap(sizes.front(), sizes.back());
   const Shape shape{std::span<const std::int64_t>(sizes)};
-  const int axis = static_cast<int>(in(0, shape.rank() - 1));
-  const int given = in(0, 1) ? axis : axis - shape.rank();
-  const DType dtype = in(0, 1) ? float32 : float64;
+  const int axis = static_cast<int>(draw(0, shape.rank() - 1));
+  const int given = draw(0, 1) ? axis : axis - shape.rank();
+  const DType dtype = draw(0, 1) ? float32 : float64;
   const double tolerance = 4 * tolerance_of(dtype);
 
   Rng rng(5);
   const Tensor leaf = random_tensor(shape, rng, -4, 4, dtype).set_requires_grad();
-  const bool lanes = in(0, 1) == 1;
+  const bool lanes = draw(0, 1) == 1;
   const auto x = [&] { return lanes ? in_lanes(leaf) : leaf; };
   const Tensor rows_dy = random_tensor(shape, rng, -1, 1, dtype);
-  const Tensor dy = in(0, 1) ? in_lanes(rows_dy) : rows_dy;
+  const Tensor dy = draw(0, 1) ? in_lanes(rows_dy) : rows_dy;
 
   const std::vector<double> xs = numbers(leaf), dys = numbers(rows_dy);
   std::vector<double> s(xs.size()), log_s(xs.size()), dx(xs.size()), log_dx(xs.size());
@@ -94,16 +93,9 @@ TEST(Softmax, HasRightDerivatives) {
 
 TEST(Softmax, HasRightThirdDerivatives) {
   Rng rng(2);
-  const auto gradient_of_cubes = [](const auto& f) {
-    return [f](std::span<const Tensor> in) {
-      const GradMode recording(true);  // a central difference runs without
-      const Tensor y = f(in[0]);
-      return grad(sum(y * y * y), in[0], {.create_graph = true});
-    };
-  };
-  const Tensor x = random_tensor({2, 3}, rng).set_requires_grad();
-  expect_gradients(gradient_of_cubes([](const Tensor& t) { return softmax(t); }), {x});
-  expect_gradients(gradient_of_cubes([](const Tensor& t) { return log_softmax(t); }), {x});
+  const Tensor x = random_tensor({2, 3}, rng);
+  expect_third_derivatives([](auto in) { return softmax(in[0]); }, {x});
+  expect_third_derivatives([](auto in) { return log_softmax(in[0]); }, {x});
 }
 
 TEST(Softmax, DoesNotOverflow) {
@@ -143,11 +135,11 @@ TEST(Softmax, TakesOneClassAndNone) {
 }
 
 TEST(Softmax, RefusesWhatDoesNotFit) {
-  expect_error<ShapeError>([] { softmax(zeros({2, 3}), 2); }, "softmax: axis 2 is out of range; x is [2,3]");
-  expect_error<ShapeError>([] { log_softmax(scalar(1)); }, "log_softmax: axis -1 is out of range; x is []");
-  expect_error<DTypeError>([] { softmax(arange(3)); }, "softmax: x must be float32 or float64, it is int64");
-  expect_error<DTypeError>([] { log_softmax(arange(3)); },
-                           "log_softmax: x must be float32 or float64, it is int64");
+  expect_error<ShapeError>("softmax: axis 2 is out of range; x is [2,3]", [] { softmax(zeros({2, 3}), 2); });
+  expect_error<ShapeError>("log_softmax: axis -1 is out of range; x is []", [] { log_softmax(scalar(1)); });
+  expect_error<DTypeError>("softmax: x must be float32 or float64, it is int64", [] { softmax(arange(3)); });
+  expect_error<DTypeError>("log_softmax: x must be float32 or float64, it is int64",
+                           [] { log_softmax(arange(3)); });
 }
 
 }  // namespace

@@ -7,8 +7,11 @@
 #include "adjoint/graph/grad.h"
 #include "adjoint/ops/arithmetic.h"
 #include "adjoint/ops/reshape.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/expect_gradients.h"
 #include "tests/support/instruction_sets.h"
+#include "tests/support/random_values.h"
+#include "tests/support/throws.h"
 
 namespace adjoint::support {
 
@@ -46,8 +49,8 @@ inline void check_unary(const UnaryCase& c) {
     expect_gradients([&](auto in) { return c.op(in[0]); }, {x});
     expect_gradients([&](auto in) { return in_lanes(c.op(in_lanes(in[0]))); }, {x});
   }
-  expect_error<DTypeError>([&] { c.op(zeros({2}, {.dtype = int64})); },
-                           std::string(c.name) + ": x must be float32 or float64, it is int64");
+  expect_error<DTypeError>(std::string(c.name) + ": x must be float32 or float64, it is int64",
+                           [&] { c.op(zeros({2}, {.dtype = int64})); });
 }
 
 /// Values and slopes of op at these x, exactly, in both dtypes.

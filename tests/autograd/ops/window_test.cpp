@@ -8,6 +8,8 @@
 namespace adjoint::ops {
 namespace {
 
+using support::expect_error;
+
 /// {height, width} as text, for comparison.
 std::string windows_on(const Shape& x, const Windows& windows) {
   return fmt::format("{}", count_windows("op", x, windows));
@@ -48,43 +50,50 @@ TEST(Window, RefusesSizesThatOverflow) {
       {.size = 1, .stride = 1, .padding = word},  // 2^66 elements
   };
   for (const Windows& windows : overflowing) {
-    EXPECT_THROWS(ShapeError,
-                  fmt::format("op: window {}, dilation {} or padding {} is too large", windows.size,
-                              windows.dilation, windows.padding),
-                  windows_on({1, 1, 7, 4}, windows));
+    expect_error<ShapeError>(fmt::format("op: window {}, dilation {} or padding {} is too large",
+                                         windows.size, windows.dilation, windows.padding),
+                             [&] {
+                               windows_on({1, 1, 7, 4}, windows);
+                             });
   }
 }
 
 // The sum alone overflows, where the product with the other axis does not.
 TEST(Window, RefusesPaddedSizesThatOverflow) {
   const std::int64_t half = INT64_MAX / 2;
-  EXPECT_THROWS(ShapeError,
-                "op: window {1, 1}, dilation {1, 1} or padding {4611686018427387903, 0} is too large",
-                windows_on({1, 1, 7, 1}, {.size = 1, .stride = 1, .padding = {half, 0}}));
-  EXPECT_THROWS(ShapeError,
-                "op: window {1, 1}, dilation {1, 1} or padding {0, 4611686018427387903} is too large",
-                windows_on({1, 1, 1, 4}, {.size = 1, .stride = 1, .padding = {0, half}}));
+  expect_error<ShapeError>(
+      "op: window {1, 1}, dilation {1, 1} or padding {4611686018427387903, 0} is too large", [&] {
+        windows_on({1, 1, 7, 1}, {.size = 1, .stride = 1, .padding = {half, 0}});
+      });
+  expect_error<ShapeError>(
+      "op: window {1, 1}, dilation {1, 1} or padding {0, 4611686018427387903} is too large", [&] {
+        windows_on({1, 1, 1, 4}, {.size = 1, .stride = 1, .padding = {0, half}});
+      });
 }
 
 TEST(Window, RefusesWindowsThatReachOverTheImage) {
-  EXPECT_THROWS(
-      ShapeError,
+  expect_error<ShapeError>(
       "op: a window reaches over 8 rows, x has 7 with its padding (x [1,1,7,4], window {8, 1}, dilation "
       "{1, 1}, padding {0, 0})",
-      windows_on({1, 1, 7, 4}, {.size = {8, 1}, .stride = 1, .padding = 0}));
-  EXPECT_THROWS(
-      ShapeError,
+      [&] {
+        windows_on({1, 1, 7, 4}, {.size = {8, 1}, .stride = 1, .padding = 0});
+      });
+  expect_error<ShapeError>(
       "op: a window reaches over 7 columns, x has 6 with its padding (x [1,1,7,4], window {1, 3}, "
       "dilation {1, 3}, padding {0, 1})",
-      windows_on({1, 1, 7, 4}, {.size = {1, 3}, .stride = 1, .padding = {0, 1}, .dilation = {1, 3}}));
+      [&] {
+        windows_on({1, 1, 7, 4}, {.size = {1, 3}, .stride = 1, .padding = {0, 1}, .dilation = {1, 3}});
+      });
 }
 
 TEST(Window, ChecksOptionsOnBothAxes) {
   check_at_least(2, "op", "stride", {2, 3});
-  EXPECT_THROWS(Error, "op: stride must be at least 2, it is {1, 3}",
-                (check_at_least(2, "op", "stride", {1, 3}), 0));
-  EXPECT_THROWS(Error, "op: stride must be at least 2, it is {3, 1}",
-                (check_at_least(2, "op", "stride", {3, 1}), 0));
+  expect_error<Error>("op: stride must be at least 2, it is {1, 3}", [&] {
+    check_at_least(2, "op", "stride", {1, 3});
+  });
+  expect_error<Error>("op: stride must be at least 2, it is {3, 1}", [&] {
+    check_at_least(2, "op", "stride", {3, 1});
+  });
 }
 
 }  // namespace

@@ -6,12 +6,13 @@
 #include <limits>
 #include <vector>
 
-#include "tests/support/expect_gradients.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
 
+using support::expect_error;
 using support::numbers;
 
 using testing::Each;
@@ -101,25 +102,25 @@ TEST(Create, UniformAndNormalRefuseBoundsThatMakeNoSense) {
   const double inf = std::numeric_limits<double>::infinity(), nan = std::nan("");
   const double largest = std::numeric_limits<double>::max();
   const TensorOptions wide{.dtype = float64};
-  EXPECT_THROWS(Error, "uniform: low and high must be finite as float32, they are -inf and 0",
-                uniform({2}, -inf, 0));
-  EXPECT_THROWS(Error, "uniform: low and high must be finite as float32, they are 0 and nan",
-                uniform({2}, 0, nan));
-  EXPECT_THROWS(Error, "uniform: low and high must be finite as float32, they are 0 and 1e+39",
-                uniform({2}, 0, 1e39));
-  EXPECT_THROWS(Error, "uniform: low and high must be finite as float64, they are nan and inf",
-                uniform({2}, nan, inf, wide));
-  EXPECT_THROWS(Error, "uniform: low must be at most high, they are 1 and 0.5", uniform({2}, 1, 0.5));
+  expect_error<Error>("uniform: low and high must be finite as float32, they are -inf and 0",
+                      [&] { uniform({2}, -inf, 0); });
+  expect_error<Error>("uniform: low and high must be finite as float32, they are 0 and nan",
+                      [&] { uniform({2}, 0, nan); });
+  expect_error<Error>("uniform: low and high must be finite as float32, they are 0 and 1e+39",
+                      [&] { uniform({2}, 0, 1e39); });
+  expect_error<Error>("uniform: low and high must be finite as float64, they are nan and inf",
+                      [&] { uniform({2}, nan, inf, wide); });
+  expect_error<Error>("uniform: low must be at most high, they are 1 and 0.5", [&] { uniform({2}, 1, 0.5); });
   EXPECT_THROW(uniform({2}, -largest, largest, wide), Error);
-  EXPECT_THROWS(Error, "uniform: high - low must be finite, low is -1e+308 and high 1e+308",
-                uniform({2}, -1e308, 1e308, wide));
-  EXPECT_THROWS(Error, "uniform: there must be a float32 from low to below high, they are 0.7 and 0.70000001",
-                uniform({2}, 0.7, 0.70000001));
-  EXPECT_THROWS(Error, "normal: mean and deviation must be finite as float32, they are 0 and inf",
-                normal({2}, 0, inf));
-  EXPECT_THROWS(Error, "normal: mean and deviation must be finite as float32, they are nan and 1",
-                normal({2}, nan, 1));
-  EXPECT_THROWS(Error, "normal: deviation must not be negative, it is -0.5", normal({2}, 0, -0.5));
+  expect_error<Error>("uniform: high - low must be finite, low is -1e+308 and high 1e+308",
+                      [&] { uniform({2}, -1e308, 1e308, wide); });
+  expect_error<Error>("uniform: there must be a float32 from low to below high, they are 0.7 and 0.70000001",
+                      [&] { uniform({2}, 0.7, 0.70000001); });
+  expect_error<Error>("normal: mean and deviation must be finite as float32, they are 0 and inf",
+                      [&] { normal({2}, 0, inf); });
+  expect_error<Error>("normal: mean and deviation must be finite as float32, they are nan and 1",
+                      [&] { normal({2}, nan, 1); });
+  expect_error<Error>("normal: deviation must not be negative, it is -0.5", [&] { normal({2}, 0, -0.5); });
   EXPECT_THAT(numbers(normal({2}, 3, 0)), Each(3.0f));
 }
 
@@ -132,9 +133,9 @@ TEST(Create, Int64TakesWhatItCanHold) {
               ElementsAre(INT64_MIN, std::int64_t{1} << 62, -1, 1));
   const double below = std::nextafter(-0x1p63, -inf);
   EXPECT_EQ(numbers(full({}, std::nextafter(0x1p63, 0), whole))[0], 0x1.fffffffffffffp+62);
-  EXPECT_THROWS(Error, "full: the value is 1e+30, which int64 cannot hold", full({1}, 1e30, whole));
-  EXPECT_THROWS(Error, "scalar: the value is nan, which int64 cannot hold", scalar(nan, whole));
-  EXPECT_THROWS(Error, "tensor: element 1 is inf, which int64 cannot hold", tensor({1, inf}, whole));
+  expect_error<Error>("full: the value is 1e+30, which int64 cannot hold", [&] { full({1}, 1e30, whole); });
+  expect_error<Error>("scalar: the value is nan, which int64 cannot hold", [&] { scalar(nan, whole); });
+  expect_error<Error>("tensor: element 1 is inf, which int64 cannot hold", [&] { tensor({1, inf}, whole); });
   for (const double value : {nan, inf, -inf, 0x1p63, below, 1e300}) {
     EXPECT_THROW(full({2}, value, whole), Error) << value;
     EXPECT_THROW(tensor({value, 1}, {2, 1}, whole), Error) << value;
@@ -162,14 +163,16 @@ TEST(Create, RequiresGradMakesALeaf) {
 
 TEST(Create, Errors) {
   const std::vector<float> three = {1, 2, 3};
-  EXPECT_THROWS(ShapeError, "from_data: 3 elements do not fill shape [2,2]", from_data<float>(three, {2, 2}));
-  EXPECT_THROWS(ShapeError, "tensor: 3 values do not fill shape [2]", tensor({1, 2, 3}, {2}));
-  EXPECT_THROWS(DTypeError, "uniform: the dtype must be floating, it is int64",
-                uniform({2}, 0, 1, {.dtype = int64}));
-  EXPECT_THROWS(DTypeError, "normal: the dtype must be floating, it is int64",
-                normal({2}, 0, 1, {.dtype = int64}));
-  EXPECT_THROWS(DTypeError, "set_requires_grad: gradients need a floating dtype, the tensor is int64",
-                zeros({2}, {.dtype = int64, .requires_grad = true}));
+  expect_error<ShapeError>("from_data: 3 elements do not fill shape [2,2]", [&] {
+    from_data<float>(three, {2, 2});
+  });
+  expect_error<ShapeError>("tensor: 3 values do not fill shape [2]", [&] { tensor({1, 2, 3}, {2}); });
+  expect_error<DTypeError>("uniform: the dtype must be floating, it is int64",
+                           [&] { uniform({2}, 0, 1, {.dtype = int64}); });
+  expect_error<DTypeError>("normal: the dtype must be floating, it is int64",
+                           [&] { normal({2}, 0, 1, {.dtype = int64}); });
+  expect_error<DTypeError>("set_requires_grad: gradients need a floating dtype, the tensor is int64",
+                           [&] { zeros({2}, {.dtype = int64, .requires_grad = true}); });
 }
 
 }  // namespace

@@ -27,10 +27,10 @@ using testing::ElementsAre;
 // clang-format off
 template <class T> concept GivesData = requires(T&& t) { std::forward<T>(t).template data<float>(); };
 template <class T> concept GivesMutableData = requires(T&& t) { std::forward<T>(t).template mutable_data<float>(); };
-template <class T> concept GivesRows = requires(T&& t) { std::forward<T>(t).template row_major<float>(); };
-template <class T> concept GivesLanes = requires(T&& t) { std::forward<T>(t).template interleaved<float>(); };
+template <class T> concept GivesRowMajor = requires(T&& t) { std::forward<T>(t).template row_major<float>(); };
+template <class T> concept GivesInterleaved = requires(T&& t) { std::forward<T>(t).template interleaved<float>(); };
 template <class T> concept GivesIn = requires(T&& t) { std::forward<T>(t).template in<float>(Layout::row_major); };
-template <class T> concept GivesFactors = requires(T&& t) { std::forward<T>(t).template factors<float>(); };
+template <class T> concept GivesOuterProduct = requires(T&& t) { std::forward<T>(t).template outer_product<float>(); };
 template <class T> concept GivesWritable = requires(T&& t) { std::forward<T>(t).template writable<float>(); };
 template <class T> concept GivesSizes = requires(T&& t) { std::forward<T>(t).sizes(); };
 template <class T> concept GivesBegin = requires(T&& t) { std::forward<T>(t).begin(); };
@@ -42,10 +42,10 @@ template <class T> concept GivesGet = requires(T&& t) { std::forward<T>(t).get()
 static_assert(GivesData<Tensor&> && GivesData<const Tensor&>);
 static_assert(!GivesData<Tensor> && !GivesData<const Tensor>);
 static_assert(GivesMutableData<Tensor&> && !GivesMutableData<Tensor>);
-static_assert(GivesRows<Values&> && !GivesRows<Values> && !GivesRows<const Values>);
-static_assert(GivesLanes<Values&> && !GivesLanes<Values> && !GivesLanes<const Values>);
+static_assert(GivesRowMajor<Values&> && !GivesRowMajor<Values> && !GivesRowMajor<const Values>);
+static_assert(GivesInterleaved<Values&> && !GivesInterleaved<Values> && !GivesInterleaved<const Values>);
 static_assert(GivesIn<Values&> && !GivesIn<Values> && !GivesIn<const Values>);
-static_assert(GivesFactors<Values&> && !GivesFactors<Values> && !GivesFactors<const Values>);
+static_assert(GivesOuterProduct<Values&> && !GivesOuterProduct<Values> && !GivesOuterProduct<const Values>);
 static_assert(GivesWritable<Values&> && !GivesWritable<Values>);
 static_assert(GivesSizes<const Shape&> && !GivesSizes<Shape> && !GivesSizes<const Shape>);
 static_assert(GivesBegin<const Shape&> && !GivesBegin<Shape> && !GivesBegin<const Shape>);

@@ -11,6 +11,8 @@
 namespace adjoint {
 namespace {
 
+using support::expect_error;
+
 TEST(Print, ShowsShapeDtypeAndValues) {
   EXPECT_EQ(to_string(tensor({1, 2.5, -3, 4, 5, 6e9}, {2, 3})),
             "tensor [2,3] float32\n[[1, 2.5, -3],\n [4, 5, 6e+09]]");
@@ -75,9 +77,10 @@ TEST(Print, NaNHasNoSign) {
 
 TEST(Print, RefusesOptionsOutOfRange) {
   const Tensor x = zeros({1});
-  EXPECT_THROWS(Error, "to_string: digits must be 1 to 17, it is 0", to_string(x, {.digits = 0}));
-  EXPECT_THROWS(Error, "to_string: digits must be 1 to 17, it is 18", to_string(x, {.digits = 18}));
-  EXPECT_THROWS(Error, "to_string: elements must be at least 1, it is 0", to_string(x, {.elements = 0}));
+  expect_error<Error>("to_string: digits must be 1 to 17, it is 0", [&] { to_string(x, {.digits = 0}); });
+  expect_error<Error>("to_string: digits must be 1 to 17, it is 18", [&] { to_string(x, {.digits = 18}); });
+  expect_error<Error>("to_string: elements must be at least 1, it is 0",
+                      [&] { to_string(x, {.elements = 0}); });
 }
 
 TEST(Print, ShowsWhereItComesFrom) {

@@ -14,11 +14,13 @@
 #include "adjoint/ops/reduce.h"
 #include "adjoint/ops/reshape.h"
 #include "adjoint/tensor/create.h"
-#include "tests/support/expect_gradients.h"
+#include "tests/support/expect_close.h"
+#include "tests/support/graphs.h"
 
 namespace adjoint {
 namespace {
 
+using support::identity;
 using support::numbers;
 using testing::Each;
 using testing::ElementsAre;
@@ -29,12 +31,6 @@ Tensor leaf(std::initializer_list<double> values) {
 
 void fill(Tensor x, double value) {
   for (double& element : x.mutable_data<double>()) element = value;
-}
-
-/// y = x by a rule of the test's choice.
-template <class Rule>
-Tensor identity(const Tensor& x, Rule rule) {
-  return record("identity", x.values(), {x}, rule);
 }
 
 struct Case {

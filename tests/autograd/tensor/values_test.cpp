@@ -13,6 +13,7 @@
 namespace adjoint {
 namespace {
 
+using support::expect_error;
 
 /// Values 0, 1, 2, ... in row-major order, held as rows.
 template <class T>
@@ -34,7 +35,8 @@ TYPED_TEST(ValuesOf, LanesPutTheImagesOfABlockSideBySide) {
   const TypeParam* lanes = values.interleaved<TypeParam>();
   for (std::int64_t n = 0; n < kInterleaved + 3; ++n) {
     for (std::int64_t f = 0; f < 10; ++f) {
-      ASSERT_EQ(lanes[((n / kInterleaved) * 10 + f) * kInterleaved + n % kInterleaved], static_cast<TypeParam>(n * 10 + f));
+      ASSERT_EQ(lanes[((n / kInterleaved) * 10 + f) * kInterleaved + n % kInterleaved],
+                static_cast<TypeParam>(n * 10 + f));
     }
   }
 }
@@ -47,8 +49,8 @@ TYPED_TEST(ValuesOf, RowsComeBackFromLanes) {
       std::copy_n(rows.interleaved<TypeParam>(), rows.stored_elements(Layout::interleaved),
                   lanes.template writable<TypeParam>());
       EXPECT_FALSE(lanes.has(Layout::row_major));
-      EXPECT_TRUE(
-          std::equal(rows.row_major<TypeParam>(), rows.row_major<TypeParam>() + rows.numel(), lanes.row_major<TypeParam>()));
+      EXPECT_TRUE(std::equal(rows.row_major<TypeParam>(), rows.row_major<TypeParam>() + rows.numel(),
+                             lanes.row_major<TypeParam>()));
       EXPECT_TRUE(lanes.has(Layout::row_major));
     }
   }
@@ -57,11 +59,12 @@ TYPED_TEST(ValuesOf, RowsComeBackFromLanes) {
 TEST(Values, OnlyTheirOwnElementTypeMayBeAskedFor) {
   Values values = counting<float>({2, 3});
   const char* const kMessage = "values: they are float32 [2,3], not float64";
-  EXPECT_THROWS(DTypeError, kMessage, values.writable<double>());
-  EXPECT_THROWS(DTypeError, kMessage, values.row_major<double>());
-  EXPECT_THROWS(DTypeError, kMessage, values.interleaved<double>());
-  EXPECT_THROWS(DTypeError, kMessage, values.factors<double>());
-  EXPECT_THROWS(DTypeError, "values: they are float32 [2,3], not int64", values.row_major<std::int64_t>());
+  expect_error<DTypeError>(kMessage, [&] { values.writable<double>(); });
+  expect_error<DTypeError>(kMessage, [&] { values.row_major<double>(); });
+  expect_error<DTypeError>(kMessage, [&] { values.interleaved<double>(); });
+  expect_error<DTypeError>(kMessage, [&] { values.outer_product<double>(); });
+  expect_error<DTypeError>("values: they are float32 [2,3], not int64",
+                           [&] { values.row_major<std::int64_t>(); });
 }
 
 TEST(Values, OthersThatAreAssignedWereNotHandedOut) {
@@ -99,21 +102,22 @@ TEST(Values, ReshapingKeepsLanesOnlyWithTheSameImages) {
   EXPECT_FALSE(other.has(Layout::interleaved));
 }
 
-/// The outer product of a = 1, 2, 3, ... and b = 10, 11, 12, ... held as factors.
+/// The outer product of 1, 2, 3, ... and 10, 11, 12, ...
 template <class T>
-Values factored(std::int64_t rows, std::int64_t columns) {
-  Values values(dtype_of<T>, {rows, columns}, Layout::factors);
-  T* b = values.writable<T>();
-  std::iota(b, b + columns, T{10});
-  std::iota(b + columns, b + columns + rows, T{1});
+Values outer_product(std::int64_t rows, std::int64_t columns) {
+  Values values = Values::as_outer_product(dtype_of<T>, {rows, columns});
+  const auto [column, row] = values.writable_outer_product<T>();
+  std::iota(column, column + rows, T{1});
+  std::iota(row, row + columns, T{10});
   return values;
 }
 
-TYPED_TEST(ValuesOf, FactorsGiveTheirProductsInEitherLayout) {
+TYPED_TEST(ValuesOf, AnOuterProductGivesItsElementsInEitherLayout) {
   constexpr auto kInterleaved = kernels::kInterleaved<TypeParam>;
   for (const std::int64_t rows : {0, 1, 5, 19}) {
     for (const std::int64_t columns : {0, 1, 17}) {
-      const Values values = factored<TypeParam>(rows, columns), twin = factored<TypeParam>(rows, columns);
+      const Values values = outer_product<TypeParam>(rows, columns),
+                   twin = outer_product<TypeParam>(rows, columns);
       EXPECT_EQ(values.cheapest_layout(), Layout::row_major);
       const TypeParam *product = values.row_major<TypeParam>(), *lanes = twin.interleaved<TypeParam>();
       for (std::int64_t i = 0; i < rows; ++i) {
@@ -127,37 +131,38 @@ TYPED_TEST(ValuesOf, FactorsGiveTheirProductsInEitherLayout) {
   }
 }
 
-TEST(Values, FactorsGoWhenLanesComeAndStayReadable) {
-  const Values values = factored<float>(3, 4);
-  const float* factors = values.factors<float>();
-  ASSERT_NE(factors, nullptr);
+TEST(Values, AnOuterProductStaysBesideTheLayoutsMadeFromIt) {
+  const Values values = outer_product<float>(3, 4);
+  const auto [column, row] = values.outer_product<float>();
   values.row_major<float>();
-  EXPECT_EQ(values.factors<float>(), factors) << "rows have a place of their own";
   values.interleaved<float>();
-  EXPECT_EQ(values.factors<float>(), nullptr);
-  Values other = factored<float>(3, 4);  // in their memory if it were free
-  other.writable<float>()[0] = 0;
-  EXPECT_EQ(factors[0], 10);
+  ASSERT_TRUE(values.has_outer_product());
+  EXPECT_EQ(values.outer_product<float>().column, column);
+  EXPECT_EQ(column[2], 3);
+  EXPECT_EQ(row[3], 13);
 }
 
-TEST(Values, FactorsAreNeverWrittenInPlaceOrReshaped) {
-  const Values values = factored<float>(3, 4);
+TEST(Values, AnOuterProductIsNeverWrittenInPlaceOrReshaped) {
+  const Values values = outer_product<float>(3, 4);
   EXPECT_FALSE(values.is_unique());
   values.row_major<float>();
-  EXPECT_FALSE(values.is_unique()) << "in-place use would leave the factors stale";
-  const Values copy = values.copy();
-  EXPECT_EQ(copy.factors<float>(), nullptr);
+  EXPECT_FALSE(values.is_unique()) << "in-place use would leave the outer product stale";
+  EXPECT_FALSE(values.copy().has_outer_product());
   for (const Shape& shape : {Shape{4, 3}, Shape{3, 2, 2}, Shape{12}}) {
-    const Values other = factored<float>(3, 4).reshaped(shape);
-    EXPECT_EQ(other.factors<float>(), nullptr);
-    EXPECT_EQ(other.row_major<float>()[11], 3 * 13);
+    for (const bool interleaved : {false, true}) {
+      const Values before = outer_product<float>(3, 4);
+      if (interleaved) before.interleaved<float>();
+      const Values other = before.reshaped(shape);
+      EXPECT_FALSE(other.has_outer_product());
+      EXPECT_EQ(other.row_major<float>()[11], 3 * 13);
+    }
   }
 }
 
-TEST(Values, TwoThreadsMayConvertFactorsAtOnce) {
+TEST(Values, TwoThreadsMayConvertAnOuterProductAtOnce) {
   for (int round = 0; round < 50; ++round) {
-    const Values values = factored<float>(33, 50);
-    const float *factors = values.factors<float>(), *lanes[2], *rows = nullptr;
+    const Values values = outer_product<float>(33, 50);
+    const float *lanes[2], *rows = nullptr;
     std::thread first([&] { lanes[0] = values.interleaved<float>(); });
     std::thread second([&] {
       rows = values.row_major<float>();
@@ -168,7 +173,6 @@ TEST(Values, TwoThreadsMayConvertFactorsAtOnce) {
     EXPECT_EQ(lanes[0], lanes[1]);
     EXPECT_EQ(lanes[0][1], 2 * 10);
     EXPECT_EQ(rows[50], 2 * 10);
-    EXPECT_EQ(factors[50], 1);
   }
 }
 

@@ -9,7 +9,8 @@
 #include <numeric>
 #include <set>
 
-#include "tests/support/expect_gradients.h"
+#include "tests/support/expect_close.h"
+#include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
@@ -216,37 +217,37 @@ TEST(Batches, Refuse) {
   const auto make = [](const LabelledImages& data, BatchesOptions options) {
     return [=, &data] { Batches(data, options); };
   };
-  expect_error<Error>(make(none, {}), "Batches: there must be an image, the data set is empty");
-  expect_error<Error>(make(ten, {.batch_size = 0}), "Batches: batch_size must be at least 1, it is 0");
-  expect_error<Error>(make(ten, {.batch_size = -3}), "Batches: batch_size must be at least 1, it is -3");
-  expect_error<Error>(make(ten, {.limit = 0}), "Batches: limit must be at least 1, it is 0");
-  expect_error<Error>(make(ten, {.batch_size = 11, .drop_last = true}),
-                      "Batches: drop_last leaves nothing of 10 images with batch_size 11");
-  expect_error<Error>(make(ten, {.batch_size = 4, .drop_last = true, .limit = 3}),
-                      "Batches: drop_last leaves nothing of 3 images with batch_size 4");
-  expect_error<DTypeError>(make(ten, {.dtype = int64}), "Batches: the dtype must be floating, it is int64");
+  expect_error<Error>("Batches: there must be an image, the data set is empty", make(none, {}));
+  expect_error<Error>("Batches: batch_size must be at least 1, it is 0", make(ten, {.batch_size = 0}));
+  expect_error<Error>("Batches: batch_size must be at least 1, it is -3", make(ten, {.batch_size = -3}));
+  expect_error<Error>("Batches: limit must be at least 1, it is 0", make(ten, {.limit = 0}));
+  expect_error<Error>("Batches: drop_last leaves nothing of 10 images with batch_size 11",
+                      make(ten, {.batch_size = 11, .drop_last = true}));
+  expect_error<Error>("Batches: drop_last leaves nothing of 3 images with batch_size 4",
+                      make(ten, {.batch_size = 4, .drop_last = true, .limit = 3}));
+  expect_error<DTypeError>("Batches: the dtype must be floating, it is int64", make(ten, {.dtype = int64}));
 
   LabelledImages torn = images(10);
   torn.images.pop_back();
-  expect_error<Error>(make(torn, {}),
-                      "Batches: 10 images of 2x3 must have 60 pixels and 10 labels, they have 59 and 10");
+  expect_error<Error>("Batches: 10 images of 2x3 must have 60 pixels and 10 labels, they have 59 and 10",
+                      make(torn, {}));
   torn = images(10);
   torn.labels.push_back(0);
-  expect_error<Error>(make(torn, {}),
-                      "Batches: 10 images of 2x3 must have 60 pixels and 10 labels, they have 60 and 11");
+  expect_error<Error>("Batches: 10 images of 2x3 must have 60 pixels and 10 labels, they have 60 and 11",
+                      make(torn, {}));
 
   Batches batches(ten, {.batch_size = 10});
   auto iterator = batches.begin();
   ++iterator;
-  expect_error<Error>([&] { *iterator; }, "Batches: batch 1 was asked for, there are 1");
-  expect_error<Error>([&] { iterator.parts(2); }, "Batches: batch 1 was asked for, there are 1");
+  expect_error<Error>("Batches: batch 1 was asked for, there are 1", [&] { *iterator; });
+  expect_error<Error>("Batches: batch 1 was asked for, there are 1", [&] { iterator.parts(2); });
 
   iterator = batches.begin();
-  expect_error<Error>([&] { iterator.parts(0); }, "Batches: most_images must be at least 1, it is 0");
-  expect_error<Error>([&] { iterator.part(0, -3); }, "Batches: most_images must be at least 1, it is -3");
-  expect_error<Error>([&] { iterator.part(3, 4); }, "Batches: part 3 of a batch was asked for, there are 3");
-  expect_error<Error>([&] { iterator.part(-1, 4); },
-                      "Batches: part -1 of a batch was asked for, there are 3");
+  expect_error<Error>("Batches: most_images must be at least 1, it is 0", [&] { iterator.parts(0); });
+  expect_error<Error>("Batches: most_images must be at least 1, it is -3", [&] { iterator.part(0, -3); });
+  expect_error<Error>("Batches: part 3 of a batch was asked for, there are 3", [&] { iterator.part(3, 4); });
+  expect_error<Error>("Batches: part -1 of a batch was asked for, there are 3",
+                      [&] { iterator.part(-1, 4); });
 }
 
 }  // namespace

@@ -8,35 +8,21 @@
 #include <rapidcheck/gtest.h>
 
 #include "tests/support/files.h"
+#include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
 
-using support::gzip;
-using support::idx_bytes;
-using support::TemporaryDirectory;
-using support::write_file;
-using Bytes = std::vector<std::uint8_t>;
+using namespace support;
 
 const Bytes kSix = {10, 20, 30, 40, 50, 60};
 
-/// The message of the FileError that reading bytes throws.
-std::string error_of(const Bytes& bytes) {
-  try {
-    read_idx(bytes, "some-file");
-  } catch (const FileError& error) {
-    return error.what();
-  }
-  return "no error";
+/// The message of the error that reading bytes, or a file, ends with.
+std::string error_of(const Bytes& bytes, const IdxOptions& options = {}) {
+  return support::error_of<FileError>([&] { read_idx(bytes, "some-file", options); });
 }
-
 std::string error_of(const std::filesystem::path& path) {
-  try {
-    read_idx(path);
-  } catch (const FileError& error) {
-    return error.what();
-  }
-  return "no error";
+  return support::error_of<FileError>([&] { read_idx(path); });
 }
 
 void expect_both(const Bytes& bytes, const std::string& message) {
@@ -154,17 +140,10 @@ TEST(Idx, SizesThatOverflowOrAreAbsurd) {
 
 TEST(Idx, TheBoundIsCheckedAgainstTheHeader) {
   const auto bytes = idx_bytes({2, 3}, kSix);
-  const auto error = [](const Bytes& stored, std::int64_t bound) -> std::string {
-    try {
-      read_idx(stored, "some-file", {.max_bytes = bound});
-    } catch (const FileError& thrown) {
-      return thrown.what();
-    }
-    return "no error";
-  };
   for (const Bytes& stored : {bytes, gzip(bytes)}) {
-    EXPECT_EQ(error(stored, 6), "no error");
-    EXPECT_EQ(error(stored, 5), "some-file: sizes [2,3] need 6 bytes, but the option max_bytes allows 5");
+    EXPECT_EQ(error_of(stored, {.max_bytes = 6}), "no error");
+    EXPECT_EQ(error_of(stored, {.max_bytes = 5}),
+              "some-file: sizes [2,3] need 6 bytes, but the option max_bytes allows 5");
   }
   // The default, exactly; the values are not looked at.
   expect_both(idx_bytes({768, 1024, 1024}, kSix),
@@ -175,7 +154,7 @@ TEST(Idx, TheBoundIsCheckedAgainstTheHeader) {
   const Bytes promising = idx_bytes({1 << 20, 1 << 20, 1 << 10}, kSix);
   for (const Bytes& stored : {promising, gzip(promising)}) {
     EXPECT_EQ(
-        error(stored, INT64_MAX),
+        error_of(stored, {.max_bytes = INT64_MAX}),
         "some-file: truncated: sizes [1048576,1048576,1024] need 1125899906842624 values, the file holds 6");
   }
   const TemporaryDirectory directory;

@@ -8,18 +8,14 @@
 #include <set>
 #include <span>
 
-#include "tests/support/expect_gradients.h"
 #include "tests/support/files.h"
+#include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
 
 namespace fs = std::filesystem;
-using support::gzip;
-using support::idx_bytes;
-using support::TemporaryDirectory;
-using support::write_file;
-using Bytes = std::vector<std::uint8_t>;
+using namespace support;
 using Pixels = std::span<const std::uint8_t>;
 
 Bytes counting(std::size_t count) {
@@ -62,14 +58,9 @@ class MnistDirectory : public ::testing::Test {
     EXPECT_EQ(mnist.source, "3 training and 2 test images of 2x5 from " + place.string());
   }
 
-  /// message: what follows the directory's name in the error, which must begin with it.
-  void expect_error(const std::string& message) const {
-    try {
-      load_mnist(directory_.path());
-      ADD_FAILURE() << "no error";
-    } catch (const FileError& error) {
-      EXPECT_EQ(error.what(), directory_.path().string() + message);
-    }
+  /// Loading fails with the directory's name and this text.
+  void expect_refused(const std::string& message) const {
+    expect_error<FileError>(directory_.path().string() + message, [&] { load_mnist(directory_.path()); });
   }
 
   /// Moves the four files to another directory below this one.
@@ -130,12 +121,9 @@ TEST_F(MnistDirectory, EveryPathThatMayBeReadIsListed) {
   for (const std::string& listed : paths) {
     fs::remove_all(path("all"));
     write_file(listed, labels(1));
-    try {
-      load_mnist(path("all"));
-      ADD_FAILURE() << "three files are missing";
-    } catch (const FileError& error) {
-      EXPECT_EQ(std::string(error.what()).find("holds none of them"), std::string::npos) << listed;
-    }
+    const std::string error = error_of<FileError>([&] { load_mnist(path("all")); });
+    EXPECT_NE(error, "no error") << "three files are missing";
+    EXPECT_EQ(error.find("holds none of them"), error.npos) << listed;
   }
 }
 
@@ -146,24 +134,19 @@ TEST_F(MnistDirectory, TheBoundHoldsForEachFile) {
 
 TEST_F(MnistDirectory, NothingThere) {
   move_to("elsewhere");
-  expect_error(
+  expect_refused(
       ": must hold train-images-idx3-ubyte and the other three MNIST files, plain or .gz, itself or in raw "
       "or MNIST/raw below it, each maybe in a folder of its name, but holds none of them");
 }
 
 TEST_F(MnistDirectory, OneFileMissing) {
   fs::remove(path("t10k-labels-idx1-ubyte"));
-  expect_error(": the file t10k-labels-idx1-ubyte, plain or .gz, is missing");
+  expect_refused(": the file t10k-labels-idx1-ubyte, plain or .gz, is missing");
 }
 
 TEST_F(MnistDirectory, MissingOrNotADirectory) {
   const auto expect = [](const fs::path& directory, const std::string& message) {
-    try {
-      load_mnist(directory);
-      ADD_FAILURE() << "no error";
-    } catch (const FileError& error) {
-      EXPECT_EQ(error.what(), directory.string() + message);
-    }
+    expect_error<FileError>(directory.string() + message, [&] { load_mnist(directory); });
   };
   expect(path("none"), ": no such directory");
   expect(path("train-images-idx3-ubyte"), ": must be a directory, but is a file");
@@ -172,62 +155,57 @@ TEST_F(MnistDirectory, MissingOrNotADirectory) {
 
 TEST(LoadMnist, RefusesWhatIsNoPath) {
   for (const std::string& nowhere : {std::string(), std::string("/tmp\0x", 6)}) {
-    support::expect_error<FileError>(
-        [&] { load_mnist(nowhere); },
-        "the directory of MNIST cannot be read: its path is empty or holds a zero byte");
+    expect_error<FileError>("the directory of MNIST cannot be read: its path is empty or holds a zero byte",
+                            [&] { load_mnist(nowhere); });
   }
 }
 
 TEST_F(MnistDirectory, FileThatIsADirectory) {
   fs::remove(path("train-labels-idx1-ubyte"));
   fs::create_directory(path("train-labels-idx1-ubyte"));
-  expect_error(": the file train-labels-idx1-ubyte, plain or .gz, is missing");
+  expect_refused(": the file train-labels-idx1-ubyte, plain or .gz, is missing");
 }
 
 TEST_F(MnistDirectory, LabelsWhereImagesAreExpected) {
   write("train-images-idx3-ubyte", labels(3));
-  expect_error(
+  expect_refused(
       "/train-images-idx3-ubyte: images have 3 sizes (count, height, width), but this file's sizes are [3]");
 }
 
 TEST_F(MnistDirectory, ImagesWhereLabelsAreExpected) {
   write("t10k-labels-idx1-ubyte", images(2, 2, 5));
-  expect_error("/t10k-labels-idx1-ubyte: labels have 1 size (count), but this file's sizes are [2,2,5]");
+  expect_refused("/t10k-labels-idx1-ubyte: labels have 1 size (count), but this file's sizes are [2,2,5]");
 }
 
 TEST_F(MnistDirectory, CountsThatDiffer) {
   write("train-labels-idx1-ubyte", labels(2));
-  try {
-    load_mnist(directory_.path());
-    ADD_FAILURE() << "no error";
-  } catch (const FileError& error) {
-    EXPECT_EQ(error.what(), "there must be a label for each image, but " +
-                                path("train-images-idx3-ubyte").string() + " holds 3 images and " +
-                                path("train-labels-idx1-ubyte").string() + " holds 2 labels");
-  }
+  expect_error<FileError>("there must be a label for each image, but " +
+                              path("train-images-idx3-ubyte").string() + " holds 3 images and " +
+                              path("train-labels-idx1-ubyte").string() + " holds 2 labels",
+                          [&] { load_mnist(directory_.path()); });
 }
 
 TEST_F(MnistDirectory, ImageSizesThatDiffer) {
   write("t10k-images-idx3-ubyte", images(2, 5, 2));
-  expect_error(": training and test images must be of one size, but are 2x5 and 5x2");
+  expect_refused(": training and test images must be of one size, but are 2x5 and 5x2");
   write("t10k-images-idx3-ubyte", images(2, 2, 6));
-  expect_error(": training and test images must be of one size, but are 2x5 and 2x6");
+  expect_refused(": training and test images must be of one size, but are 2x5 and 2x6");
   write("t10k-images-idx3-ubyte", images(2, 3, 5));
-  expect_error(": training and test images must be of one size, but are 2x5 and 3x5");
+  expect_refused(": training and test images must be of one size, but are 2x5 and 3x5");
 }
 
 TEST_F(MnistDirectory, LabelsOutOfRange) {
   write("train-labels-idx1-ubyte", idx_bytes({3}, Bytes{9, 0, 10}));
-  expect_error("/train-labels-idx1-ubyte: labels must be 0 to 9, but label 2 is 10");
+  expect_refused("/train-labels-idx1-ubyte: labels must be 0 to 9, but label 2 is 10");
 }
 
 TEST_F(MnistDirectory, NoImagesOrNoPixels) {
   write("train-images-idx3-ubyte", images(3, 0, 5));
-  expect_error(
+  expect_refused(
       "/train-images-idx3-ubyte: there must be at least one image of one pixel, but the sizes are [3,0,5]");
   write("train-images-idx3-ubyte", images(0, 2, 5));
   write("train-labels-idx1-ubyte", labels(0));
-  expect_error(
+  expect_refused(
       "/train-images-idx3-ubyte: there must be at least one image of one pixel, but the sizes are [0,2,5]");
 }
 
@@ -236,7 +214,7 @@ TEST_F(MnistDirectory, BrokenFileIsNamed) {
   bytes.resize(bytes.size() - 9);
   fs::remove(path("train-images-idx3-ubyte"));
   write("train-images-idx3-ubyte.gz", bytes);
-  expect_error(
+  expect_refused(
       "/train-images-idx3-ubyte.gz: truncated gzip data: the file ends after 53 bytes, before the "
       "gzip trailer");
 }

@@ -7,7 +7,6 @@
 #include <csignal>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <gtest/gtest.h>
 #include <iterator>
 #include <limits>
@@ -19,23 +18,15 @@
 #include "adjoint/modules/dense.h"
 #include "adjoint/modules/sequential.h"
 #include "adjoint/tensor/create.h"
-#include "tests/support/expect_gradients.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/files.h"
+#include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
 
 namespace fs = std::filesystem;
-using support::expect_error;
-using support::numbers;
-using support::TemporaryDirectory;
-using support::write_file;
-using Bytes = std::vector<std::uint8_t>;
-
-Bytes read_file(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return Bytes(std::istreambuf_iterator<char>(file), {});
-}
+using namespace support;
 
 /// A file with this header and then data_bytes bytes: 0, 1, 2, ...
 Bytes file_of(const std::string& header, std::size_t data_bytes) {
@@ -77,7 +68,7 @@ class Checkpoint : public ::testing::Test {
   /// Loading these bytes fails with the file's name and this text.
   void expect_refused(const Bytes& bytes, const std::string& message) const {
     write_file(path(), bytes);
-    expect_error<FileError>([&] { load_checkpoint(path()); }, path().string() + ": " + message);
+    expect_error<FileError>(path().string() + ": " + message, [&] { load_checkpoint(path()); });
   }
   std::size_t files() const {
     return static_cast<std::size_t>(std::distance(fs::directory_iterator(directory_.path()), {}));
@@ -110,7 +101,7 @@ TEST_F(Checkpoint, TheBytesAreSafetensors) {
   Bytes expected = file_of(header + std::string((8 - header.size() % 8) % 8, ' '), 0);
   for (const int byte : {0, 0, 0x80, 0x3f, 0, 0, 0, 0x40, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
     expected.push_back(static_cast<std::uint8_t>(byte));
-  EXPECT_EQ(read_file(path()), expected);
+  EXPECT_EQ(read_file<Bytes>(path()), expected);
 }
 
 TEST_F(Checkpoint, ReadsWhatOthersWrite) {
@@ -131,18 +122,18 @@ TEST_F(Checkpoint, ReadsWhatOthersWrite) {
 TEST_F(Checkpoint, RefusesToSave) {
   const Tensor one = ones({1});
   const auto save = [&](const StateDict& state) { return [=, this] { save_checkpoint(path(), state); }; };
-  expect_error<Error>(save({{"a", Tensor()}}), "save_checkpoint: \"a\" is undefined");
-  expect_error<Error>(save({{"a", one}, {"b", one}, {"a", one}}), "save_checkpoint: \"a\" comes twice");
-  expect_error<Error>(save({{"__metadata__", one}}),
-                      "save_checkpoint: the name \"__metadata__\" is reserved");
-  expect_error<Error>(save({{"\xff", one}}), "save_checkpoint: names must be UTF-8, but one is \"\\xff\"");
+  expect_error<Error>("save_checkpoint: \"a\" is undefined", save({{"a", Tensor()}}));
+  expect_error<Error>("save_checkpoint: \"a\" comes twice", save({{"a", one}, {"b", one}, {"a", one}}));
+  expect_error<Error>("save_checkpoint: the name \"__metadata__\" is reserved",
+                      save({{"__metadata__", one}}));
+  expect_error<Error>("save_checkpoint: names must be UTF-8, but one is \"\\xff\"", save({{"\xff", one}}));
   std::string name;
   name.resize(100'000'000, 'x');
   const StateDict endless = {{name, one}};
   expect_error<Error>(
-      [&] { save_checkpoint(path(), endless); },
       "save_checkpoint: names and shapes must fit into a header of 100000000 bytes, they take "
-      "100000056");
+      "100000056",
+      [&] { save_checkpoint(path(), endless); });
   EXPECT_EQ(files(), 0u);
 }
 
@@ -150,8 +141,8 @@ TEST_F(Checkpoint, PlacesThatCannotBeWritten) {
   const auto expect = [](const fs::path& where, const std::string& message) {
     SCOPED_TRACE(where);
     const std::string text = where.string() + ": cannot be written: " + message;
-    expect_error<FileError>([&] { check_can_save(where); }, text);
-    expect_error<FileError>([&] { save_checkpoint(where, sample()); }, text);
+    expect_error<FileError>(text, [&] { check_can_save(where); });
+    expect_error<FileError>(text, [&] { save_checkpoint(where, sample()); });
   };
   expect(path("none/net"), "No such file or directory");
   expect(directory_.path(), "it is a directory");
@@ -170,8 +161,8 @@ TEST_F(Checkpoint, PlacesThatCannotBeWritten) {
   expect(path(std::string(300, 'x')), "File name too long");
   for (const std::string& nowhere : {std::string(), std::string("net\0.safetensors", 16)}) {
     const std::string text = "a file cannot be written: its path is empty or holds a zero byte";
-    expect_error<FileError>([&] { check_can_save(nowhere); }, text);
-    expect_error<FileError>([&] { save_checkpoint(nowhere, sample()); }, text);
+    expect_error<FileError>(text, [&] { check_can_save(nowhere); });
+    expect_error<FileError>(text, [&] { save_checkpoint(nowhere, sample()); });
   }
   EXPECT_EQ(files(), 1u);
 }
@@ -182,27 +173,25 @@ TEST_F(Checkpoint, CheckingAPlaceChangesNothing) {
   write_file(path(), Bytes{1, 2});
   const auto before = fs::last_write_time(path());
   check_can_save(path());
-  EXPECT_EQ(read_file(path()), (Bytes{1, 2}));
+  EXPECT_EQ(read_file<Bytes>(path()), (Bytes{1, 2}));
   EXPECT_EQ(fs::last_write_time(path()), before);
   EXPECT_EQ(files(), 1u);
 }
 
 TEST_F(Checkpoint, AFullDiskLeavesTheOldFile) {
   save_checkpoint(path(), sample());
-  const Bytes before = read_file(path());
+  const Bytes before = read_file<Bytes>(path());
   rlimit usual;
   ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &usual), 0);
   const auto handler = std::signal(SIGXFSZ, SIG_IGN);
   const rlimit small{4096, usual.rlim_max};
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
-  expect_error<FileError>(
-      [&] {
-        save_checkpoint(path(), {{"big", zeros({100'000})}});
-      },
-      path().string() + ": cannot be written: File too large");
+  expect_error<FileError>(path().string() + ": cannot be written: File too large", [&] {
+    save_checkpoint(path(), {{"big", zeros({100'000})}});
+  });
   setrlimit(RLIMIT_FSIZE, &usual);
   std::signal(SIGXFSZ, handler);
-  EXPECT_EQ(read_file(path()), before);
+  EXPECT_EQ(read_file<Bytes>(path()), before);
   EXPECT_EQ(files(), 1u);
 }
 
@@ -210,12 +199,12 @@ TEST_F(Checkpoint, AnOldPartialFileIsNotInTheWay) {
   write_file(path("net.safetensors.partial0"), Bytes{1});
   save_checkpoint(path(), sample());
   expect_equal(load_checkpoint(path()), sample());
-  EXPECT_EQ(read_file(path("net.safetensors.partial0")), Bytes{1});
+  EXPECT_EQ(read_file<Bytes>(path("net.safetensors.partial0")), Bytes{1});
 }
 
 TEST_F(Checkpoint, FilesThatCannotBeRead) {
   const auto expect = [](const fs::path& where, const std::string& message) {
-    expect_error<FileError>([&] { load_checkpoint(where); }, where.string() + ": " + message);
+    expect_error<FileError>(where.string() + ": " + message, [&] { load_checkpoint(where); });
   };
   expect(path("none"), "no such file");
   expect(directory_.path(), "must be a regular file, but is a directory");
@@ -236,19 +225,19 @@ TEST_F(Checkpoint, RefusesWhatIsNoSafetensorsFile) {
   Bytes start = {0x01, 0xe1, 0xf5, 0x05, 0, 0, 0, 0};
   write_file(path(), start);
   fs::resize_file(path(), 8 + 100'000'001);
-  expect_error<FileError>([&] { load_checkpoint(path()); },
-                          path().string() + ": " + announced("100000001", "100000001"));
+  expect_error<FileError>(path().string() + ": " + announced("100000001", "100000001"),
+                          [&] { load_checkpoint(path()); });
   start[0] = 0;
   write_file(path(), start);
   fs::resize_file(path(), 8 + 100'000'001);
   expect_error<FileError>(
-      [&] { load_checkpoint(path()); },
-      path().string() + R"(: the header must be JSON, but byte 0 is wrong; the text up to it is "\x00")");
+      path().string() + R"(: the header must be JSON, but byte 0 is wrong; the text up to it is "\x00")",
+      [&] { load_checkpoint(path()); });
 }
 
 TEST_F(Checkpoint, RefusesACutFile) {
   save_checkpoint(path(), sample());
-  Bytes bytes = read_file(path());
+  Bytes bytes = read_file<Bytes>(path());
   bytes.pop_back();
   expect_refused(
       bytes,
@@ -264,7 +253,7 @@ TEST_F(Checkpoint, ManyNamesAndMetadata) {
   std::string header = R"({"__metadata__":{)";
   for (int k = 0; k < kKeys; ++k) header += fmt::format(R"("key{}":"value",)", k);
   header.back() = '}';
-  const Bytes saved = read_file(path());
+  const Bytes saved = read_file<Bytes>(path());
   std::uint64_t header_bytes = 0;
   std::memcpy(&header_bytes, saved.data(), 8);
   header +=
@@ -286,7 +275,7 @@ void load_any(const fs::path& path, const Bytes& bytes) {
 
 RC_GTEST_FIXTURE_PROP(Checkpoint, SurvivesDamage, ()) {
   save_checkpoint(path(), sample());
-  Bytes bytes = read_file(path());
+  Bytes bytes = read_file<Bytes>(path());
   const auto flips = *rc::gen::inRange(1, 4);
   for (int k = 0; k < flips; ++k) {
     const auto place = *rc::gen::inRange<std::size_t>(0, bytes.size());

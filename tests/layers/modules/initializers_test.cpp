@@ -8,7 +8,8 @@
 #include <gtest/gtest.h>
 #include <numeric>
 
-#include "tests/support/expect_gradients.h"
+#include "tests/support/expect_close.h"
+#include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
@@ -106,33 +107,23 @@ TEST(Init, TheSeedDecides) {
 }
 
 TEST(Init, Refuses) {
-  expect_error<ShapeError>([] { glorot_uniform({5}); },
-                           "init: a weight must have at least two axes and an element, it is [5]");
-  expect_error<ShapeError>(
-      [] {
-        kaiming_normal({5, 0});
-      },
-      "init: a weight must have at least two axes and an element, it is [5,0]");
-  expect_error<ShapeError>(
-      [] {
-        documented_uniform({0, 1, 5, 5});
-      },
-      "init: a weight must have at least two axes and an element, it is [0,1,5,5]");
-  expect_error<Error>(
-      [] {
-        fan_in_uniform({4, 1, 5, 5}, {.groups = 3});
-      },
-      "init: 3 groups do not divide the 4 output maps of [4,1,5,5]");
-  expect_error<Error>(
-      [] {
-        fan_in_uniform({4, 1, 5, 5}, {.groups = 0});
-      },
-      "init: 0 groups do not divide the 4 output maps of [4,1,5,5]");
-  expect_error<DTypeError>(
-      [] {
-        fan_in_uniform({4, 1}, {.dtype = int64});
-      },
-      "uniform: the dtype must be floating, it is int64");
+  expect_error<ShapeError>("init: a weight must have at least two axes and an element, it is [5]",
+                           [] { glorot_uniform({5}); });
+  expect_error<ShapeError>("init: a weight must have at least two axes and an element, it is [5,0]", [] {
+    kaiming_normal({5, 0});
+  });
+  expect_error<ShapeError>("init: a weight must have at least two axes and an element, it is [0,1,5,5]", [] {
+    documented_uniform({0, 1, 5, 5});
+  });
+  expect_error<Error>("init: 3 groups do not divide the 4 output maps of [4,1,5,5]", [] {
+    fan_in_uniform({4, 1, 5, 5}, {.groups = 3});
+  });
+  expect_error<Error>("init: 0 groups do not divide the 4 output maps of [4,1,5,5]", [] {
+    fan_in_uniform({4, 1, 5, 5}, {.groups = 0});
+  });
+  expect_error<DTypeError>("uniform: the dtype must be floating, it is int64", [] {
+    fan_in_uniform({4, 1}, {.dtype = int64});
+  });
 }
 
 }  // namespace

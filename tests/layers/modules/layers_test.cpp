@@ -13,16 +13,15 @@
 #include "adjoint/optim/adam.h"
 #include "adjoint/optim/sgd.h"
 #include "adjoint/tensor/create.h"
+#include "tests/support/expect_close.h"
 #include "tests/support/expect_gradients.h"
+#include "tests/support/random_values.h"
+#include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
 
-using support::expect_close;
-using support::expect_error;
-using support::expect_gradients;
-using support::numbers;
-using support::random_tensor;
+using namespace support;
 
 TEST(Dense, IsTheOpWithItsParameters) {
   Rng rng(1);
@@ -71,10 +70,10 @@ TEST(Dense, EqualSeedsEqualWeights) {
 }
 
 TEST(Dense, Refuses) {
-  expect_error<ShapeError>([] { Dense(0, 3); }, "Dense: both sizes must be positive, got 0 to 3");
-  expect_error<ShapeError>([] { Dense(3, -1); }, "Dense: both sizes must be positive, got 3 to -1");
-  expect_error<DTypeError>([] { Dense(3, 1, {.dtype = int64}); },
-                           "uniform: the dtype must be floating, it is int64");
+  expect_error<ShapeError>("Dense: both sizes must be positive, got 0 to 3", [] { Dense(0, 3); });
+  expect_error<ShapeError>("Dense: both sizes must be positive, got 3 to -1", [] { Dense(3, -1); });
+  expect_error<DTypeError>("uniform: the dtype must be floating, it is int64",
+                           [] { Dense(3, 1, {.dtype = int64}); });
   EXPECT_THROW(Dense(1LL << 40, 1LL << 40), ShapeError);
 }
 
@@ -102,17 +101,15 @@ TEST(Conv2d, PassesEveryOptionOn) {
 }
 
 TEST(Conv2d, Refuses) {
-  expect_error<ShapeError>([] { Conv2d(0, 4, 5); },
-                           "Conv2d: all sizes must be positive, got 0 to 4 maps with a 5x5 kernel");
-  expect_error<ShapeError>(
-      [] {
-        Conv2d(1, 4, {5, 0});
-      },
-      "Conv2d: all sizes must be positive, got 1 to 4 maps with a 5x0 kernel");
-  expect_error<ShapeError>([] { Conv2d(4, 6, 5, {.groups = 4}); },
-                           "Conv2d: the groups must divide 4 input and 6 output maps, got 4 groups");
-  expect_error<ShapeError>([] { Conv2d(4, 6, 5, {.groups = 0}); },
-                           "Conv2d: the groups must divide 4 input and 6 output maps, got 0 groups");
+  expect_error<ShapeError>("Conv2d: all sizes must be positive, got 0 to 4 maps with a 5x5 kernel",
+                           [] { Conv2d(0, 4, 5); });
+  expect_error<ShapeError>("Conv2d: all sizes must be positive, got 1 to 4 maps with a 5x0 kernel", [] {
+    Conv2d(1, 4, {5, 0});
+  });
+  expect_error<ShapeError>("Conv2d: the groups must divide 4 input and 6 output maps, got 4 groups",
+                           [] { Conv2d(4, 6, 5, {.groups = 4}); });
+  expect_error<ShapeError>("Conv2d: the groups must divide 4 input and 6 output maps, got 0 groups",
+                           [] { Conv2d(4, 6, 5, {.groups = 0}); });
   Conv2d layer(1, 1, 3, {.stride = 0});
   EXPECT_THROW(layer(zeros({1, 1, 5, 5})), Error);
 }

@@ -12,16 +12,14 @@
 #include "adjoint/optim/adam.h"
 #include "adjoint/optim/sgd.h"
 #include "adjoint/tensor/create.h"
-#include "tests/support/expect_gradients.h"
+#include "tests/support/expect_close.h"
+#include "tests/support/random_values.h"
+#include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
 
-using support::expect_close;
-using support::expect_error;
-using support::numbers;
-using support::random_tensor;
-using support::tolerance_of;
+using namespace support;
 
 constexpr int kSteps = 20;
 
@@ -193,8 +191,8 @@ TEST(Optimizer, GraphsNoticeTheUpdate) {
   Sgd sgd({p});
   p.backward();
   sgd.step();
-  expect_error<GraphError>([&] { y.backward(); },
-                           "mul: p was changed after it was used in this graph (updates since: 1)");
+  expect_error<GraphError>("mul: p was changed after it was used in this graph (updates since: 1)",
+                           [&] { y.backward(); });
 }
 
 TEST(Optimizer, ValuesSharedWithOthersStay) {
@@ -213,24 +211,24 @@ TEST(Optimizer, RefusesOptionsOutOfRange) {
                infinity = std::numeric_limits<double>::infinity();
   const auto sgd = [&](SgdOptions options) { return [=] { Sgd({p}, options); }; };
   const auto adam = [&](AdamOptions options) { return [=] { Adam({p}, options); }; };
-  expect_error<Error>(sgd({.learning_rate = -1}),
-                      "Sgd: learning_rate must be finite and not negative, it is -1");
-  expect_error<Error>(sgd({.learning_rate = nan}),
-                      "Sgd: learning_rate must be finite and not negative, it is nan");
-  expect_error<Error>(sgd({.momentum = 1}), "Sgd: momentum must be at least 0 and below 1, it is 1");
-  expect_error<Error>(sgd({.momentum = nan}), "Sgd: momentum must be at least 0 and below 1, it is nan");
-  expect_error<Error>(sgd({.weight_decay = infinity}),
-                      "Sgd: weight_decay must be finite and not negative, it is inf");
-  expect_error<Error>(adam({.learning_rate = -1}),
-                      "Adam: learning_rate must be finite and not negative, it is -1");
-  expect_error<Error>(adam({.beta1 = -0.1}), "Adam: beta1 must be at least 0 and below 1, it is -0.1");
-  expect_error<Error>(adam({.beta2 = 1}), "Adam: beta2 must be at least 0 and below 1, it is 1");
-  expect_error<Error>(adam({.epsilon = 0}), "Adam: epsilon must be finite and positive, it is 0");
-  expect_error<Error>(adam({.weight_decay = -1}),
-                      "Adam: weight_decay must be finite and not negative, it is -1");
+  expect_error<Error>("Sgd: learning_rate must be finite and not negative, it is -1",
+                      sgd({.learning_rate = -1}));
+  expect_error<Error>("Sgd: learning_rate must be finite and not negative, it is nan",
+                      sgd({.learning_rate = nan}));
+  expect_error<Error>("Sgd: momentum must be at least 0 and below 1, it is 1", sgd({.momentum = 1}));
+  expect_error<Error>("Sgd: momentum must be at least 0 and below 1, it is nan", sgd({.momentum = nan}));
+  expect_error<Error>("Sgd: weight_decay must be finite and not negative, it is inf",
+                      sgd({.weight_decay = infinity}));
+  expect_error<Error>("Adam: learning_rate must be finite and not negative, it is -1",
+                      adam({.learning_rate = -1}));
+  expect_error<Error>("Adam: beta1 must be at least 0 and below 1, it is -0.1", adam({.beta1 = -0.1}));
+  expect_error<Error>("Adam: beta2 must be at least 0 and below 1, it is 1", adam({.beta2 = 1}));
+  expect_error<Error>("Adam: epsilon must be finite and positive, it is 0", adam({.epsilon = 0}));
+  expect_error<Error>("Adam: weight_decay must be finite and not negative, it is -1",
+                      adam({.weight_decay = -1}));
   Sgd fine({p});
-  expect_error<Error>([&] { fine.set_learning_rate(infinity); },
-                      "Sgd: learning_rate must be finite and not negative, it is inf");
+  expect_error<Error>("Sgd: learning_rate must be finite and not negative, it is inf",
+                      [&] { fine.set_learning_rate(infinity); });
   EXPECT_EQ(fine.learning_rate(), 0.01);
 }
 
@@ -238,13 +236,13 @@ TEST(Optimizer, RefusesWhatIsNoParameter) {
   const auto sgd = [](std::vector<Tensor> list) { return [=] { Sgd{list}; }; };
   Tensor p = parameter(1);
   p.set_name("w");
-  expect_error<Error>(sgd({}), "Sgd: there are no parameters");
-  expect_error<Error>(sgd({p, Tensor()}), "Sgd: parameter 1 is undefined");
-  expect_error<Error>(sgd({p * 2.0}), "Sgd: parameter 0 was computed by mul; only leaves can be updated");
-  expect_error<Error>(sgd({p, zeros({2, 3})}), "Sgd: parameter 1, float32 [2,3], requires no gradient");
-  expect_error<Error>(sgd({parameter(1), p, p}), "Sgd: parameter 2 w comes twice");
+  expect_error<Error>("Sgd: there are no parameters", sgd({}));
+  expect_error<Error>("Sgd: parameter 1 is undefined", sgd({p, Tensor()}));
+  expect_error<Error>("Sgd: parameter 0 was computed by mul; only leaves can be updated", sgd({p * 2.0}));
+  expect_error<Error>("Sgd: parameter 1, float32 [2,3], requires no gradient", sgd({p, zeros({2, 3})}));
+  expect_error<Error>("Sgd: parameter 2 w comes twice", sgd({parameter(1), p, p}));
   const Tensor nameless = parameter(1);
-  expect_error<Error>(sgd({nameless, nameless}), "Sgd: parameter 1 comes twice");
+  expect_error<Error>("Sgd: parameter 1 comes twice", sgd({nameless, nameless}));
 }
 
 }  // namespace

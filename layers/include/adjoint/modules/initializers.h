@@ -33,8 +33,9 @@ Fans fans(const Shape& shape, std::int64_t groups = 1);
 /// standard deviation as the bound; the layers' default, and PyTorch's.
 Tensor fan_in_uniform(const Shape& shape, const InitOptions& options = {}, Rng& rng = default_rng());
 
-/// The documented CNN's: a convolution's weight U(+-sqrt(O / ((I + O) kh kw))) with I input and O output
-/// maps, a dense one U(+-sqrt(6 / (in + out))). The second is Glorot's bound, the first has O for Glorot's 6.
+/// The rule of the documented CNN (examples/documented_cnn/README.md): a convolution's weight
+/// U(+-sqrt(O / ((I + O) kh kw))) with I input and O output maps, a dense one U(+-sqrt(6 / (in + out))). The
+/// second is Glorot's bound; the first has O instead of Glorot's 6.
 Tensor documented_uniform(const Shape& shape, const InitOptions& options = {}, Rng& rng = default_rng());
 
 /// U(+-sqrt(6 / (fan_in + fan_out))): Glorot, Bengio, Understanding the difficulty of training deep

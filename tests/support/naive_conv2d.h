@@ -1,15 +1,19 @@
 #pragma once
 // The convolution of autograd/kernels/convolution/conv2d.h and its gradients written straight from the
-// definition, in double precision: what both layouts' kernels are compared with. All arrays are plain
-// row-major.
+// definition, in double precision, and sizes to try them on. All arrays are row-major.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <rapidcheck.h>
 #include <vector>
 
 #include "autograd/kernels/convolution/conv2d.h"
+#include "tests/support/draw.h"
 
-namespace adjoint::kernels {
+namespace adjoint::support {
+
+using kernels::Conv2dSizes;
 
 inline std::size_t input_size(const Conv2dSizes& s) {
   return static_cast<std::size_t>(s.batch * s.in_channels * s.height * s.width);
@@ -21,6 +25,52 @@ inline std::size_t weight_size(const Conv2dSizes& s) {
   return static_cast<std::size_t>(s.out_channels * (s.in_channels / s.groups) * s.kernel_height *
                                   s.kernel_width);
 }
+
+/// Positions of a window on an axis, counted one by one.
+inline std::int64_t windows_on(std::int64_t size, std::int64_t window, std::int64_t stride,
+                               std::int64_t padding, std::int64_t dilation = 1) {
+  std::int64_t count = 0;
+  for (std::int64_t start = -padding; start + dilation * (window - 1) < size + padding; start += stride)
+    ++count;
+  return count;
+}
+
+/// s with the output's height and width that follow from the rest.
+inline Conv2dSizes with_output(Conv2dSizes s) {
+  s.out_height = windows_on(s.height, s.kernel_height, s.stride_height, s.padding_height, s.dilation_height);
+  s.out_width = windows_on(s.width, s.kernel_width, s.stride_width, s.padding_width, s.dilation_width);
+  return s;
+}
+
+/// What is drawn at random, both ends included; in_channels and out_channels of a group, and how much larger
+/// an image is than the smallest one that has an output.
+struct Conv2dLimits {
+  struct Range {
+    std::int64_t least, most;
+    std::int64_t drawn() const { return draw(least, most); }
+  };
+  Range batch, groups, in_channels, out_channels, kernel, stride, dilation, padding, height, width;
+
+  Conv2dSizes drawn() const {
+    Conv2dSizes s{};
+    s.batch = batch.drawn();
+    s.groups = groups.drawn();
+    s.in_channels = s.groups * in_channels.drawn();
+    s.out_channels = s.groups * out_channels.drawn();
+    s.flip = *rc::gen::arbitrary<bool>();
+    const auto draw_axis = [&](std::int64_t& size, std::int64_t& taps, std::int64_t& step,
+                               std::int64_t& spread, std::int64_t& zeros, const Range& extra) {
+      taps = kernel.drawn();
+      step = stride.drawn();
+      spread = dilation.drawn();
+      zeros = padding.drawn();
+      size = std::max<std::int64_t>(1, spread * (taps - 1) + 1 - 2 * zeros) + extra.drawn();
+    };
+    draw_axis(s.height, s.kernel_height, s.stride_height, s.dilation_height, s.padding_height, height);
+    draw_axis(s.width, s.kernel_width, s.stride_width, s.dilation_width, s.padding_width, width);
+    return with_output(s);
+  }
+};
 
 /// Calls f(index in x, index in w, index in y) for every product that the convolution adds up.
 template <class F>
@@ -73,4 +123,4 @@ std::vector<double> naive_conv2d_weight_grad(const Conv2dSizes& s, const T* dy, 
   return dw;
 }
 
-}  // namespace adjoint::kernels
+}  // namespace adjoint::support

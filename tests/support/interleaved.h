@@ -14,8 +14,8 @@ namespace adjoint::support {
 /// Where this layout has a feature of an image.
 template <class T>
 constexpr std::int64_t interleaved_offset(std::int64_t features, std::int64_t image, std::int64_t feature) {
-  constexpr std::int64_t L = kernels::kInterleaved<T>;
-  return (image / L * features + feature) * L + image % L;
+  constexpr std::int64_t kInterleaved = kernels::kInterleaved<T>;
+  return (image / kInterleaved * features + feature) * kInterleaved + image % kInterleaved;
 }
 
 /// Memory from a 64-byte boundary on, as kernels want it. It ends with the last element, so that the

@@ -155,7 +155,7 @@ TEST_F(Replacement, AStickyDirectoryWithAFileOfAnotherUser) {
     EXPECT_EQ(chown(path().c_str(), kOwner, kOwner), 0);
     EXPECT_EQ(chown(directory_.path().c_str(), folder_owner, 0), 0);
     EXPECT_EQ(chmod(directory_.path().c_str(), folder_mode), 0);
-    const std::string end = save_as(user);
+    std::string end = save_as(user);
     EXPECT_EQ(read_file(path()), end == kRight ? content('a') : "old");
     EXPECT_EQ(files(), Names{"net"});
     fs::remove(path());

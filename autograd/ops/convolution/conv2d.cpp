@@ -1,9 +1,9 @@
-#include "adjoint/ops/conv2d.h"
+#include "autograd/kernels/convolution/conv2d.h"
 
 #include <string>
 
+#include "adjoint/ops/convolution.h"
 #include "adjoint/ops/reduce.h"
-#include "autograd/kernels/convolution/conv2d.h"
 #include "autograd/ops/support/apply.h"
 #include "autograd/ops/support/bilinear.h"
 
@@ -30,7 +30,7 @@ struct Convolution {
       const Layout layout = ops::layout_of_convolution(dtype_of<T>, sizes);
       Values y(x.dtype(), y_shape_of(sizes), layout);
       kernels::conv2d(layout, sizes, x.values().in<T>(layout), w.values().row_major<T>(),
-             b.defined() ? b.values().row_major<T>() : nullptr, y.writable<T>());
+                      b.defined() ? b.values().row_major<T>() : nullptr, y.writable<T>());
       return y;
     });
   }
@@ -39,7 +39,8 @@ struct Convolution {
     return visit_floating(dy.dtype(), [&]<class T>() {
       const Layout layout = ops::layout_of_convolution(dtype_of<T>, sizes);
       Values dx(dy.dtype(), x_shape_of(sizes), layout);
-      kernels::conv2d_input_grad(layout, sizes, dy.values().in<T>(layout), w.values().row_major<T>(), dx.writable<T>());
+      kernels::conv2d_input_grad(layout, sizes, dy.values().in<T>(layout), w.values().row_major<T>(),
+                                 dx.writable<T>());
       return dx;
     });
   }
@@ -48,7 +49,8 @@ struct Convolution {
     return visit_floating(dy.dtype(), [&]<class T>() {
       const Layout layout = ops::layout_of_convolution(dtype_of<T>, sizes);
       Values dw(dy.dtype(), w_shape_of(sizes));
-      kernels::conv2d_weight_grad(layout, sizes, dy.values().in<T>(layout), x.values().in<T>(layout), dw.writable<T>());
+      kernels::conv2d_weight_grad(layout, sizes, dy.values().in<T>(layout), x.values().in<T>(layout),
+                                  dw.writable<T>());
       return dw;
     });
   }

@@ -1,9 +1,9 @@
-#include "adjoint/ops/dense.h"
+#include "autograd/kernels/linalg/dense.h"
 
 #include <algorithm>
 
+#include "adjoint/ops/linalg.h"
 #include "adjoint/ops/reduce.h"
-#include "autograd/kernels/linalg/dense.h"
 #include "autograd/ops/support/apply.h"
 #include "autograd/ops/support/bilinear.h"
 

@@ -1,6 +1,5 @@
-#include "adjoint/ops/matmul.h"
-
 #include "adjoint/graph/node.h"
+#include "adjoint/ops/linalg.h"
 #include "autograd/kernels/linalg/gemm.h"
 #include "autograd/ops/support/apply.h"
 

@@ -1,7 +1,7 @@
-#include "adjoint/ops/pool2d.h"
+#include "autograd/kernels/pooling/pool2d.h"
 
 #include "adjoint/graph/node.h"
-#include "autograd/kernels/pooling/pool2d.h"
+#include "adjoint/ops/pooling.h"
 #include "autograd/ops/support/apply.h"
 
 namespace adjoint {

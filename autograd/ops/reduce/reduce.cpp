@@ -6,7 +6,7 @@
 
 #include "adjoint/graph/node.h"
 #include "adjoint/ops/arithmetic.h"
-#include "adjoint/ops/reshape.h"
+#include "adjoint/ops/shape.h"
 #include "autograd/kernels/elementwise/broadcast.h"
 #include "autograd/kernels/reduce/reduce.h"
 #include "autograd/ops/support/broadcast.h"

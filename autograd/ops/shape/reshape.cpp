@@ -1,5 +1,3 @@
-#include "adjoint/ops/reshape.h"
-
 #include <algorithm>
 #include <fmt/core.h>
 #include <functional>
@@ -7,6 +5,7 @@
 #include <utility>
 
 #include "adjoint/graph/node.h"
+#include "adjoint/ops/shape.h"
 #include "autograd/kernels/linalg/transpose.h"
 #include "autograd/ops/support/apply.h"
 

@@ -1,10 +1,9 @@
-#include "adjoint/ops/reshape.h"
-
 #include <algorithm>
 #include <numeric>
 
 #include "adjoint/graph/grad.h"
 #include "adjoint/ops/arithmetic.h"
+#include "adjoint/ops/shape.h"
 #include "tests/support/expect_close.h"
 #include "tests/support/expect_gradients.h"
 #include "tests/support/random_values.h"

@@ -6,7 +6,7 @@
 
 #include "adjoint/graph/grad.h"
 #include "adjoint/ops/arithmetic.h"
-#include "adjoint/ops/reshape.h"
+#include "adjoint/ops/shape.h"
 #include "tests/support/expect_close.h"
 #include "tests/support/expect_gradients.h"
 #include "tests/support/instruction_sets.h"

@@ -57,8 +57,8 @@ static_assert(GivesGet<Scratch&> && GivesGet<const Scratch&>);
 static_assert(!GivesGet<Scratch> && !GivesGet<const Scratch>);
 static_assert(!std::is_constructible_v<Batches::Iterator, Batches> &&
               std::is_constructible_v<Batches::Iterator, Batches&>);
-static_assert(!std::is_constructible_v<Batches, LabelledImages> &&
-              std::is_constructible_v<Batches, const LabelledImages&>);
+static_assert(!std::is_constructible_v<Batches, LabeledImages> &&
+              std::is_constructible_v<Batches, const LabeledImages&>);
 static_assert(std::is_convertible_v<const Saved&, const Tensor&> &&
               !std::is_convertible_v<Saved, const Tensor&> &&
               !std::is_convertible_v<const Saved, const Tensor&>);

@@ -71,8 +71,11 @@ bool parse(const Program& program, int argc, const char* const* argv) {
     fmt::print("{}\n", app.version());
     return false;
   } catch (const CLI::ArgumentMismatch&) {  // the arguments end where the last one's value should be
-    const std::string_view last = argv[argc - 1];
-    refuse_missing_value(last, app.get_option(std::string(last))->get_type_name());
+    const std::string last = argv[argc - 1];
+    // CLI11 also takes the end of "-h-seed" for a flag.
+    const CLI::Option* option = app.get_option_no_throw(last);
+    if (option == nullptr) throw UsageError("unknown flag " + last);
+    refuse_missing_value(last, option->get_type_name());
   } catch (const CLI::ParseError& error) {
     throw UsageError(error.what());
   }

@@ -37,4 +37,5 @@ printf -- '--epochs\n3\n--batch-size=16\n--lr\n0.5\n--momentum\n0.9' > settings/
 printf -- '--activation\ntanh\n--pooling\nmax\n--seed\n7\n--threads\n2\n--limit\n100\n--test-batch-size\n9' > settings/more
 printf -- '--data\n/tmp\n--metrics\nm\n--save\ns\n--load\nl\n--verify-gradients' > settings/files
 printf -- '--help' > settings/help
+printf -- '-hhh-seed' > settings/short
 printf -- '--seed\n18446744073709551616\n--lr\n1e999' > settings/large

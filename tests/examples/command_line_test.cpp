@@ -108,7 +108,7 @@ TEST(CommandLine, AFlagIsGivenOnce) {
 TEST(CommandLine, UnknownFlagsAreNamed) {
   for (const std::string flag : {"--learning_rate", "--epoch", "-lr", "--SEED", "--verify", "--no-such-flag"})
     expect_wrong_usage(flag + " 3", "unknown flag " + flag + " (see --help)");
-  for (const std::string flag : {"-h-seed", "-hh--epochs"}) expect_wrong_usage(flag, "unknown flag " + flag);
+  for (const std::string flag : {"-h-seed", "-hhh-epochs"}) expect_wrong_usage(flag, "unknown flag " + flag);
   expect_wrong_usage("stray other", "'stray' is not a flag");
   expect_wrong_usage("''", "'' is not a flag");
 }

@@ -15,7 +15,7 @@ namespace {
 using namespace support;
 
 template <class T>
-class Layout : public testing::Test {
+class Convert : public testing::Test {
  protected:
   /// Calls check(count, features) for small, odd and thread-worthy sizes, on every instruction set.
   template <class F>
@@ -31,7 +31,7 @@ class Layout : public testing::Test {
   }
 };
 using Types = testing::Types<float, double>;
-TYPED_TEST_SUITE(Layout, Types);
+TYPED_TEST_SUITE(Convert, Types);
 
 /// What a lanes array must hold, spare lanes being 0.
 template <class T, class F>
@@ -42,7 +42,7 @@ Interleaved<T> expected_lanes(std::int64_t count, std::int64_t features, F value
   return lanes;
 }
 
-TYPED_TEST(Layout, RowsToLanes) {
+TYPED_TEST(Convert, RowsToLanes) {
   using T = TypeParam;
   this->for_each_size([](std::int64_t count, std::int64_t features) {
     std::vector<T> rows(static_cast<std::size_t>(count * features));
@@ -55,7 +55,7 @@ TYPED_TEST(Layout, RowsToLanes) {
   });
 }
 
-TYPED_TEST(Layout, LanesToRowsLeavesSpareLanesOut) {
+TYPED_TEST(Convert, LanesToRowsLeavesSpareLanesOut) {
   using T = TypeParam;
   this->for_each_size([](std::int64_t count, std::int64_t features) {
     Interleaved<T> lanes(count, features);
@@ -73,7 +73,7 @@ TYPED_TEST(Layout, LanesToRowsLeavesSpareLanesOut) {
 }
 
 // The expected pixels are quotients, which the processor rounds once; all 256 bytes occur.
-TYPED_TEST(Layout, GathersImagesDividedBy255) {
+TYPED_TEST(Convert, GathersImagesDividedBy255) {
   using T = TypeParam;
   this->for_each_size([](std::int64_t count, std::int64_t features) {
     std::vector<std::uint8_t> images(static_cast<std::size_t>(11 * features));

@@ -12,7 +12,7 @@ namespace {
 
 /// The layout of a convolution's result.
 Layout of_conv2d(DType dtype, std::int64_t images, std::int64_t maps, std::int64_t stride = 1) {
-  const Tensor x = zeros({images, 1, 4, 4}, {.dtype = dtype}), w = zeros({maps, 1, 3, 3}, {.dtype = dtype});
+  const Tensor x = zeros({images, 1, 7, 7}, {.dtype = dtype}), w = zeros({maps, 1, 3, 3}, {.dtype = dtype});
   return conv2d(x, w, {.stride = stride}).values().cheapest_layout();
 }
 

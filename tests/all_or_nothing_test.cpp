@@ -5,6 +5,7 @@
 #include <cstring>
 #include <gtest/gtest.h>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -58,7 +59,7 @@ Numbers counting(double start) {
 }
 
 /// A tensor with these numbers in one layout alone.
-Tensor in(Values::Layout layout, const Numbers& numbers) {
+Tensor in(Layout layout, const Numbers& numbers) {
   const std::vector<float> floats(numbers.begin(), numbers.end());
   const Tensor rows = from_data<float>(floats, kShape);
   Values values(float32, kShape, layout);
@@ -89,8 +90,7 @@ enum class Sharing { none, memory, handle };
 Losses losses(std::size_t count) {
   Losses result;
   std::vector<std::vector<Tensor>> gradients(count);
-  const auto add_leaf = [&](std::optional<Values::Layout> had, Sharing of_it, Values::Layout got,
-                            bool shared) {
+  const auto add_leaf = [&](std::optional<Layout> had, Sharing of_it, Layout got, bool shared) {
     const double start = 1000.0 * static_cast<double>(result.leaves.size());
     Leaf& leaf = result.leaves.emplace_back(Leaf{zeros(kShape, {.requires_grad = true}), {}, {}});
     leaf.after = Numbers(20 * 3);
@@ -109,10 +109,10 @@ Losses losses(std::size_t count) {
       if (shared) result.held_by_others.push_back({gradient.detach(), added});
     }
   };
-  for (const auto got : {Values::Layout::rows, Values::Layout::lanes}) {
+  for (const auto got : {Layout::row_major, Layout::interleaved}) {
     for (const bool shared : {false, true}) {
       add_leaf({}, Sharing::none, got, shared);
-      for (const auto had : {Values::Layout::rows, Values::Layout::lanes})
+      for (const auto had : {Layout::row_major, Layout::interleaved})
         for (const Sharing of_it : {Sharing::none, Sharing::memory, Sharing::handle})
           add_leaf(had, of_it, got, shared);
     }
@@ -170,21 +170,22 @@ template <class Rule, class Options>
 Training training(const Options& options) {
   Training result;
   for (const bool shared : {false, true}) {
-    for (const auto layout : {Values::Layout::rows, Values::Layout::lanes, Values::Layout::factors}) {
+    for (const char* form : {"row-major", "interleaved", "outer product"}) {
       result.values.push_back(counting(1000.0 * static_cast<double>(result.values.size())));
-      const Tensor& parameter =
-          result.parameters.emplace_back(in(Values::Layout::rows, result.values.back()));
+      const Tensor& parameter = result.parameters.emplace_back(in(Layout::row_major, result.values.back()));
       result.parameters.back().set_requires_grad();
       if (shared) result.held_by_others.push_back({parameter.detach(), result.values.back()});
       Numbers& gradient = result.gradients.emplace_back(20 * 3);
-      Values factors(float32, kShape, Values::Layout::factors);
-      for (int i = 0; i < 23; ++i)
-        factors.writable<float>()[i] = static_cast<float>(i + 1);  // [3], then [20]
+      Values product = Values::as_outer_product(float32, kShape);
+      const auto [column_vector, row_vector] = product.writable_outer_product<float>();
+      std::iota(row_vector, row_vector + 3, 1.0f);
+      std::iota(column_vector, column_vector + 20, 4.0f);
       for (std::size_t row = 0; row < 20; ++row)
         for (std::size_t column = 0; column < 3; ++column)
           gradient[row * 3 + column] = (static_cast<double>(row) + 4) * (static_cast<double>(column) + 1);
-      parameter.backward(layout == Values::Layout::factors ? Tensor(std::move(factors))
-                                                           : in(layout, gradient));
+      const bool is_product = std::string(form) == "outer product";
+      const Layout layout = std::string(form) == "interleaved" ? Layout::interleaved : Layout::row_major;
+      parameter.backward(is_product ? Tensor(std::move(product)) : in(layout, gradient));
     }
   }
   result.optimizer = std::make_unique<Rule>(result.parameters, options);
@@ -232,7 +233,7 @@ TEST_F(AllOrNothing, AStepOfAdamUpdatesAllParameters) {
 struct Net : Module {
   Net() {
     for (const char* name : {"a", "b", "c"})
-      parameters.push_back(register_parameter(name, in(Values::Layout::rows, counting(1))));
+      parameters.push_back(register_parameter(name, in(Layout::row_major, counting(1))));
   }
   Tensor forward(const Tensor& x) override { return x; }
   std::vector<Tensor> parameters;
@@ -249,7 +250,7 @@ TEST_F(AllOrNothing, LoadingAStateChangesAllParameters) {
         // Values that were handed out are written over, which takes memory, since the state shares them.
         for (const Tensor& parameter : load.net->parameters) (void)parameter.data<float>();
         for (const char* name : {"a", "b", "c"})
-          load.state.push_back({name, in(Values::Layout::lanes, counting(100))});
+          load.state.push_back({name, in(Layout::interleaved, counting(100))});
         return load;
       },
       [](Load& load) { load.net->load_state_dict(load.state); },

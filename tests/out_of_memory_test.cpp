@@ -79,8 +79,8 @@ Case step(const std::string& name, const Options& options, const Shape& w, std::
           }};
 }
 
-LabelledImages images() {
-  LabelledImages data;
+LabeledImages images() {
+  LabeledImages data;
   data.count = 40;
   data.height = 28;
   data.width = 28;
@@ -141,7 +141,7 @@ std::vector<Case> cases() {
   all.push_back(step<Sgd>("SgdOuterProduct", SgdOptions{.learning_rate = 0.1}, {400, 500}, 1));
   all.push_back(step<Sgd>("SgdMomentum", SgdOptions{.momentum = 0.9, .weight_decay = 0.1}, {400, 500}, 4));
   all.push_back(step<Adam>("Adam", AdamOptions{.weight_decay = 0.1}, {400, 500}, 4));
-  const auto data = std::make_shared<const LabelledImages>(images());
+  const auto data = std::make_shared<const LabeledImages>(images());
   all.push_back({"Batches", [data] {
                    std::vector<Tensor> tensors;
                    Batches batches(*data, {.batch_size = 32, .shuffle = true});

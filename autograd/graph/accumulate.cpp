@@ -10,7 +10,7 @@ void accumulate(Tensor& total, Tensor part) {
   if (!recorded && !total.is_unique() && part.is_unique()) std::swap(total, part);
   const bool in_place = !recorded && total.is_unique();
   const Values &a = total.values(), &b = part.values();
-  const Values::Layout layout = a.layout();
+  const Layout layout = a.cheapest_layout();
   Values sum = in_place ? a : Values(a.dtype(), a.shape(), layout);
   visit_floating(a.dtype(), [&]<class T>() {
     kernels::add(a.stored_elements(layout), a.in<T>(layout), b.in<T>(layout), sum.writable<T>());

@@ -249,7 +249,7 @@ void add_to_leaves(LeafGradients&& gradients) {
     const Tensor& total = static_cast<const LeafNode&>(*leaf).grad;
     replaces = !total.defined() || !total.is_unique();
     if (!replaces) {
-      gradient.values().make(total.values().layout());
+      gradient.values().make(total.values().cheapest_layout());
     } else if (total.defined()) {
       accumulate(gradient, total);
     }

@@ -21,10 +21,10 @@ detail::TensorExtra& TensorBody::ensure_extra() {
   return *extra;
 }
 
-void* TensorBody::own_rows() {
-  Buffer* rows = values.row_buffer();
+void* TensorBody::own_row_major() {
+  Buffer* rows = values.row_major_buffer();
   if (rows->is_unique()) {
-    values.keep_only_rows();
+    values.keep_only_row_major();
     return rows->data();
   }
   const Ref<Buffer> left(rows);
@@ -36,7 +36,7 @@ void* TensorBody::own_rows() {
   if (reused) kept.erase(spare);
   if (values.handed_out()) kept.push_back(left);
   std::memcpy(own->data(), left->data(), left->bytes());
-  values.set_rows(own, reused);  // what was left behind before had been handed out
+  values.set_row_major(own, reused);  // what was left behind before had been handed out
   return own->data();
 }
 
@@ -45,7 +45,7 @@ Tensor::Tensor(Values values, Ref<Node> node) : body_(new TensorBody(std::move(v
 
 double Tensor::item() const {
   check_shape(numel() == 1, "item: the tensor must have one element, it is {}", shape());
-  return visit(dtype(), [&]<class T>() { return static_cast<double>(*values().rows<T>()); });
+  return visit(dtype(), [&]<class T>() { return static_cast<double>(*values().row_major<T>()); });
 }
 
 Tensor Tensor::to(DType target) const {
@@ -54,7 +54,7 @@ Tensor Tensor::to(DType target) const {
   Values result(target, from.shape());
   visit(from.dtype(), [&]<class From>() {
     visit(target, [&]<class To>() {
-      const From* source = from.rows<From>();
+      const From* source = from.row_major<From>();
       To* values = result.writable<To>();
       for (std::int64_t i = 0; i < from.numel(); ++i) {
         if constexpr (std::is_integral_v<To> && std::is_floating_point_v<From>) {
@@ -156,14 +156,14 @@ void Tensor::backward(const Tensor& gradient, const BackwardOptions& options) co
 void* Tensor::start_update() {
   check<GraphError>(is_leaf(), "mutable_data: the tensor was computed by {}; only leaves can be changed",
                     op());
-  void* rows = body().own_rows();
+  void* rows = body().own_row_major();
   ++body().version;
   return rows;
 }
 
 void Tensor::prepare_assign(const Tensor& source) {
   if (!values().handed_out()) return;  // Then assign() shares the source's memory.
-  source.values().make(Values::Layout::rows);
+  source.values().make(Layout::row_major);
   prepare_update();
 }
 
@@ -175,8 +175,9 @@ void Tensor::assign(const Tensor& source) {
                     name().empty() ? "the tensor" : name(), dtype(), source.dtype());
   Values& own = body().values;
   if (own.handed_out()) {
-    Buffer& rows = *source.values().row_buffer();  // which own_rows() keeps, should the source be this tensor
-    std::memmove(body().own_rows(), rows.data(), rows.bytes());
+    Buffer& rows =
+        *source.values().row_major_buffer();  // which own_row_major() keeps, should the source be this tensor
+    std::memmove(body().own_row_major(), rows.data(), rows.bytes());
   } else {
     own = source.values();
   }

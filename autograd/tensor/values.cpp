@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "adjoint/tensor/check.h"
-#include "autograd/kernels/layout/lanes.h"
-#include "autograd/kernels/layout/layout.h"
+#include "autograd/kernels/layout/convert.h"
+#include "autograd/kernels/layout/interleaved.h"
 #include "autograd/kernels/linalg/dense.h"
 
 namespace adjoint {
@@ -21,12 +21,22 @@ void Buffer::destroy(Buffer* buffer) noexcept {
   free_block(buffer, sizeof(Buffer) + bytes);
 }
 
-Values::Values(DType dtype, const Shape& shape, Layout layout) : shape_(shape), dtype_(dtype) {
-  const auto elements = static_cast<std::size_t>(stored_elements(layout));
-  const Ref<Buffer> buffer = Buffer::allocate(elements * size_of(dtype));
-  buffer->is_factors = layout == Layout::factors;
+void Values::allocate(std::atomic<Buffer*>& slot, std::int64_t elements) {
+  const Ref<Buffer> buffer = Buffer::allocate(static_cast<std::size_t>(elements) * size_of(dtype_));
   buffer->add_ref();  // what is held counts as one
-  (layout == Layout::rows ? rows_ : other_).store(buffer.get(), std::memory_order_relaxed);
+  slot.store(buffer.get(), std::memory_order_relaxed);
+}
+
+Values::Values(DType dtype, const Shape& shape, Layout layout) : shape_(shape), dtype_(dtype) {
+  allocate(slot(layout), stored_elements(layout));
+}
+
+Values Values::as_outer_product(DType dtype, const Shape& shape) {
+  Values result;
+  result.shape_ = shape;
+  result.dtype_ = dtype;
+  result.allocate(result.outer_product_, shape[0] + shape[1]);
+  return result;
 }
 
 void Values::raise_type(DType asked) const {
@@ -36,65 +46,65 @@ void Values::raise_type(DType asked) const {
 Values& Values::operator=(Values other) noexcept {
   shape_ = other.shape_;
   dtype_ = other.dtype_;
-  drop(take(rows_));
-  drop(take(other_));
-  rows_.store(take(other.rows_), std::memory_order_relaxed);
-  other_.store(take(other.other_), std::memory_order_relaxed);
+  for (auto member : {&Values::row_major_, &Values::interleaved_, &Values::outer_product_}) {
+    drop(take(this->*member));
+    (this->*member).store(take(other.*member), std::memory_order_relaxed);
+  }
   handed_out_.store(false, std::memory_order_relaxed);
   return *this;
 }
 
 std::int64_t Values::stored_elements(Layout layout) const {
-  if (layout == Layout::rows) return shape_.numel();
-  if (layout == Layout::factors) return shape_[0] + shape_[1];
-  const std::int64_t lanes = dtype_ == DType::float32 ? kernels::kLanes<float> : kernels::kLanes<double>;
-  return (shape_[0] + lanes - 1) / lanes * lanes * shape_.features();
+  if (layout == Layout::row_major) return shape_.numel();
+  const std::int64_t images =
+      dtype_ == DType::float32 ? kernels::kInterleaved<float> : kernels::kInterleaved<double>;
+  return (shape_[0] + images - 1) / images * images * shape_.features();
 }
 
 // Two readers may convert at the same time; the first to finish is kept.
 const void* Values::converted(Layout layout) const {
-  std::atomic<Buffer*>& place = layout == Layout::rows ? rows_ : other_;
-  Buffer* before = layout == Layout::rows ? nullptr : held(Layout::factors);
-  Ref<Buffer> made = Buffer::allocate(static_cast<std::size_t>(stored_elements(layout)) * size_of(dtype_));
+  const Ref<Buffer> made =
+      Buffer::allocate(static_cast<std::size_t>(stored_elements(layout)) * size_of(dtype_));
   visit_floating(dtype_, [&]<class T>() {
     auto* target = static_cast<T*>(made->data());
     const std::int64_t images = shape_[0], features = shape_.features();
-    if (layout == Layout::lanes) {
-      kernels::rows_to_lanes(images, features, rows<T>(), target);
-    } else if (const T* b = factors<T>()) {
-      kernels::dense_weight_grad_rows({1, features, images}, b + features, b, target);
+    if (layout == Layout::interleaved) {
+      kernels::interleave(images, features, row_major<T>(), target);
+    } else if (has_outer_product()) {
+      const auto [column, row] = outer_product<T>();
+      kernels::dense_weight_grad(Layout::row_major, {1, features, images}, column, row, target);
     } else {
-      kernels::lanes_to_rows(images, features, lanes<T>(), target);
+      kernels::deinterleave(images, features, interleaved<T>(), target);
     }
   });
-  if (!place.compare_exchange_strong(before, made.get(), std::memory_order_acq_rel)) return before->data();
+  Buffer* before = nullptr;
+  if (!slot(layout).compare_exchange_strong(before, made.get(), std::memory_order_acq_rel))
+    return before->data();
   made->add_ref();
-  if (before != nullptr) {
-    made->took_over_from = Ref<Buffer>(before);
-    drop(before);
-  }
   return made->data();
 }
 
 void* Values::writable_data() {
-  Buffer* rows = rows_.load(std::memory_order_relaxed);
-  return (rows != nullptr ? rows : other_.load(std::memory_order_relaxed))->data();
+  Buffer* row_major = row_major_.load(std::memory_order_relaxed);
+  return (row_major != nullptr ? row_major : interleaved_.load(std::memory_order_relaxed))->data();
 }
 
 bool Values::is_unique() const {
-  const Buffer* rows = rows_.load(std::memory_order_acquire);
-  const Buffer* other = other_.load(std::memory_order_acquire);
-  if (rows != nullptr) return other == nullptr && rows->is_unique();
-  return other != nullptr && !other->is_factors && other->is_unique();
+  const Buffer* row_major = row_major_.load(std::memory_order_acquire);
+  const Buffer* interleaved = interleaved_.load(std::memory_order_acquire);
+  if (has_outer_product() || (row_major != nullptr && interleaved != nullptr)) return false;
+  const Buffer* only = row_major != nullptr ? row_major : interleaved;
+  return only != nullptr && only->is_unique();
 }
 
 Values Values::reshaped(const Shape& shape) const {
-  // Lanes of another number of images would be another layout, and factors are those of one matrix.
-  const bool same_lanes =
-      has(Layout::lanes) && shape.rank() > 0 && shape_.rank() > 0 && shape[0] == shape_[0];
-  if (!same_lanes) data(Layout::rows);
+  // Another number of images would be interleaved in another way, and an outer product is that of one matrix.
+  const bool same_images =
+      has(Layout::interleaved) && shape.rank() > 0 && shape_.rank() > 0 && shape[0] == shape_[0];
+  if (!same_images) data(Layout::row_major);
   Values result(*this);
-  if (!same_lanes) drop(take(result.other_));
+  if (!same_images) drop(take(result.interleaved_));
+  drop(take(result.outer_product_));
   result.shape_ = shape;
   return result;
 }
@@ -102,15 +112,16 @@ Values Values::reshaped(const Shape& shape) const {
 Values Values::copy() const {
   Values result(dtype_, shape_);
   const auto bytes = static_cast<std::size_t>(numel()) * size_of(dtype_);
-  if (bytes != 0) std::memcpy(result.writable_data(), data(Layout::rows), bytes);
+  if (bytes != 0) std::memcpy(result.writable_data(), data(Layout::row_major), bytes);
   return result;
 }
 
-void Values::set_rows(const Ref<Buffer>& rows, bool handed_out) {
-  rows->add_ref();
-  drop(take(rows_));
-  drop(take(other_));
-  rows_.store(rows.get(), std::memory_order_relaxed);
+void Values::set_row_major(const Ref<Buffer>& values, bool handed_out) {
+  values->add_ref();
+  drop(take(row_major_));
+  drop(take(interleaved_));
+  drop(take(outer_product_));
+  row_major_.store(values.get(), std::memory_order_relaxed);
   handed_out_.store(handed_out, std::memory_order_relaxed);
 }
 

@@ -5,13 +5,13 @@
 #include <utility>
 
 #include "adjoint/tensor/random.h"
-#include "autograd/kernels/layout/lanes.h"
-#include "autograd/kernels/layout/layout.h"
+#include "autograd/kernels/layout/convert.h"
+#include "autograd/ops/support/layout_policy.h"
 
 namespace adjoint {
 namespace {
 
-void check_data(const LabelledImages& data) {
+void check_data(const LabeledImages& data) {
   check(data.count >= 1, "Batches: there must be an image, the data set is empty");
   const std::int64_t pixels = Shape{data.count, data.height, data.width}.numel();
   check(std::cmp_equal(data.images.size(), pixels) && std::cmp_equal(data.labels.size(), data.count),
@@ -20,7 +20,7 @@ void check_data(const LabelledImages& data) {
 }
 
 /// How many of the first images an epoch can draw from.
-std::int64_t usable(const LabelledImages& data, const BatchesOptions& options) {
+std::int64_t usable(const LabeledImages& data, const BatchesOptions& options) {
   check_data(data);
   check(options.batch_size >= 1, "Batches: batch_size must be at least 1, it is {}", options.batch_size);
   check<DTypeError>(is_floating(options.dtype), "Batches: the dtype must be floating, it is {}",
@@ -37,21 +37,19 @@ Rng epoch_rng(std::uint64_t seed, std::uint64_t epoch) {
   return Rng((high << 32 | spread()) + epoch);
 }
 
-/// The pixels of the images of these indices, from 0 to 1, [B,1,H,W], in the layout that convolutions of as
-/// many images to few maps read.
+/// The pixels of the images of these indices, from 0 to 1, [B,1,H,W].
 template <class T>
-Values pixels(const LabelledImages& data, const std::int64_t* index, std::int64_t count) {
-  const bool lanes = kernels::lanes_pay<T>(count, 1);
-  Values image(dtype_of<T>, {count, 1, data.height, data.width},
-               lanes ? Values::Layout::lanes : Values::Layout::rows);
-  const auto kernel = lanes ? kernels::gather_lanes<T> : kernels::gather_rows<T>;
-  kernel(data.images.data(), data.height * data.width, index, count, image.writable<T>());
+Values pixels(const LabeledImages& data, const std::int64_t* index, std::int64_t count) {
+  const Layout layout = ops::layout_of_batch(dtype_of<T>, count);
+  Values image(dtype_of<T>, {count, 1, data.height, data.width}, layout);
+  kernels::gather_images(layout, data.images.data(), data.height * data.width, index, count,
+                         image.writable<T>());
   return image;
 }
 
 }  // namespace
 
-Batches::Batches(const LabelledImages& data, const BatchesOptions& options)
+Batches::Batches(const LabeledImages& data, const BatchesOptions& options)
     : data_(data),
       options_(options),
       examples_(usable(data, options)),

@@ -31,7 +31,7 @@ void check_rank(const NamedFile& file, std::size_t rank, const char* what) {
 }
 
 /// Images [count,height,width] with their labels [count].
-LabelledImages pair_up(NamedFile images, NamedFile labels) {
+LabeledImages pair_up(NamedFile images, NamedFile labels) {
   check_rank(images, 3, "images have 3 sizes (count, height, width)");
   check_rank(labels, 1, "labels have 1 size (count)");
   const auto& sizes = images.content.sizes;
@@ -55,7 +55,7 @@ LabelledImages pair_up(NamedFile images, NamedFile labels) {
 }
 
 /// Both sets under a line that says where they come from.
-Mnist join(LabelledImages train, LabelledImages test, std::string_view origin) {
+Mnist join(LabeledImages train, LabeledImages test, std::string_view origin) {
   check<FileError>(train.height == test.height && train.width == test.width,
                    "{}: training and test images must be of one size, but are {}x{} and {}x{}", origin,
                    train.height, train.width, test.height, test.width);

@@ -1,6 +1,6 @@
 #include "adjoint/modules/dense.h"
 
-#include "adjoint/ops/dense.h"
+#include "adjoint/ops/linalg.h"
 #include "adjoint/tensor/create.h"
 
 namespace adjoint {

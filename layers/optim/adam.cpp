@@ -20,7 +20,7 @@ Adam::Adam(std::vector<Tensor> parameters, const AdamOptions& options)
 }
 
 void Adam::step() {
-  prepare_step(/*takes_factors=*/false);
+  prepare_step(/*takes_outer_product=*/false);
   for (std::size_t i = 0; i < parameters().size(); ++i) {
     Tensor& parameter = parameters()[i];
     const Tensor gradient = parameter.grad();
@@ -34,7 +34,7 @@ void Adam::step() {
                                  .bias_correction1 = 1 - std::pow(options_.beta1, t),
                                  .bias_correction2 = 1 - std::pow(options_.beta2, t)};
     visit_floating(parameter.dtype(), [&]<class T>() {
-      kernels::adam_step(parameter.numel(), step, gradient.values().rows<T>(),
+      kernels::adam_step(parameter.numel(), step, gradient.values().row_major<T>(),
                          static_cast<T*>(m_[i].start_update()), static_cast<T*>(v_[i].start_update()),
                          static_cast<T*>(parameter.start_update()));
     });

@@ -56,12 +56,12 @@ void Optimizer::check_fraction(const char* option, double value) const {
   check(value >= 0 && value < 1, "{}: {} must be at least 0 and below 1, it is {}", name_, option, value);
 }
 
-void Optimizer::prepare_step(bool takes_factors) {
+void Optimizer::prepare_step(bool takes_outer_product) {
   for (Tensor& parameter : parameters_) {
     const Tensor gradient = parameter.grad();
     if (!gradient.defined()) continue;
     const Values& g = gradient.values();
-    if (!takes_factors || !g.has(Values::Layout::factors)) g.make(Values::Layout::rows);
+    if (!takes_outer_product || !g.has_outer_product()) g.make(Layout::row_major);
     parameter.prepare_update();
   }
 }

@@ -12,7 +12,7 @@ Sgd::Sgd(std::vector<Tensor> parameters, const SgdOptions& options)
 }
 
 void Sgd::step() {
-  prepare_step(/*takes_factors=*/true);
+  prepare_step(/*takes_outer_product=*/true);
   const kernels::SgdStep step{learning_rate(), options_.momentum, options_.weight_decay};
   for (std::size_t i = 0; i < parameters().size(); ++i) {
     Tensor& parameter = parameters()[i];
@@ -21,12 +21,12 @@ void Sgd::step() {
     const Values& g = gradient.values();
     visit_floating(parameter.dtype(), [&]<class T>() {
       T* velocity = velocity_.empty() ? nullptr : static_cast<T*>(velocity_[i].start_update());
-      if (const T* b = g.factors<T>()) {
-        const std::int64_t rows = parameter.size(0), columns = parameter.size(1);
-        kernels::sgd_step_outer(rows, columns, step, b + columns, b, velocity,
+      if (g.has_outer_product()) {
+        const auto [column, row] = g.outer_product<T>();
+        kernels::sgd_step_outer(parameter.size(0), parameter.size(1), step, column, row, velocity,
                                 static_cast<T*>(parameter.start_update()));
       } else {
-        kernels::sgd_step(parameter.numel(), step, g.rows<T>(), velocity,
+        kernels::sgd_step(parameter.numel(), step, g.row_major<T>(), velocity,
                           static_cast<T*>(parameter.start_update()));
       }
     });

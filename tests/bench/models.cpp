@@ -22,7 +22,7 @@ constexpr double kLearningRate = 0.01;
 /// The batches of a data set without end.
 class Images {
  public:
-  Images(const LabelledImages& data, std::int64_t batch)
+  Images(const LabeledImages& data, std::int64_t batch)
       : batches_(data, {.batch_size = batch, .shuffle = true, .drop_last = true}), next_(batches_.begin()) {}
 
   Batches::Iterator next() {
@@ -38,7 +38,7 @@ class Images {
 };
 
 struct Documented {
-  Documented(const LabelledImages& data, std::int64_t batch) : images(data, batch) {}
+  Documented(const LabeledImages& data, std::int64_t batch) : images(data, batch) {}
 
   DocumentedCnn net;
   Sgd sgd{net.parameters(), {.learning_rate = kLearningRate}};
@@ -46,7 +46,7 @@ struct Documented {
   std::int64_t right = 0;  // Images recognized by the evaluation.
 };
 
-Step documented(const LabelledImages& data, std::int64_t batch) {
+Step documented(const LabeledImages& data, std::int64_t batch) {
   return [d = std::make_shared<Documented>(data, batch)] {
     documented_cnn::train_step(d->net, d->sgd, d->images.next());
   };
@@ -64,7 +64,7 @@ std::int64_t count_right(const Tensor& logits, const Tensor& label) {
   return right;
 }
 
-Step evaluation(const LabelledImages& data, std::int64_t batch) {
+Step evaluation(const LabeledImages& data, std::int64_t batch) {
   return [d = std::make_shared<Documented>(data, batch)] {
     const NoGrad no_grad;
     const auto [image, label] = *d->images.next();

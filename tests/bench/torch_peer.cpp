@@ -24,7 +24,7 @@ nn::Conv2d conv3x3(std::int64_t in, std::int64_t out) {
 /// Labelled images as tensors, in batches of random order without end.
 class Images {
  public:
-  Images(const adjoint::LabelledImages& data, std::int64_t batch) : batch_(batch) {
+  Images(const adjoint::LabeledImages& data, std::int64_t batch) : batch_(batch) {
     auto bytes =
         const_cast<std::uint8_t*>(data.images.data());  // from_blob has no other form; they are only read.
     images_ = torch::from_blob(bytes, {data.count, 1, data.height, data.width}, torch::kUInt8)
@@ -54,7 +54,7 @@ nn::Sequential documented_cnn() {
                         nn::AvgPool2d(2), nn::Flatten(), nn::Linear(96, 50), relu(), nn::Linear(50, 10));
 }
 
-Step documented(const adjoint::LabelledImages& data, std::int64_t batch) {
+Step documented(const adjoint::LabeledImages& data, std::int64_t batch) {
   auto net = documented_cnn();
   auto images = std::make_shared<Images>(data, batch);
   auto sgd = std::make_shared<torch::optim::SGD>(net->parameters(), torch::optim::SGDOptions(kLearningRate));
@@ -68,7 +68,7 @@ Step documented(const adjoint::LabelledImages& data, std::int64_t batch) {
   };
 }
 
-Step evaluation(const adjoint::LabelledImages& data, std::int64_t batch) {
+Step evaluation(const adjoint::LabeledImages& data, std::int64_t batch) {
   auto net = documented_cnn();
   auto images = std::make_shared<Images>(data, batch);
   return [=]() mutable {

@@ -39,7 +39,7 @@ std::string any_name(FuzzedDataProvider& choices, const std::string& stem, std::
          choices.PickValueInArray({"", ".gz"});
 }
 
-void require_consistent(const LabelledImages& data) {
+void require_consistent(const LabeledImages& data) {
   require(data.count > 0 && data.height > 0 && data.width > 0, "there are images");
   require(std::cmp_equal(data.images.size(), data.count * data.height * data.width), "every pixel is there");
   require(std::cmp_equal(data.labels.size(), data.count), "every label is there");

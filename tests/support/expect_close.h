@@ -74,12 +74,12 @@ inline double tolerance_of(DType dtype) { return dtype == float32 ? 1e-5 : 1e-13
 /// differentiable identity. A scalar stays what it is.
 inline Tensor in_lanes(const Tensor& x) {
   if (x.rank() == 0) return x;
-  Values lanes(x.dtype(), x.shape(), Values::Layout::lanes);
+  Values lanes(x.dtype(), x.shape(), Layout::interleaved);
   visit_floating(x.dtype(), [&]<class T>() {
     const T* rows = x.data<T>().data();
     T* target = lanes.writable<T>();
     const std::int64_t features = x.shape().features();
-    std::fill_n(target, lanes.stored_elements(Values::Layout::lanes), std::numeric_limits<T>::quiet_NaN());
+    std::fill_n(target, lanes.stored_elements(Layout::interleaved), std::numeric_limits<T>::quiet_NaN());
     for (std::int64_t n = 0; n < x.size(0); ++n) {
       for (std::int64_t f = 0; f < features; ++f)
         target[interleaved_offset<T>(features, n, f)] = rows[n * features + f];

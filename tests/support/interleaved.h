@@ -7,15 +7,15 @@
 #include <new>
 #include <vector>
 
-#include "autograd/kernels/layout/lanes.h"
+#include "autograd/kernels/layout/interleaved.h"
 
 namespace adjoint::support {
 
 /// Where this layout has a feature of an image.
 template <class T>
 constexpr std::int64_t interleaved_offset(std::int64_t features, std::int64_t image, std::int64_t feature) {
-  constexpr std::int64_t kLanes = kernels::kLanes<T>;
-  return (image / kLanes * features + feature) * kLanes + image % kLanes;
+  constexpr std::int64_t kInterleaved = kernels::kInterleaved<T>;
+  return (image / kInterleaved * features + feature) * kInterleaved + image % kInterleaved;
 }
 
 /// Memory from a 64-byte boundary on, as kernels want it. It ends with the last element, so that the
@@ -41,7 +41,7 @@ class Interleaved {
   Interleaved(std::int64_t images, std::int64_t features, T value = std::numeric_limits<T>::quiet_NaN())
       : images_(images),
         features_(features),
-        values_(kernels::lane_blocks<T>(images) * features * kernels::kLanes<T>, value) {}
+        values_(kernels::interleaved_blocks<T>(images) * features * kernels::kInterleaved<T>, value) {}
 
   /// The spare lanes are NaN: no kernel may read them into a result.
   Interleaved(std::int64_t images, const std::vector<T>& row_major)

@@ -9,6 +9,8 @@
 
 #include <cstdint>
 
+#include "adjoint/tensor/layout.h"
+
 namespace adjoint::kernels {
 
 /// Sizes of one convolution, checked by the caller: all positive but batch and padding, which may be 0.
@@ -23,25 +25,19 @@ struct Conv2dSizes {
   bool flip = false;
 };
 
-// T is float or double. Results are overwritten, never read first. x, y, dx, dy are in the layout of the
-// function's name; w, bias and dw are always plain row-major.
+// T is float or double. Results are overwritten, never read first. x, y, dx, dy are in the given layout; w,
+// bias and dw are always row-major.
 
 /// y [N,O,OH,OW] from x [N,C,H,W]; bias [O] or null.
 template <class T>
-void conv2d_lanes(const Conv2dSizes& sizes, const T* x, const T* w, const T* bias, T* y);
-template <class T>
-void conv2d_rows(const Conv2dSizes& sizes, const T* x, const T* w, const T* bias, T* y);
+void conv2d(Layout layout, const Conv2dSizes& sizes, const T* x, const T* w, const T* bias, T* y);
 
 /// dx [N,C,H,W] from dy [N,O,OH,OW].
 template <class T>
-void conv2d_input_grad_lanes(const Conv2dSizes& sizes, const T* dy, const T* w, T* dx);
-template <class T>
-void conv2d_input_grad_rows(const Conv2dSizes& sizes, const T* dy, const T* w, T* dx);
+void conv2d_input_grad(Layout layout, const Conv2dSizes& sizes, const T* dy, const T* w, T* dx);
 
 /// dw [O,C/groups,KH,KW] from dy [N,O,OH,OW] and x [N,C,H,W]; zeros when the batch is empty.
 template <class T>
-void conv2d_weight_grad_lanes(const Conv2dSizes& sizes, const T* dy, const T* x, T* dw);
-template <class T>
-void conv2d_weight_grad_rows(const Conv2dSizes& sizes, const T* dy, const T* x, T* dw);
+void conv2d_weight_grad(Layout layout, const Conv2dSizes& sizes, const T* dy, const T* x, T* dw);
 
 }  // namespace adjoint::kernels

@@ -16,7 +16,7 @@ template <class T>
 struct Loops<HWY_TARGET, T> {
   template <class F, class... P>
   static void map(std::int64_t n, const T* x, T* y, P... parameters) {
-    constexpr HWY_NAMESPACE::Math<T> m;
+    const HWY_NAMESPACE::Math<T> m{};
     HWY_NAMESPACE::for_vectors<T>(n, [&](std::int64_t i, auto part) HWY_ATTR {
       part.store(Function<F, HWY_TARGET>::value(m, part.load(x + i), m(parameters)...), y + i);
     });
@@ -24,7 +24,7 @@ struct Loops<HWY_TARGET, T> {
 
   template <class F, class... P>
   static void map_gradient(std::int64_t n, const T* dy, const T* x, T* dx, P... parameters) {
-    constexpr HWY_NAMESPACE::Math<T> m;
+    const HWY_NAMESPACE::Math<T> m{};
     HWY_NAMESPACE::for_vectors<T>(n, [&](std::int64_t i, auto part) HWY_ATTR {
       part.store(Function<F, HWY_TARGET>::gradient(m, part.load(dy + i), part.load(x + i), m(parameters)...),
                  dx + i);

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "autograd/kernels/layout/lanes.h"
+#include "autograd/kernels/layout/interleaved.h"
 #include "autograd/kernels/linalg/gemm.h"
 #include "autograd/kernels/linalg/tile.h"
 #include "autograd/kernels/reduce/long_sums.h"
@@ -56,14 +56,14 @@ namespace {
 /// One piece of rows of a few blocks that lie side by side.
 template <class T>
 void run_blocks(const BlockProduct<T>& product, Piece blocks, Piece rows) {
-  constexpr std::int64_t kBlockVectors = kLanes<T> / kVectorSize<T>;
+  constexpr std::int64_t kBlockVectors = kInterleaved<T> / kVectorSize<T>;
   Tile<T> tile{};
   tile.a_row = product.w_row;
   tile.a_step = product.w_step;
-  tile.b_step = tile.c_row = kLanes<T>;
+  tile.b_step = tile.c_row = kInterleaved<T>;
   // Vectors of a tile are the blocks where a register holds a block, else the parts of one block.
-  tile.b_vector = kBlockVectors == 1 ? product.depth * kLanes<T> : kVectorSize<T>;
-  tile.c_vector = kBlockVectors == 1 ? product.rows * kLanes<T> : kVectorSize<T>;
+  tile.b_vector = kBlockVectors == 1 ? product.depth * kInterleaved<T> : kVectorSize<T>;
+  tile.c_vector = kBlockVectors == 1 ? product.rows * kInterleaved<T> : kVectorSize<T>;
   tile.segments = &kOneSegment;
   tile.segment_count = 1;
   tile.depth = product.depth;
@@ -72,12 +72,12 @@ void run_blocks(const BlockProduct<T>& product, Piece blocks, Piece rows) {
   tile.start_row = 1;
   const std::int64_t tiles = divide_up(rows.size(), kTileRows<T>);
   const auto run_rows = [&](std::int64_t block, std::int64_t offset, std::int64_t vectors) {
-    tile.b = product.from + block * product.depth * kLanes<T> + offset;
+    tile.b = product.from + block * product.depth * kInterleaved<T> + offset;
     for (std::int64_t t = 0; t < tiles; ++t) {
       const Piece tile_rows = piece(rows.size(), tiles, t);
       const std::int64_t row = rows.begin + tile_rows.begin;
       tile.a = product.w + row * product.w_row;
-      tile.c = product.to + (block * product.rows + row) * kLanes<T> + offset;
+      tile.c = product.to + (block * product.rows + row) * kInterleaved<T> + offset;
       tile.start_values = product.start == nullptr ? nullptr : product.start + row;
       run_tile(static_cast<int>(tile_rows.size()), static_cast<int>(vectors), tile);
     }
@@ -92,7 +92,7 @@ void run_blocks(const BlockProduct<T>& product, Piece blocks, Piece rows) {
 template <class T>
 void block_to_rows(const T* block, std::int64_t inputs, std::int64_t images, T* rows,
                    std::int64_t rows_step) {
-  transpose_padded(block, kLanes<T>, inputs, images, rows, rows_step);
+  transpose_padded(block, kInterleaved<T>, inputs, images, rows, rows_step);
 }
 
 /// A panel of dw's columns, at most a tile wide.
@@ -100,7 +100,7 @@ template <class T>
 void run_panel(const ImageProduct<T>& product, Piece columns) {
   constexpr std::int64_t kMaxSegments = 16;
   Tile<T> tile{};
-  tile.a_row = kLanes<T>;
+  tile.a_row = kInterleaved<T>;
   tile.a_step = 1;
   tile.b = product.x_rows + columns.begin - product.first_column;
   tile.b_step = product.x_step;
@@ -110,15 +110,16 @@ void run_panel(const ImageProduct<T>& product, Piece columns) {
   tile.last_count = columns.size() - (vectors - 1) * kVectorSize<T>;
 
   Segment segments[kMaxSegments];
-  const std::int64_t full_blocks = product.images / kLanes<T>;
+  const std::int64_t full_blocks = product.images / kInterleaved<T>;
   for (std::int64_t block = 0; block < full_blocks; ++block)
-    segments[block] = {block * product.outputs * kLanes<T>, block * kLanes<T> * product.x_step};
-  const Segment partial{full_blocks * product.outputs * kLanes<T>, full_blocks * kLanes<T> * product.x_step};
+    segments[block] = {block * product.outputs * kInterleaved<T>, block * kInterleaved<T> * product.x_step};
+  const Segment partial{full_blocks * product.outputs * kInterleaved<T>,
+                        full_blocks * kInterleaved<T> * product.x_step};
 
   const std::int64_t tiles = divide_up(product.outputs, kTileRows<T>);
   for (std::int64_t t = 0; t < tiles; ++t) {
     const Piece rows = piece(product.outputs, tiles, t);
-    tile.a = product.dy + rows.begin * kLanes<T>;
+    tile.a = product.dy + rows.begin * kInterleaved<T>;
     tile.c = product.dw + rows.begin * product.inputs + columns.begin;
     tile.add = product.accumulate;
     const auto run_segments = [&](const Segment* first, std::int64_t count, std::int64_t depth) {
@@ -129,8 +130,8 @@ void run_panel(const ImageProduct<T>& product, Piece columns) {
       run_tile(static_cast<int>(rows.size()), static_cast<int>(vectors), tile);
       tile.add = true;
     };
-    run_segments(segments, full_blocks, kLanes<T>);
-    run_segments(&partial, 1, product.images % kLanes<T>);
+    run_segments(segments, full_blocks, kInterleaved<T>);
+    run_segments(&partial, 1, product.images % kInterleaved<T>);
   }
 }
 
@@ -169,53 +170,26 @@ constexpr std::int64_t kChunkBlocks = 3, kChunkRows = 64;
 
 template <class T>
 void run(std::int64_t batch, const BlockProduct<T>& product) {
-  const std::int64_t blocks = lane_blocks<T>(batch);
+  const std::int64_t blocks = interleaved_blocks<T>(batch);
   const std::int64_t block_pieces = divide_up(blocks, equal_chunk(blocks, kChunkBlocks)),
                      row_pieces = divide_up(product.rows, kChunkRows);
   const auto run_blocks = best<Dense, T>([](auto k) { return k.run_blocks; });
-  parallel_for(block_pieces * row_pieces, blocks * kLanes<T> * product.rows * product.depth,
+  parallel_for(block_pieces * row_pieces, blocks * kInterleaved<T> * product.rows * product.depth,
                [&](std::int64_t chunk) {
                  run_blocks(product, piece(blocks, block_pieces, chunk / row_pieces),
                             piece(product.rows, row_pieces, chunk % row_pieces));
                });
 }
 
-}  // namespace
-
 template <class T>
-void dense_rows(const DenseSizes& s, const T* x, const T* w, const T* bias, T* y) {
-  const GemmSizes product{s.batch, s.outputs, s.inputs, false, true};
-  bias == nullptr ? gemm(product, x, w, y) : gemm_plus_row(product, x, w, bias, y);
-}
-
-template <class T>
-void dense_lanes(const DenseSizes& s, const T* x, const T* w, const T* bias, T* y) {
-  run(s.batch, BlockProduct<T>{s.outputs, s.inputs, w, s.inputs, 1, x, bias, y});
-}
-
-template <class T>
-void dense_input_grad_rows(const DenseSizes& s, const T* dy, const T* w, T* dx) {
-  gemm({s.batch, s.inputs, s.outputs}, dy, w, dx);
-}
-
-template <class T>
-void dense_input_grad_lanes(const DenseSizes& s, const T* dy, const T* w, T* dx) {
-  run(s.batch, BlockProduct<T>{s.inputs, s.outputs, w, 1, s.inputs, dy, nullptr, dx});
-}
-
-template <class T>
-void dense_weight_grad_rows(const DenseSizes& s, const T* dy, const T* x, T* dw) {
-  gemm({s.outputs, s.inputs, s.batch, true, false}, dy, x, dw);
-}
-
-template <class T>
-void dense_weight_grad_lanes(const DenseSizes& s, const T* dy, const T* x, T* dw) {
-  constexpr std::int64_t kChunkImages = 16 * kLanes<T>, kPanelColumns = 3 * kLanes<T>;
+void weight_grad_interleaved(const DenseSizes& s, const T* dy, const T* x, T* dw) {
+  constexpr std::int64_t kChunkImages = 16 * kInterleaved<T>, kPanelColumns = 3 * kInterleaved<T>;
   if (s.batch > kSumOfShortSums) {
-    const std::int64_t half = lane_blocks<T>(s.batch / 2) * kLanes<T>, size = s.inputs * s.outputs;
+    const std::int64_t half = interleaved_blocks<T>(s.batch / 2) * kInterleaved<T>,
+                       size = s.inputs * s.outputs;
     const Scratch<T> more(size);
-    dense_weight_grad_lanes({half, s.inputs, s.outputs}, dy, x, dw);
-    dense_weight_grad_lanes({s.batch - half, s.inputs, s.outputs}, dy + half * s.outputs, x + half * s.inputs,
+    weight_grad_interleaved({half, s.inputs, s.outputs}, dy, x, dw);
+    weight_grad_interleaved({s.batch - half, s.inputs, s.outputs}, dy + half * s.outputs, x + half * s.inputs,
                             more.get());
     return add_to(size, more.get(), dw);
   }
@@ -228,9 +202,9 @@ void dense_weight_grad_lanes(const DenseSizes& s, const T* dy, const T* x, T* dw
     const Scratch<T> x_rows(std::min(s.batch, kChunkImages) * kPanelColumns);
     for (std::int64_t first = 0; first < s.batch; first += kChunkImages) {
       const std::int64_t images = std::min(s.batch - first, kChunkImages);
-      const T* chunk_x = x + first * s.inputs + columns.begin * kLanes<T>;
-      for (std::int64_t n = 0; n < images; n += kLanes<T>)
-        block_to_rows(chunk_x + n * s.inputs, columns.size(), std::min(images - n, kLanes<T>),
+      const T* chunk_x = x + first * s.inputs + columns.begin * kInterleaved<T>;
+      for (std::int64_t n = 0; n < images; n += kInterleaved<T>)
+        block_to_rows(chunk_x + n * s.inputs, columns.size(), std::min(images - n, kInterleaved<T>),
                       x_rows.get() + n * kPanelColumns, kPanelColumns);
       run_panels({s.inputs, s.outputs, images, columns.begin, dy + first * s.outputs, x_rows.get(),
                   kPanelColumns, first > 0, dw},
@@ -239,18 +213,36 @@ void dense_weight_grad_lanes(const DenseSizes& s, const T* dy, const T* x, T* dw
   });
 }
 
-template void dense_rows<float>(const DenseSizes&, const float*, const float*, const float*, float*);
-template void dense_rows<double>(const DenseSizes&, const double*, const double*, const double*, double*);
-template void dense_lanes<float>(const DenseSizes&, const float*, const float*, const float*, float*);
-template void dense_lanes<double>(const DenseSizes&, const double*, const double*, const double*, double*);
-template void dense_input_grad_rows<float>(const DenseSizes&, const float*, const float*, float*);
-template void dense_input_grad_rows<double>(const DenseSizes&, const double*, const double*, double*);
-template void dense_input_grad_lanes<float>(const DenseSizes&, const float*, const float*, float*);
-template void dense_input_grad_lanes<double>(const DenseSizes&, const double*, const double*, double*);
-template void dense_weight_grad_rows<float>(const DenseSizes&, const float*, const float*, float*);
-template void dense_weight_grad_rows<double>(const DenseSizes&, const double*, const double*, double*);
-template void dense_weight_grad_lanes<float>(const DenseSizes&, const float*, const float*, float*);
-template void dense_weight_grad_lanes<double>(const DenseSizes&, const double*, const double*, double*);
+}  // namespace
+
+template <class T>
+void dense(Layout layout, const DenseSizes& s, const T* x, const T* w, const T* bias, T* y) {
+  if (layout == Layout::interleaved)
+    return run(s.batch, BlockProduct<T>{s.outputs, s.inputs, w, s.inputs, 1, x, bias, y});
+  const GemmSizes product{s.batch, s.outputs, s.inputs, false, true};
+  bias == nullptr ? gemm(product, x, w, y) : gemm_plus_row(product, x, w, bias, y);
+}
+
+template <class T>
+void dense_input_grad(Layout layout, const DenseSizes& s, const T* dy, const T* w, T* dx) {
+  if (layout == Layout::interleaved)
+    return run(s.batch, BlockProduct<T>{s.inputs, s.outputs, w, 1, s.inputs, dy, nullptr, dx});
+  gemm({s.batch, s.inputs, s.outputs}, dy, w, dx);
+}
+
+template <class T>
+void dense_weight_grad(Layout layout, const DenseSizes& s, const T* dy, const T* x, T* dw) {
+  if (layout == Layout::interleaved) return weight_grad_interleaved(s, dy, x, dw);
+  gemm({s.outputs, s.inputs, s.batch, true, false}, dy, x, dw);
+}
+
+#define ADJOINT_INSTANTIATE(T)                                                       \
+  template void dense(Layout, const DenseSizes&, const T*, const T*, const T*, T*);  \
+  template void dense_input_grad(Layout, const DenseSizes&, const T*, const T*, T*); \
+  template void dense_weight_grad(Layout, const DenseSizes&, const T*, const T*, T*)
+ADJOINT_INSTANTIATE(float);
+ADJOINT_INSTANTIATE(double);
+#undef ADJOINT_INSTANTIATE
 
 }  // namespace adjoint::kernels
 #endif

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "adjoint/tensor/layout.h"
+
 namespace adjoint::kernels {
 
 /// Sizes of one layer; any of them may be 0.
@@ -12,26 +14,20 @@ struct DenseSizes {
   std::int64_t batch, inputs, outputs;
 };
 
-// T is float or double. Results are overwritten, never read first. x, y, dx, dy are in the layout of the
-// function's name; w, bias, dw and db are always plain row-major. The results do not depend on the number of
+// T is float or double. Results are overwritten, never read first. x, y, dx, dy are in the given
+// layout; w, bias and dw are always row-major. The results do not depend on the number of
 // threads.
 
 /// y [N,O] from x [N,I] and w [O,I]; bias [O] or null.
 template <class T>
-void dense_rows(const DenseSizes& sizes, const T* x, const T* w, const T* bias, T* y);
-template <class T>
-void dense_lanes(const DenseSizes& sizes, const T* x, const T* w, const T* bias, T* y);
+void dense(Layout layout, const DenseSizes& sizes, const T* x, const T* w, const T* bias, T* y);
 
 /// dx[n,i] = sum_o dy[n,o] w[o,i]: dx [N,I] from dy [N,O] and w [O,I].
 template <class T>
-void dense_input_grad_rows(const DenseSizes& sizes, const T* dy, const T* w, T* dx);
-template <class T>
-void dense_input_grad_lanes(const DenseSizes& sizes, const T* dy, const T* w, T* dx);
+void dense_input_grad(Layout layout, const DenseSizes& sizes, const T* dy, const T* w, T* dx);
 
 /// dw[o,i] = sum_n dy[n,o] x[n,i]: dw [O,I] from dy [N,O] and x [N,I]; zeros when the batch is empty.
 template <class T>
-void dense_weight_grad_rows(const DenseSizes& sizes, const T* dy, const T* x, T* dw);
-template <class T>
-void dense_weight_grad_lanes(const DenseSizes& sizes, const T* dy, const T* x, T* dw);
+void dense_weight_grad(Layout layout, const DenseSizes& sizes, const T* dy, const T* x, T* dw);
 
 }  // namespace adjoint::kernels

@@ -11,7 +11,7 @@
 #include <bit>
 #include <type_traits>
 
-#include "autograd/kernels/layout/lanes.h"
+#include "autograd/kernels/layout/interleaved.h"
 #include "autograd/kernels/linalg/tile.h"
 #include "autograd/kernels/pooling/pool2d.h"
 #include "autograd/kernels/simd/elementwise-inl.h"
@@ -130,13 +130,13 @@ struct RowsGroup {
 /// Columns that each are a vector of images, or several.
 template <class T, int kColumns>
 struct LanesGroup {
-  static constexpr int kParts = static_cast<int>(kLanes<T> / kVector<T>);
+  static constexpr int kParts = static_cast<int>(kInterleaved<T> / kVector<T>);
   static constexpr int kVectors = kColumns * kParts;
   static constexpr bool kPairs = false;
   std::int64_t stride;
 
   HWY_INLINE std::int64_t place(int k) const {
-    return k / kParts * stride * kLanes<T> + k % kParts * kVector<T>;
+    return k / kParts * stride * kInterleaved<T> + k % kParts * kVector<T>;
   }
 
   HWY_INLINE Vector<T> load(const T* from, int k) const { return hn::LoadU(Tag<T>(), from + k * kVector<T>); }
@@ -147,7 +147,7 @@ struct LanesGroup {
   template <class Body>
   HWY_INLINE void for_window(const Window& w, const T* image, const Body& body) const {
     w.for_places([&](std::int64_t element, std::int64_t offset) HWY_ATTR {
-      const T* first = image + element * kLanes<T>;
+      const T* first = image + element * kInterleaved<T>;
       body(offset, [&](int k) HWY_ATTR { return hn::LoadU(Tag<T>(), first + place(k)); });
     });
   }
@@ -180,11 +180,11 @@ struct RowsLayout {
 
 template <class T>
 struct LanesLayout {
-  static constexpr std::int64_t kElement = kLanes<T>;
+  static constexpr std::int64_t kElement = kInterleaved<T>;
   template <class Body>
   static HWY_INLINE std::int64_t with_group(std::int64_t count, std::int64_t stride, const Body& body) {
     // Four vectors hide the latency of an addition.
-    constexpr int kColumns = std::max<int>(1, 4 * static_cast<int>(kVector<T> / kLanes<T>));
+    constexpr int kColumns = std::max<int>(1, 4 * static_cast<int>(kVector<T> / kInterleaved<T>));
     if (count < kColumns) {
       body(LanesGroup<T, 1>{stride});
       return 1;

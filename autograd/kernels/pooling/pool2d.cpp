@@ -17,7 +17,7 @@ namespace {
 
 /// Pooling of some planes in one layout, as compiled for one instruction set.
 template <class T>
-struct Layout {
+struct PlaneKernels {
   void (*average)(const Pool2dSizes& sizes, std::int64_t planes, const T* x, T* y);
   void (*maximum)(const Pool2dSizes& sizes, std::int64_t planes, const T* x, T* y, T* offset);
   void (*gather)(const Pool2dSizes& sizes, std::int64_t planes, const T* x, const T* offset, T* y);
@@ -120,7 +120,7 @@ void gather(const Pool2dSizes& s, std::int64_t planes, const T* x, const T* offs
 }
 
 template <class L, class T>
-constexpr Layout<T> kLayout = {average<L, T>, maximum<L, T>, gather<L, T>};
+constexpr PlaneKernels<T> kLayout = {average<L, T>, maximum<L, T>, gather<L, T>};
 }  // namespace
 }  // namespace adjoint::kernels::HWY_NAMESPACE
 
@@ -132,8 +132,8 @@ struct Pooling;
 
 template <class T>
 struct Pooling<HWY_TARGET, T> {
-  static constexpr Layout<T> rows = HWY_NAMESPACE::kLayout<HWY_NAMESPACE::RowsLayout<T>, T>;
-  static constexpr Layout<T> lanes = HWY_NAMESPACE::kLayout<HWY_NAMESPACE::LanesLayout<T>, T>;
+  static constexpr PlaneKernels<T> row_major = HWY_NAMESPACE::kLayout<HWY_NAMESPACE::RowsLayout<T>, T>;
+  static constexpr PlaneKernels<T> interleaved = HWY_NAMESPACE::kLayout<HWY_NAMESPACE::LanesLayout<T>, T>;
 };
 
 }  // namespace
@@ -145,67 +145,41 @@ namespace adjoint::kernels {
 namespace {
 
 template <class T>
-Layout<T> layout(bool lanes) {
-  return best<Pooling, T>([&](auto k) { return lanes ? k.lanes : k.rows; });
-}
-
-template <class T>
-void average(const Pool2dSizes& s, bool lanes, const T* x, T* y) {
-  for_planes<T>(s, lanes, [&](std::int64_t planes, std::int64_t in, std::int64_t out) {
-    layout<T>(lanes).average(s, planes, x + in, y + out);
-  });
-}
-
-template <class T>
-void maximum(const Pool2dSizes& s, bool lanes, const T* x, T* y, T* offset) {
-  for_planes<T>(s, lanes, [&](std::int64_t planes, std::int64_t in, std::int64_t out) {
-    layout<T>(lanes).maximum(s, planes, x + in, y + out, offset == nullptr ? nullptr : offset + out);
-  });
-}
-
-template <class T>
-void gather(const Pool2dSizes& s, bool lanes, const T* x, const T* offset, T* y) {
-  for_planes<T>(s, lanes, [&](std::int64_t planes, std::int64_t in, std::int64_t out) {
-    layout<T>(lanes).gather(s, planes, x + in, offset + out, y + out);
-  });
+PlaneKernels<T> kernels_for(Layout layout) {
+  return best<Pooling, T>(
+      [&](auto k) { return layout == Layout::interleaved ? k.interleaved : k.row_major; });
 }
 
 }  // namespace
 
 template <class T>
-void avg_pool2d_lanes(const Pool2dSizes& sizes, const T* x, T* y) {
-  average(sizes, true, x, y);
-}
-template <class T>
-void avg_pool2d_rows(const Pool2dSizes& sizes, const T* x, T* y) {
-  average(sizes, false, x, y);
-}
-
-template <class T>
-void max_pool2d_lanes(const Pool2dSizes& sizes, const T* x, T* y, T* offset) {
-  maximum(sizes, true, x, y, offset);
-}
-template <class T>
-void max_pool2d_rows(const Pool2dSizes& sizes, const T* x, T* y, T* offset) {
-  maximum(sizes, false, x, y, offset);
+void avg_pool2d(Layout layout, const Pool2dSizes& sizes, const T* x, T* y) {
+  const auto kernels = kernels_for<T>(layout);
+  for_planes<T>(sizes, layout, [&](std::int64_t planes, std::int64_t in, std::int64_t out) {
+    kernels.average(sizes, planes, x + in, y + out);
+  });
 }
 
 template <class T>
-void max_pool2d_gather_lanes(const Pool2dSizes& sizes, const T* x, const T* offset, T* y) {
-  gather(sizes, true, x, offset, y);
-}
-template <class T>
-void max_pool2d_gather_rows(const Pool2dSizes& sizes, const T* x, const T* offset, T* y) {
-  gather(sizes, false, x, offset, y);
+void max_pool2d(Layout layout, const Pool2dSizes& sizes, const T* x, T* y, T* offset) {
+  const auto kernels = kernels_for<T>(layout);
+  for_planes<T>(sizes, layout, [&](std::int64_t planes, std::int64_t in, std::int64_t out) {
+    kernels.maximum(sizes, planes, x + in, y + out, offset == nullptr ? nullptr : offset + out);
+  });
 }
 
-#define ADJOINT_INSTANTIATE(T)                                                       \
-  template void avg_pool2d_lanes(const Pool2dSizes&, const T*, T*);                  \
-  template void avg_pool2d_rows(const Pool2dSizes&, const T*, T*);                   \
-  template void max_pool2d_lanes(const Pool2dSizes&, const T*, T*, T*);              \
-  template void max_pool2d_rows(const Pool2dSizes&, const T*, T*, T*);               \
-  template void max_pool2d_gather_lanes(const Pool2dSizes&, const T*, const T*, T*); \
-  template void max_pool2d_gather_rows(const Pool2dSizes&, const T*, const T*, T*)
+template <class T>
+void max_pool2d_gather(Layout layout, const Pool2dSizes& sizes, const T* x, const T* offset, T* y) {
+  const auto kernels = kernels_for<T>(layout);
+  for_planes<T>(sizes, layout, [&](std::int64_t planes, std::int64_t in, std::int64_t out) {
+    kernels.gather(sizes, planes, x + in, offset + out, y + out);
+  });
+}
+
+#define ADJOINT_INSTANTIATE(T)                                            \
+  template void avg_pool2d(Layout, const Pool2dSizes&, const T*, T*);     \
+  template void max_pool2d(Layout, const Pool2dSizes&, const T*, T*, T*); \
+  template void max_pool2d_gather(Layout, const Pool2dSizes&, const T*, const T*, T*)
 ADJOINT_INSTANTIATE(float);
 ADJOINT_INSTANTIATE(double);
 #undef ADJOINT_INSTANTIATE

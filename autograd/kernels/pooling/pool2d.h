@@ -7,6 +7,8 @@
 
 #include <cstdint>
 
+#include "adjoint/tensor/layout.h"
+
 namespace adjoint::kernels {
 
 /// Sizes of one pooling, checked by the caller: all positive but batch and padding, which may be 0; padding
@@ -21,38 +23,28 @@ struct Pool2dSizes {
 };
 
 // T is float or double. Results are overwritten, never read first, and must not overlap the arguments. Every
-// array is in the layout of the function's name.
+// array is in the given layout.
 
 /// y [N,C,OH,OW] = the average over each window of x [N,C,H,W].
 template <class T>
-void avg_pool2d_lanes(const Pool2dSizes& sizes, const T* x, T* y);
-template <class T>
-void avg_pool2d_rows(const Pool2dSizes& sizes, const T* x, T* y);
+void avg_pool2d(Layout layout, const Pool2dSizes& sizes, const T* x, T* y);
 
 /// dx [N,C,H,W] from dy [N,C,OH,OW]: the transpose of avg_pool2d, which is linear.
 template <class T>
-void avg_pool2d_grad_lanes(const Pool2dSizes& sizes, const T* dy, T* dx);
-template <class T>
-void avg_pool2d_grad_rows(const Pool2dSizes& sizes, const T* dy, T* dx);
+void avg_pool2d_grad(Layout layout, const Pool2dSizes& sizes, const T* dy, T* dx);
 
 /// y [N,C,OH,OW] = the maximum over each window of x [N,C,H,W], and offset [N,C,OH,OW] = where it lies: KW u
 /// + v for row u and column v of the window, unless offset is null. The first of equal maxima counts; a NaN
 /// is greater than any number.
 template <class T>
-void max_pool2d_lanes(const Pool2dSizes& sizes, const T* x, T* y, T* offset);
-template <class T>
-void max_pool2d_rows(const Pool2dSizes& sizes, const T* x, T* y, T* offset);
+void max_pool2d(Layout layout, const Pool2dSizes& sizes, const T* x, T* y, T* offset);
 
 /// dx [N,C,H,W] = the sum of dy [N,C,OH,OW] over the windows whose maximum, by offset, lies at the element.
 template <class T>
-void max_pool2d_grad_lanes(const Pool2dSizes& sizes, const T* dy, const T* offset, T* dx);
-template <class T>
-void max_pool2d_grad_rows(const Pool2dSizes& sizes, const T* dy, const T* offset, T* dx);
+void max_pool2d_grad(Layout layout, const Pool2dSizes& sizes, const T* dy, const T* offset, T* dx);
 
 /// y [N,C,OH,OW] = the elements of x [N,C,H,W] at offset: the transpose of max_pool2d_grad.
 template <class T>
-void max_pool2d_gather_lanes(const Pool2dSizes& sizes, const T* x, const T* offset, T* y);
-template <class T>
-void max_pool2d_gather_rows(const Pool2dSizes& sizes, const T* x, const T* offset, T* y);
+void max_pool2d_gather(Layout layout, const Pool2dSizes& sizes, const T* x, const T* offset, T* y);
 
 }  // namespace adjoint::kernels

@@ -136,11 +136,13 @@ struct Gradients;
 
 template <class T>
 struct Gradients<HWY_TARGET, T> {
-  static constexpr Gradient<T> average_rows = HWY_NAMESPACE::gradient<false, HWY_NAMESPACE::RowsLayout<T>, T>;
-  static constexpr Gradient<T> average_lanes =
+  static constexpr Gradient<T> average_row_major =
+      HWY_NAMESPACE::gradient<false, HWY_NAMESPACE::RowsLayout<T>, T>;
+  static constexpr Gradient<T> average_interleaved =
       HWY_NAMESPACE::gradient<false, HWY_NAMESPACE::LanesLayout<T>, T>;
-  static constexpr Gradient<T> maximum_rows = HWY_NAMESPACE::gradient<true, HWY_NAMESPACE::RowsLayout<T>, T>;
-  static constexpr Gradient<T> maximum_lanes =
+  static constexpr Gradient<T> maximum_row_major =
+      HWY_NAMESPACE::gradient<true, HWY_NAMESPACE::RowsLayout<T>, T>;
+  static constexpr Gradient<T> maximum_interleaved =
       HWY_NAMESPACE::gradient<true, HWY_NAMESPACE::LanesLayout<T>, T>;
 };
 
@@ -153,8 +155,8 @@ namespace adjoint::kernels {
 namespace {
 
 template <class T>
-void run(Gradient<T> gradient, const Pool2dSizes& s, bool lanes, const T* dy, const T* offset, T* dx) {
-  for_planes<T>(s, lanes, [&](std::int64_t planes, std::int64_t in, std::int64_t out) {
+void run(Gradient<T> gradient, Layout layout, const Pool2dSizes& s, const T* dy, const T* offset, T* dx) {
+  for_planes<T>(s, layout, [&](std::int64_t planes, std::int64_t in, std::int64_t out) {
     gradient(s, planes, dy + out, offset == nullptr ? nullptr : offset + out, dx + in);
   });
 }
@@ -162,27 +164,22 @@ void run(Gradient<T> gradient, const Pool2dSizes& s, bool lanes, const T* dy, co
 }  // namespace
 
 template <class T>
-void avg_pool2d_grad_lanes(const Pool2dSizes& sizes, const T* dy, T* dx) {
-  run<T>(best<Gradients, T>([](auto k) { return k.average_lanes; }), sizes, true, dy, nullptr, dx);
-}
-template <class T>
-void avg_pool2d_grad_rows(const Pool2dSizes& sizes, const T* dy, T* dx) {
-  run<T>(best<Gradients, T>([](auto k) { return k.average_rows; }), sizes, false, dy, nullptr, dx);
-}
-template <class T>
-void max_pool2d_grad_lanes(const Pool2dSizes& sizes, const T* dy, const T* offset, T* dx) {
-  run<T>(best<Gradients, T>([](auto k) { return k.maximum_lanes; }), sizes, true, dy, offset, dx);
-}
-template <class T>
-void max_pool2d_grad_rows(const Pool2dSizes& sizes, const T* dy, const T* offset, T* dx) {
-  run<T>(best<Gradients, T>([](auto k) { return k.maximum_rows; }), sizes, false, dy, offset, dx);
+void avg_pool2d_grad(Layout layout, const Pool2dSizes& sizes, const T* dy, T* dx) {
+  const auto gradient = best<Gradients, T>(
+      [&](auto k) { return layout == Layout::interleaved ? k.average_interleaved : k.average_row_major; });
+  run<T>(gradient, layout, sizes, dy, nullptr, dx);
 }
 
-#define ADJOINT_INSTANTIATE(T)                                                     \
-  template void avg_pool2d_grad_lanes(const Pool2dSizes&, const T*, T*);           \
-  template void avg_pool2d_grad_rows(const Pool2dSizes&, const T*, T*);            \
-  template void max_pool2d_grad_lanes(const Pool2dSizes&, const T*, const T*, T*); \
-  template void max_pool2d_grad_rows(const Pool2dSizes&, const T*, const T*, T*)
+template <class T>
+void max_pool2d_grad(Layout layout, const Pool2dSizes& sizes, const T* dy, const T* offset, T* dx) {
+  const auto gradient = best<Gradients, T>(
+      [&](auto k) { return layout == Layout::interleaved ? k.maximum_interleaved : k.maximum_row_major; });
+  run<T>(gradient, layout, sizes, dy, offset, dx);
+}
+
+#define ADJOINT_INSTANTIATE(T)                                             \
+  template void avg_pool2d_grad(Layout, const Pool2dSizes&, const T*, T*); \
+  template void max_pool2d_grad(Layout, const Pool2dSizes&, const T*, const T*, T*)
 ADJOINT_INSTANTIATE(float);
 ADJOINT_INSTANTIATE(double);
 #undef ADJOINT_INSTANTIATE

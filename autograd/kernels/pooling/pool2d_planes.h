@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "autograd/kernels/layout/lanes.h"
+#include "autograd/kernels/layout/interleaved.h"
 #include "autograd/kernels/pooling/pool2d.h"
 #include "autograd/kernels/threads/chunks.h"
 
@@ -13,10 +13,11 @@ namespace adjoint::kernels {
 /// Calls body(planes, x offset, y offset) for runs of planes, images' or in the lanes layout blocks'
 /// channels.
 template <class T, class Body>
-void for_planes(const Pool2dSizes& sizes, bool lanes, const Body& body) {
+void for_planes(const Pool2dSizes& sizes, Layout layout, const Body& body) {
   constexpr std::int64_t kChunk = 16384;
-  const std::int64_t planes = sizes.channels * (lanes ? lane_blocks<T>(sizes.batch) : sizes.batch);
-  const std::int64_t element = lanes ? kLanes<T> : 1;
+  const bool blocks = layout == Layout::interleaved;
+  const std::int64_t planes = sizes.channels * (blocks ? interleaved_blocks<T>(sizes.batch) : sizes.batch);
+  const std::int64_t element = blocks ? kInterleaved<T> : 1;
   const std::int64_t x_plane = sizes.height * sizes.width * element;
   const std::int64_t y_plane = sizes.out_height * sizes.out_width * element;
   const std::int64_t most = std::max<std::int64_t>(1, kChunk / std::max<std::int64_t>(1, x_plane));

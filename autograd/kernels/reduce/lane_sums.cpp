@@ -9,7 +9,7 @@
 #include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/highway.h>
 
-#include "autograd/kernels/layout/lanes.h"
+#include "autograd/kernels/layout/interleaved.h"
 #include "autograd/kernels/simd/dispatch.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -17,14 +17,14 @@ namespace adjoint::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 template <class T>
-using Lanes = hn::CappedTag<T, kLanes<T>>;
+using Lanes = hn::CappedTag<T, kInterleaved<T>>;
 
 /// One block of lanes added into one register.
 template <class T>
 HWY_INLINE hn::Vec<Lanes<T>> folded(const T* values) {
   const Lanes<T> d;
   auto sum = hn::Load(d, values);
-  for (std::size_t lane = hn::Lanes(d); lane < kLanes<T>; lane += hn::Lanes(d))
+  for (std::size_t lane = hn::Lanes(d); lane < kInterleaved<T>; lane += hn::Lanes(d))
     sum = hn::Add(sum, hn::Load(d, values + lane));
   return sum;
 }
@@ -64,8 +64,9 @@ HWY_INLINE void add_up_four(const double* v, double* sums) {
 template <class T>
 void add_up(std::int64_t count, const T* values, T* sums) {
   std::int64_t i = 0;
-  for (; i + 4 <= count; i += 4) add_up_four(values + i * kLanes<T>, sums + i);
-  for (; i < count; ++i) sums[i] = hn::GetLane(hn::SumOfLanes(Lanes<T>(), folded(values + i * kLanes<T>)));
+  for (; i + 4 <= count; i += 4) add_up_four(values + i * kInterleaved<T>, sums + i);
+  for (; i < count; ++i)
+    sums[i] = hn::GetLane(hn::SumOfLanes(Lanes<T>(), folded(values + i * kInterleaved<T>)));
 }
 
 }  // namespace adjoint::kernels::HWY_NAMESPACE
@@ -95,8 +96,8 @@ void add_up_lanes(std::int64_t count, const T* values, T* sums) {
 
 template <class T>
 void clear_spare_lanes(std::int64_t count, std::int64_t used, T* values) {
-  for (std::int64_t i = 0; i < count; ++i, values += kLanes<T>)
-    std::fill(values + used, values + kLanes<T>, T(0));
+  for (std::int64_t i = 0; i < count; ++i, values += kInterleaved<T>)
+    std::fill(values + used, values + kInterleaved<T>, T(0));
 }
 
 template void add_up_lanes(std::int64_t, const float*, float*);

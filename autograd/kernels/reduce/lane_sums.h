@@ -7,7 +7,7 @@ namespace adjoint::kernels {
 
 // T is float or double.
 
-/// sums[i] = sum_l values[i,l] for values [count, kLanes<T>].
+/// sums[i] = sum_l values[i,l] for values [count, kInterleaved<T>].
 template <class T>
 void add_up_lanes(std::int64_t count, const T* values, T* sums);
 

@@ -9,7 +9,7 @@
 #include <hwy/foreach_target.h>  // Must come before highway.h.
 
 #include "autograd/kernels/elementwise/broadcast_axes.h"
-#include "autograd/kernels/layout/lanes.h"
+#include "autograd/kernels/layout/interleaved.h"
 #include "autograd/kernels/reduce/long_sums.h"
 #include "autograd/kernels/simd/dispatch.h"
 #include "autograd/kernels/simd/elementwise-inl.h"
@@ -129,8 +129,8 @@ void add_lanes(std::int64_t channels, const T* whole, const T* last, std::int64_
   const Tag<T> d;
   for (std::int64_t channel = 0; channel < channels; ++channel) {
     Vector<T> sum = hn::Zero(d);
-    for (std::int64_t lane = 0; lane < kLanes<T>; lane += kVector<T>) {
-      const std::int64_t at = channel * kLanes<T> + lane;
+    for (std::int64_t lane = 0; lane < kInterleaved<T>; lane += kVector<T>) {
+      const std::int64_t at = channel * kInterleaved<T> + lane;
       const auto counts =
           hn::FirstN(d, static_cast<std::size_t>(std::clamp<std::int64_t>(images - lane, 0, kVector<T>)));
       if (whole != nullptr) sum = hn::Add(sum, hn::LoadU(d, whole + at));
@@ -259,9 +259,9 @@ template <class T>
 void sum_lanes_per_channel(std::int64_t batch, std::int64_t channels, std::int64_t plane, const T* x, T* y) {
   if (batch == 0) return static_cast<void>(std::fill_n(y, channels, T(0)));
   const Reduction<T> sum = best<Reductions, T>([](auto k) { return k.sum; });
-  const std::int64_t blocks = lane_blocks<T>(batch), block = channels * kLanes<T>;
+  const std::int64_t blocks = interleaved_blocks<T>(batch), block = channels * kInterleaved<T>;
   const Scratch<T> planes(plane == 1 ? 0 : blocks * block), whole(block);
-  if (plane != 1) reduce_axis(sum, blocks * channels, plane, kLanes<T>, x, planes.get());
+  if (plane != 1) reduce_axis(sum, blocks * channels, plane, kInterleaved<T>, x, planes.get());
   const T* values = plane == 1 ? x : planes.get();
   if (blocks > 1) reduce_axis(sum, 1, blocks - 1, block, values, whole.get());
   best<Reductions, T>([&](auto k) {

@@ -5,11 +5,13 @@
 
 #include <cstdint>
 
+#include "adjoint/tensor/layout.h"
+
 namespace adjoint::kernels {
 
-// T is float or double. Arrays are row-major [outer, axis, inner]; k runs over axis. An array in the lanes
-// layout is one too, with outer = lane_blocks<T>(N) times the axes before and inner = kLanes<T> times the
-// axes after. An argument and the result may be the same array.
+// T is float or double. Arrays are row-major [outer, axis, inner]; k runs over axis. An interleaved
+// array is one too, with outer = interleaved_blocks<T>(N) times the axes before and inner = kInterleaved<T>
+// times the axes after. An argument and the result may be the same array.
 
 /// y_k = e^x_k / sum_j e^x_j.
 template <class T>
@@ -25,43 +27,31 @@ template <class T>
 void log_softmax_grad(std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* dy, const T* y,
                       T* dx);
 
-// Cross entropy of images [N,K]. logits, probabilities and dlogits are in the layout of the function's name,
-// and so are targets given as probabilities; labels, loss and dloss are always plain [N].
+// Cross entropy of images [N,K]. logits, probabilities and dlogits are in the given layout, and so are
+// targets given as probabilities; labels, loss and dloss are always plain [N].
 // Results must not overlap the arguments, but dlogits may be the same array as probabilities.
 
 /// loss[n] = -ln S[n, labels[n]] and probabilities S = softmax(logits). Labels are below K; a negative label
 /// leaves its image out: its loss is 0.
 template <class T>
-void cross_entropy_lanes(std::int64_t batch, std::int64_t classes, const T* logits,
-                         const std::int64_t* labels, T* loss, T* probabilities);
-template <class T>
-void cross_entropy_rows(std::int64_t batch, std::int64_t classes, const T* logits, const std::int64_t* labels,
-                        T* loss, T* probabilities);
+void cross_entropy(Layout layout, std::int64_t batch, std::int64_t classes, const T* logits,
+                   const std::int64_t* labels, T* loss, T* probabilities);
 
 /// loss[n] = -sum_k targets[n,k] ln S[n,k], terms with a target of 0 being 0, and probabilities S =
 /// softmax(logits).
 template <class T>
-void cross_entropy_lanes(std::int64_t batch, std::int64_t classes, const T* logits, const T* targets, T* loss,
-                         T* probabilities);
-template <class T>
-void cross_entropy_rows(std::int64_t batch, std::int64_t classes, const T* logits, const T* targets, T* loss,
-                        T* probabilities);
+void cross_entropy(Layout layout, std::int64_t batch, std::int64_t classes, const T* logits, const T* targets,
+                   T* loss, T* probabilities);
 
 /// dlogits[n,k] = scale dloss[n] (S[n,k] - [k == labels[n]]), 0 for an image left out; dloss null stands for
 /// ones.
 template <class T>
-void cross_entropy_grad_lanes(std::int64_t batch, std::int64_t classes, T scale, const T* dloss,
-                              const T* probabilities, const std::int64_t* labels, T* dlogits);
-template <class T>
-void cross_entropy_grad_rows(std::int64_t batch, std::int64_t classes, T scale, const T* dloss,
-                             const T* probabilities, const std::int64_t* labels, T* dlogits);
+void cross_entropy_grad(Layout layout, std::int64_t batch, std::int64_t classes, T scale, const T* dloss,
+                        const T* probabilities, const std::int64_t* labels, T* dlogits);
 
 /// dlogits[n,k] = scale dloss[n] (S[n,k] sum_j targets[n,j] - targets[n,k]); dloss null stands for ones.
 template <class T>
-void cross_entropy_grad_lanes(std::int64_t batch, std::int64_t classes, T scale, const T* dloss,
-                              const T* probabilities, const T* targets, T* dlogits);
-template <class T>
-void cross_entropy_grad_rows(std::int64_t batch, std::int64_t classes, T scale, const T* dloss,
-                             const T* probabilities, const T* targets, T* dlogits);
+void cross_entropy_grad(Layout layout, std::int64_t batch, std::int64_t classes, T scale, const T* dloss,
+                        const T* probabilities, const T* targets, T* dlogits);
 
 }  // namespace adjoint::kernels

@@ -1,10 +1,9 @@
-#include "adjoint/ops/conv2d.h"
+#include "autograd/kernels/convolution/conv2d.h"
 
 #include <string>
 
+#include "adjoint/ops/convolution.h"
 #include "adjoint/ops/reduce.h"
-#include "autograd/kernels/convolution/conv2d.h"
-#include "autograd/kernels/layout/lanes.h"
 #include "autograd/ops/support/apply.h"
 #include "autograd/ops/support/bilinear.h"
 
@@ -12,14 +11,6 @@ namespace adjoint {
 namespace {
 
 using kernels::Conv2dSizes;
-using Layout = Values::Layout;
-
-template <class T>
-Layout layout_for(const Conv2dSizes& sizes) {
-  const bool strided = sizes.stride_height > 1 || sizes.stride_width > 1;
-  const bool lanes = kernels::lanes_pay<T>(sizes.batch, sizes.out_channels / sizes.groups, strided);
-  return lanes ? Layout::lanes : Layout::rows;
-}
 
 Shape x_shape_of(const Conv2dSizes& s) { return {s.batch, s.in_channels, s.height, s.width}; }
 Shape y_shape_of(const Conv2dSizes& s) { return {s.batch, s.out_channels, s.out_height, s.out_width}; }
@@ -36,33 +27,30 @@ struct Convolution {
 
   static Values y(const Conv2dSizes& sizes, const Tensor& x, const Tensor& w, const Tensor& b) {
     return visit_floating(x.dtype(), [&]<class T>() {
-      const Layout layout = layout_for<T>(sizes);
-      const auto kernel = layout == Layout::lanes ? kernels::conv2d_lanes<T> : kernels::conv2d_rows<T>;
+      const Layout layout = ops::layout_of_convolution(dtype_of<T>, sizes);
       Values y(x.dtype(), y_shape_of(sizes), layout);
-      kernel(sizes, x.values().in<T>(layout), w.values().rows<T>(),
-             b.defined() ? b.values().rows<T>() : nullptr, y.writable<T>());
+      kernels::conv2d(layout, sizes, x.values().in<T>(layout), w.values().row_major<T>(),
+                      b.defined() ? b.values().row_major<T>() : nullptr, y.writable<T>());
       return y;
     });
   }
 
   static Values dx(const Conv2dSizes& sizes, const Tensor& dy, const Tensor& w) {
     return visit_floating(dy.dtype(), [&]<class T>() {
-      const Layout layout = layout_for<T>(sizes);
-      const auto kernel =
-          layout == Layout::lanes ? kernels::conv2d_input_grad_lanes<T> : kernels::conv2d_input_grad_rows<T>;
+      const Layout layout = ops::layout_of_convolution(dtype_of<T>, sizes);
       Values dx(dy.dtype(), x_shape_of(sizes), layout);
-      kernel(sizes, dy.values().in<T>(layout), w.values().rows<T>(), dx.writable<T>());
+      kernels::conv2d_input_grad(layout, sizes, dy.values().in<T>(layout), w.values().row_major<T>(),
+                                 dx.writable<T>());
       return dx;
     });
   }
 
   static Values dw(const Conv2dSizes& sizes, const Tensor& dy, const Tensor& x) {
     return visit_floating(dy.dtype(), [&]<class T>() {
-      const Layout layout = layout_for<T>(sizes);
-      const auto kernel = layout == Layout::lanes ? kernels::conv2d_weight_grad_lanes<T>
-                                                  : kernels::conv2d_weight_grad_rows<T>;
+      const Layout layout = ops::layout_of_convolution(dtype_of<T>, sizes);
       Values dw(dy.dtype(), w_shape_of(sizes));
-      kernel(sizes, dy.values().in<T>(layout), x.values().in<T>(layout), dw.writable<T>());
+      kernels::conv2d_weight_grad(layout, sizes, dy.values().in<T>(layout), x.values().in<T>(layout),
+                                  dw.writable<T>());
       return dw;
     });
   }

@@ -18,6 +18,7 @@ struct Sigmoid;
 struct Relu;
 struct LeakyRelu;
 struct Softplus;
+struct Silu;
 }  // namespace
 
 template <>
@@ -81,6 +82,19 @@ struct Function<Softplus, HWY_TARGET> {
   }
 };
 
+template <>
+struct Function<Silu, HWY_TARGET> {
+  template <class M, class V>
+  static HWY_INLINE V value(M m, V x) {
+    return x * m.sigmoid(x);
+  }
+  template <class M, class V>
+  static HWY_INLINE V gradient(M m, V dy, V x) {
+    const V s = m.sigmoid(x);
+    return dy * s * (m(1) + x * (m(1) - s));
+  }
+};
+
 }  // namespace adjoint::kernels
 HWY_AFTER_NAMESPACE();
 
@@ -108,6 +122,13 @@ Tensor softplus(Tensor x) {
   return ops::unary<kernels::Softplus>("softplus", std::move(x), [](const Tensor& x) {
     const Tensor y = sigmoid(x);
     return y * (1 - y);
+  });
+}
+
+Tensor silu(Tensor x) {
+  return ops::unary<kernels::Silu>("silu", std::move(x), [](const Tensor& x) {
+    const Tensor s = sigmoid(x);
+    return s * (1 - s) * (2 + x * (1 - s * 2));
   });
 }
 

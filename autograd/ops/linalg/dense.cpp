@@ -1,27 +1,28 @@
-#include "adjoint/ops/dense.h"
+#include "autograd/kernels/linalg/dense.h"
 
 #include <algorithm>
 
+#include "adjoint/ops/linalg.h"
 #include "adjoint/ops/reduce.h"
-#include "autograd/kernels/linalg/dense.h"
 #include "autograd/ops/support/apply.h"
 #include "autograd/ops/support/bilinear.h"
 
-// Each runs in the layout that its arguments come in. The lanes kernels are up to twice as fast forward, the
-// rows kernels somewhat faster backward from about 500 x 500 weights on; neither pays for a change of layout.
+// Each runs in the layout that its arguments come in. Interleaved kernels are up to twice as fast forward,
+// row-major ones somewhat faster backward from about 500 x 500 weights on; neither pays for a change of
+// layout.
 
 namespace adjoint {
 namespace {
 
 using kernels::DenseSizes;
-using Layout = Values::Layout;
 
 /// dw of one image: an optimizer can do without the products.
-Values factors_of(const Tensor& dy, const Tensor& x) {
-  Values dw(dy.dtype(), {dy.size(1), x.size(1)}, Layout::factors);
+Values outer_product(const Tensor& dy, const Tensor& x) {
+  Values dw = Values::as_outer_product(dy.dtype(), {dy.size(1), x.size(1)});
   visit_floating(dy.dtype(), [&]<class T>() {
-    T* a = std::copy_n(x.values().rows<T>(), x.numel(), dw.writable<T>());
-    std::copy_n(dy.values().rows<T>(), dy.numel(), a);
+    const auto [column, row] = dw.writable_outer_product<T>();
+    std::copy_n(dy.values().row_major<T>(), dy.numel(), column);
+    std::copy_n(x.values().row_major<T>(), x.numel(), row);
   });
   return dw;
 }
@@ -34,35 +35,32 @@ struct DenseProduct {
   static constexpr const char* kWeightGradName = "dense_weight_grad";
 
   static Values y(const DenseSizes& sizes, const Tensor& x, const Tensor& w, const Tensor& b) {
-    const Layout layout = x.values().layout();
+    const Layout layout = x.values().cheapest_layout();
     Values y(x.dtype(), {sizes.batch, sizes.outputs}, layout);
     visit_floating(x.dtype(), [&]<class T>() {
-      const auto kernel = layout == Layout::lanes ? kernels::dense_lanes<T> : kernels::dense_rows<T>;
-      kernel(sizes, x.values().in<T>(layout), w.values().rows<T>(),
-             b.defined() ? b.values().rows<T>() : nullptr, y.writable<T>());
+      kernels::dense(layout, sizes, x.values().in<T>(layout), w.values().row_major<T>(),
+                     b.defined() ? b.values().row_major<T>() : nullptr, y.writable<T>());
     });
     return y;
   }
 
   static Values dx(const DenseSizes& sizes, const Tensor& dy, const Tensor& w) {
-    const Layout layout = dy.values().layout();
+    const Layout layout = dy.values().cheapest_layout();
     Values dx(dy.dtype(), {sizes.batch, sizes.inputs}, layout);
     visit_floating(dy.dtype(), [&]<class T>() {
-      const auto kernel =
-          layout == Layout::lanes ? kernels::dense_input_grad_lanes<T> : kernels::dense_input_grad_rows<T>;
-      kernel(sizes, dy.values().in<T>(layout), w.values().rows<T>(), dx.writable<T>());
+      kernels::dense_input_grad(layout, sizes, dy.values().in<T>(layout), w.values().row_major<T>(),
+                                dx.writable<T>());
     });
     return dx;
   }
 
   static Values dw(const DenseSizes& sizes, const Tensor& dy, const Tensor& x) {
-    if (sizes.batch == 1) return factors_of(dy, x);
+    if (sizes.batch == 1) return outer_product(dy, x);
     const Layout layout = ops::common_layout(dy.values(), x.values());
     Values dw(dy.dtype(), {sizes.outputs, sizes.inputs});
     visit_floating(dy.dtype(), [&]<class T>() {
-      const auto kernel =
-          layout == Layout::lanes ? kernels::dense_weight_grad_lanes<T> : kernels::dense_weight_grad_rows<T>;
-      kernel(sizes, dy.values().in<T>(layout), x.values().in<T>(layout), dw.writable<T>());
+      kernels::dense_weight_grad(layout, sizes, dy.values().in<T>(layout), x.values().in<T>(layout),
+                                 dw.writable<T>());
     });
     return dw;
   }

@@ -1,6 +1,5 @@
-#include "adjoint/ops/matmul.h"
-
 #include "adjoint/graph/node.h"
+#include "adjoint/ops/linalg.h"
 #include "autograd/kernels/linalg/gemm.h"
 #include "autograd/ops/support/apply.h"
 
@@ -23,7 +22,7 @@ Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options) {
                                  .transpose_b = tb};
   Values y(a.dtype(), Shape{sizes.rows, sizes.columns});
   visit_floating(a.dtype(), [&]<class T>() {
-    kernels::gemm(sizes, a.values().rows<T>(), b.values().rows<T>(), y.writable<T>());
+    kernels::gemm(sizes, a.values().row_major<T>(), b.values().row_major<T>(), y.writable<T>());
   });
   return record("matmul", std::move(y), {a, b},
                 [a = Saved(a, b.requires_grad()), b = Saved(b, a.requires_grad()), ta = ta, tb = tb](

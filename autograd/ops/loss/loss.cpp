@@ -16,8 +16,6 @@
 namespace adjoint {
 namespace {
 
-using Layout = Values::Layout;
-
 /// What the sum of `count` losses is divided by.
 double divisor_of(const char* op, const LossOptions& options, std::int64_t count, const char* name,
                   const Shape& shape) {
@@ -66,7 +64,7 @@ void check_cross_entropy(const Tensor& logits, const Tensor& target) {
 template <class T, class F>
 void with_targets(const Tensor& target, Layout layout, const F& f) {
   if (are_classes(target)) {
-    f(target.values().rows<std::int64_t>());
+    f(target.values().row_major<std::int64_t>());
   } else {
     f(target.values().in<T>(layout));
   }
@@ -75,17 +73,13 @@ void with_targets(const Tensor& target, Layout layout, const F& f) {
 /// The sum of the losses of a batch, and softmax(logits) for the gradient.
 double cross_entropy(const Tensor& logits, const Tensor& target, Values& probabilities) {
   const std::int64_t batch = logits.size(0), classes = logits.size(1);
-  const Layout layout = probabilities.layout();
+  const Layout layout = probabilities.cheapest_layout();
   return visit_floating(logits.dtype(), [&]<class T>() {
     const kernels::Scratch<T> losses(batch);
     const T* x = logits.values().in<T>(layout);
     T* s = probabilities.writable<T>();
     with_targets<T>(target, layout, [&](const auto* targets) {
-      if (layout == Layout::lanes) {
-        kernels::cross_entropy_lanes(batch, classes, x, targets, losses.get(), s);
-      } else {
-        kernels::cross_entropy_rows(batch, classes, x, targets, losses.get(), s);
-      }
+      kernels::cross_entropy(layout, batch, classes, x, targets, losses.get(), s);
     });
     // In double: a float32 sum over a large batch would lose digits.
     return std::accumulate(losses.get(), losses.get() + batch, 0.0);
@@ -95,17 +89,13 @@ double cross_entropy(const Tensor& logits, const Tensor& target, Values& probabi
 /// dlogits = scale (S sum_j t_j - t)
 Values cross_entropy_grad(double scale, const Values& probabilities, const Tensor& target) {
   const std::int64_t batch = probabilities.shape()[0], classes = probabilities.shape()[1];
-  const Layout layout = probabilities.layout();
+  const Layout layout = probabilities.cheapest_layout();
   Values dlogits(probabilities.dtype(), probabilities.shape(), layout);
   visit_floating(probabilities.dtype(), [&]<class T>() {
     const T factor = static_cast<T>(scale), *s = probabilities.in<T>(layout), *ones = nullptr;
     T* dx = dlogits.writable<T>();
     with_targets<T>(target, layout, [&](const auto* targets) {
-      if (layout == Layout::lanes) {
-        kernels::cross_entropy_grad_lanes(batch, classes, factor, ones, s, targets, dx);
-      } else {
-        kernels::cross_entropy_grad_rows(batch, classes, factor, ones, s, targets, dx);
-      }
+      kernels::cross_entropy_grad(layout, batch, classes, factor, ones, s, targets, dx);
     });
   });
   return dlogits;
@@ -137,7 +127,7 @@ Tensor softmax_cross_entropy(const Tensor& logits, const Tensor& target, const L
   check_cross_entropy(logits, target);
   const double divisor =
       divisor_of("softmax_cross_entropy", options, logits.size(0), "logits", logits.shape());
-  Values probabilities(logits.dtype(), logits.shape(), logits.values().layout());
+  Values probabilities(logits.dtype(), logits.shape(), logits.values().cheapest_layout());
   const double loss = cross_entropy(logits, target, probabilities);
   return record("softmax_cross_entropy", number(logits.dtype(), loss / divisor), {logits, target},
                 [divisor, logits = Saved(logits), target = Saved(target),
@@ -162,7 +152,7 @@ Tensor mse(const Tensor& x, const Tensor& target, const LossOptions& options) {
   const Tensor difference = x - target;
   const double sum = visit_floating(x.dtype(), [&]<class T>() {
     const kernels::Scratch<T> squares(x.numel());
-    const T* d = difference.values().rows<T>();
+    const T* d = difference.values().row_major<T>();
     kernels::mul(x.numel(), d, d, squares.get());
     return static_cast<double>(kernels::sum_all(x.numel(), squares.get()));
   });

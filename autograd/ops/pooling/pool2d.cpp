@@ -1,14 +1,13 @@
-#include "adjoint/ops/pool2d.h"
+#include "autograd/kernels/pooling/pool2d.h"
 
 #include "adjoint/graph/node.h"
-#include "autograd/kernels/pooling/pool2d.h"
+#include "adjoint/ops/pooling.h"
 #include "autograd/ops/support/apply.h"
 
 namespace adjoint {
 namespace {
 
 using kernels::Pool2dSizes;
-using Layout = Values::Layout;
 
 Shape x_shape_of(const Pool2dSizes& s) { return {s.batch, s.channels, s.height, s.width}; }
 Shape y_shape_of(const Pool2dSizes& s) { return {s.batch, s.channels, s.out_height, s.out_width}; }
@@ -50,23 +49,20 @@ bool are_larger(const Tensor& x, const Pool2dSizes& s, std::int64_t most, std::i
 Tensor average_grad(const Pool2dSizes& sizes, const Tensor& dy);
 
 Tensor average(const Pool2dSizes& sizes, const Tensor& x) {
-  const Layout layout = x.values().layout();
+  const Layout layout = x.values().cheapest_layout();
   Values y(x.dtype(), y_shape_of(sizes), layout);
   visit_floating(x.dtype(), [&]<class T>() {
-    const auto kernel = layout == Layout::lanes ? kernels::avg_pool2d_lanes<T> : kernels::avg_pool2d_rows<T>;
-    kernel(sizes, x.values().in<T>(layout), y.writable<T>());
+    kernels::avg_pool2d(layout, sizes, x.values().in<T>(layout), y.writable<T>());
   });
   return record("avg_pool2d", std::move(y), {x},
                 [sizes](const Tensor& dy, Needs) -> Grads { return {average_grad(sizes, dy)}; });
 }
 
 Tensor average_grad(const Pool2dSizes& sizes, const Tensor& dy) {
-  const Layout layout = dy.values().layout();
+  const Layout layout = dy.values().cheapest_layout();
   Values dx(dy.dtype(), x_shape_of(sizes), layout);
   visit_floating(dy.dtype(), [&]<class T>() {
-    const auto kernel =
-        layout == Layout::lanes ? kernels::avg_pool2d_grad_lanes<T> : kernels::avg_pool2d_grad_rows<T>;
-    kernel(sizes, dy.values().in<T>(layout), dx.writable<T>());
+    kernels::avg_pool2d_grad(layout, sizes, dy.values().in<T>(layout), dx.writable<T>());
   });
   return record("avg_pool2d_grad", std::move(dx), {dy},
                 [sizes](const Tensor& d, Needs) -> Grads { return {average(sizes, d)}; });
@@ -79,24 +75,22 @@ Tensor average_grad(const Pool2dSizes& sizes, const Tensor& dy) {
 Tensor scatter(const Pool2dSizes& sizes, const Tensor& dy, const Values& offset);
 
 Tensor gather(const Pool2dSizes& sizes, const Tensor& x, const Values& offset) {
-  const Layout layout = offset.layout();
+  const Layout layout = offset.cheapest_layout();
   Values y(x.dtype(), y_shape_of(sizes), layout);
   visit_floating(x.dtype(), [&]<class T>() {
-    const auto kernel =
-        layout == Layout::lanes ? kernels::max_pool2d_gather_lanes<T> : kernels::max_pool2d_gather_rows<T>;
-    kernel(sizes, x.values().in<T>(layout), offset.in<T>(layout), y.writable<T>());
+    kernels::max_pool2d_gather(layout, sizes, x.values().in<T>(layout), offset.in<T>(layout),
+                               y.writable<T>());
   });
   return record("max_pool2d_gather", std::move(y), {x},
                 [sizes, offset](const Tensor& dy, Needs) -> Grads { return {scatter(sizes, dy, offset)}; });
 }
 
 Tensor scatter(const Pool2dSizes& sizes, const Tensor& dy, const Values& offset) {
-  const Layout layout = offset.layout();
+  const Layout layout = offset.cheapest_layout();
   Values dx(dy.dtype(), x_shape_of(sizes), layout);
   visit_floating(dy.dtype(), [&]<class T>() {
-    const auto kernel =
-        layout == Layout::lanes ? kernels::max_pool2d_grad_lanes<T> : kernels::max_pool2d_grad_rows<T>;
-    kernel(sizes, dy.values().in<T>(layout), offset.in<T>(layout), dx.writable<T>());
+    kernels::max_pool2d_grad(layout, sizes, dy.values().in<T>(layout), offset.in<T>(layout),
+                             dx.writable<T>());
   });
   return record("max_pool2d_grad", std::move(dx), {dy},
                 [sizes, offset](const Tensor& d, Needs) -> Grads { return {gather(sizes, d, offset)}; });
@@ -120,13 +114,13 @@ Tensor max_pool2d(const Tensor& x, const MaxPool2dOptions& options) {
   constexpr std::int64_t kExactOffsets = 1 << 24;  // Offsets are kept as numbers of x's dtype.
   if (are_larger(x, sizes, kExactOffsets, kExactOffsets))
     return max_pool2d(x.to(DType::float64), options).to(DType::float32);
-  const Layout layout = x.values().layout();
+  const Layout layout = x.values().cheapest_layout();
   const bool recorded = grad_enabled() && x.requires_grad();  // offset is for the gradient only
   Values y(x.dtype(), y_shape_of(sizes), layout), offset;
   if (recorded) offset = Values(x.dtype(), y_shape_of(sizes), layout);
   visit_floating(x.dtype(), [&]<class T>() {
-    const auto kernel = layout == Layout::lanes ? kernels::max_pool2d_lanes<T> : kernels::max_pool2d_rows<T>;
-    kernel(sizes, x.values().in<T>(layout), y.writable<T>(), recorded ? offset.writable<T>() : nullptr);
+    kernels::max_pool2d(layout, sizes, x.values().in<T>(layout), y.writable<T>(),
+                        recorded ? offset.writable<T>() : nullptr);
   });
   return record("max_pool2d", std::move(y), {x},
                 [sizes, offset](const Tensor& dy, Needs) -> Grads { return {scatter(sizes, dy, offset)}; });

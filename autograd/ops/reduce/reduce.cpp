@@ -6,15 +6,13 @@
 
 #include "adjoint/graph/node.h"
 #include "adjoint/ops/arithmetic.h"
-#include "adjoint/ops/reshape.h"
+#include "adjoint/ops/shape.h"
 #include "autograd/kernels/elementwise/broadcast.h"
 #include "autograd/kernels/reduce/reduce.h"
 #include "autograd/ops/support/broadcast.h"
 
 namespace adjoint {
 namespace {
-
-using Layout = Values::Layout;
 
 /// The shape of a reduction's result, and the same with the axes reduced over kept at size 1.
 struct Reduction {
@@ -55,7 +53,7 @@ std::int64_t terms(const Shape& x, const Shape& kept) {
 /// kernel(x_shape, x, kept, y): x reduced to kept, whose sizes are x's own or 1.
 template <class Kernel>
 Values reduce(const Values& x, const Shape& kept, const Kernel& kernel) {
-  const Layout layout = ops::prefers_lanes(x, kept) ? Layout::lanes : Layout::rows;
+  const Layout layout = ops::layout_from(x, kept);
   Values y(x.dtype(), kept, layout);
   const Shape from = ops::operand(x, kept, layout).shape, to = ops::operand(y, kept, layout).shape;
   visit_floating(x.dtype(), [&]<class T>() { kernel(from, x.in<T>(layout), to, y.template writable<T>()); });
@@ -79,11 +77,11 @@ std::optional<Channels> kept_channels(const Shape& x, const Shape& kept) {
 /// x summed to kept, whose sizes are x's own or 1.
 Values sum_values(const Values& x, const Shape& kept) {
   if (x.numel() == kept.numel()) return x.reshaped(kept);  // Sums of one term share x's memory.
-  if (x.layout() == Layout::lanes && !ops::prefers_lanes(x, kept)) {
+  if (x.cheapest_layout() == Layout::interleaved && ops::layout_from(x, kept) == Layout::row_major) {
     if (const auto channels = kept_channels(x.shape(), kept)) {
       Values y(x.dtype(), kept);
       visit_floating(x.dtype(), [&]<class T>() {
-        kernels::sum_lanes_per_channel(x.shape()[0], channels->count, channels->plane, x.lanes<T>(),
+        kernels::sum_lanes_per_channel(x.shape()[0], channels->count, channels->plane, x.interleaved<T>(),
                                        y.writable<T>());
       });
       return y;
@@ -106,9 +104,7 @@ Tensor repeat(const Tensor& x, const Shape& shape, Layout layout) {
 }
 
 /// The layout for a gradient of x: where x is, the gradients of other ops on x are likely to be.
-Layout layout_like(const Values& x) {
-  return ops::prefers_lanes(x, x.shape()) ? Layout::lanes : Layout::rows;
-}
+Layout layout_like(const Values& x) { return ops::layout_from(x, x.shape()); }
 
 Tensor sum_over(const Tensor& x, const Reduction& to) {
   return record("sum", sum_values(x.values(), to.kept).reshaped(to.shape), {x},
@@ -122,7 +118,7 @@ Tensor mean_over(const Tensor& x, const Reduction& to) {
   if (count != 1)
     visit_floating(x.dtype(), [&]<class T>() {
       T* values = y.writable<T>();
-      const Shape stored{y.stored_elements(y.layout())};
+      const Shape stored{y.stored_elements(y.cheapest_layout())};
       const auto divisor = static_cast<T>(count);
       kernels::div(stored, values, Shape{}, &divisor, stored, values);
     });
@@ -185,7 +181,7 @@ Tensor broadcast_to(const Tensor& x, const Shape& shape) {
   check_shape(broadcasts(x.shape(), shape),
               "broadcast_to: x does not broadcast to the shape; x is {}, the shape {}", x.shape(), shape);
   if (x.shape() == shape) return pass_through("broadcast_to", x);
-  return repeat(x, shape, ops::prefers_lanes(x.values(), shape) ? Layout::lanes : Layout::rows);
+  return repeat(x, shape, ops::layout_from(x.values(), shape));
 }
 
 Tensor sum_to(Tensor x, const Shape& shape) {

@@ -1,5 +1,3 @@
-#include "adjoint/ops/reshape.h"
-
 #include <algorithm>
 #include <fmt/core.h>
 #include <functional>
@@ -7,6 +5,7 @@
 #include <utility>
 
 #include "adjoint/graph/node.h"
+#include "adjoint/ops/shape.h"
 #include "autograd/kernels/linalg/transpose.h"
 #include "autograd/ops/support/apply.h"
 
@@ -89,7 +88,7 @@ Tensor permute(const Tensor& x, std::span<const int> axes) {
   for (int i = 0; i < x.rank(); ++i) sizes[i] = x.size(to.axes[i]);
   Values y(x.dtype(), Shape(std::span<const std::int64_t>(sizes, axes.size())));
   visit(x.dtype(), [&]<class T>() {
-    kernels::permute(x.shape(), std::span(to.axes, axes.size()), x.values().rows<T>(), y.writable<T>());
+    kernels::permute(x.shape(), std::span(to.axes, axes.size()), x.values().row_major<T>(), y.writable<T>());
   });
   return record("permute", std::move(y), {x}, [to](const Tensor& dy, Needs) -> Grads {
     return {permute(dy, std::span(to.inverse, static_cast<std::size_t>(dy.rank())))};
@@ -111,7 +110,7 @@ Tensor transpose(const Tensor& x) {
   ops::check_rank("transpose", "x", x, 2);
   Values y(x.dtype(), Shape{x.size(1), x.size(0)});
   visit(x.dtype(), [&]<class T>() {
-    kernels::transpose(1, x.size(0), x.size(1), x.values().rows<T>(), y.writable<T>());
+    kernels::transpose(1, x.size(0), x.size(1), x.values().row_major<T>(), y.writable<T>());
   });
   return record("transpose", std::move(y), {x},
                 [](const Tensor& dy, Needs) -> Grads { return {transpose(dy)}; });

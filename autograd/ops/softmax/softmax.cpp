@@ -4,14 +4,12 @@
 #include "adjoint/ops/arithmetic.h"
 #include "adjoint/ops/math.h"
 #include "adjoint/ops/reduce.h"
-#include "autograd/kernels/layout/lanes.h"
+#include "autograd/kernels/layout/interleaved.h"
 #include "autograd/kernels/softmax/softmax.h"
 #include "autograd/ops/support/apply.h"
 
 namespace adjoint {
 namespace {
-
-using Layout = Values::Layout;
 
 /// An array seen as row-major [outer, axis, inner] about one of its axes.
 struct Extents {
@@ -20,21 +18,20 @@ struct Extents {
 
 template <class T>
 Extents extents(const Shape& shape, int axis, Layout layout) {
-  const bool lanes = layout == Layout::lanes;  // [blocks of images, all axes but the first, lanes]
+  const bool blocks =
+      layout == Layout::interleaved;  // [blocks of images, all axes but the first, images of a block]
   Extents result{.axis = shape[axis]};
   for (int i = 0; i < axis; ++i)
-    result.outer *= lanes && i == 0 ? kernels::lane_blocks<T>(shape[0]) : shape[i];
+    result.outer *= blocks && i == 0 ? kernels::interleaved_blocks<T>(shape[0]) : shape[i];
   for (int i = axis + 1; i < shape.rank(); ++i) result.inner *= shape[i];
-  if (lanes) result.inner *= kernels::kLanes<T>;
+  if (blocks) result.inner *= kernels::kInterleaved<T>;
   return result;
 }
 
 /// kernel(outer, axis, inner, arguments..., result) about an axis in [0, rank) of arrays of one shape.
 template <class Kernel, class... Arguments>
 Values along(int axis, const Kernel& kernel, const Values& first, const Arguments&... others) {
-  // Not in lanes about the axis of the images: that would mix them, the spare ones among them.
-  const bool held_in_lanes = first.layout() == Layout::lanes || (... || (others.layout() == Layout::lanes));
-  const Layout layout = held_in_lanes && axis > 0 ? Layout::lanes : Layout::rows;
+  const Layout layout = ops::layout_along(axis, first, others...);
   Values result(first.dtype(), first.shape(), layout);
   visit_floating(first.dtype(), [&]<class T>() {
     const auto [outer, size, inner] = extents<T>(first.shape(), axis, layout);

@@ -4,6 +4,7 @@
 
 #include "adjoint/tensor/check.h"
 #include "adjoint/tensor/tensor.h"
+#include "autograd/ops/support/layout_policy.h"
 
 namespace adjoint::ops {
 
@@ -32,16 +33,11 @@ inline int checked_axis(const char* op, const Tensor& x, int axis) {
   return axis < 0 ? axis + x.rank() : axis;
 }
 
-/// The layout in which an op on both arrays converts least: lanes when one of them has nothing else.
-inline Values::Layout common_layout(const Values& a, const Values& b) {
-  return a.layout() == Values::Layout::lanes ? a.layout() : b.layout();
-}
-
 /// y = kernel(x) element by element, x floating; kernel is []<class T>(std::int64_t n, const T* x, T* y)
 /// {...}.
 template <class Kernel>
 Values map(const Values& x, const Kernel& kernel) {
-  const Values::Layout layout = x.layout();
+  const Layout layout = x.cheapest_layout();
   Values y(x.dtype(), x.shape(), layout);
   visit_floating(x.dtype(), [&]<class T>() {
     kernel(x.stored_elements(layout), x.in<T>(layout), y.template writable<T>());
@@ -53,7 +49,7 @@ Values map(const Values& x, const Kernel& kernel) {
 /// kernel is []<class T>(std::int64_t n, const T* a, const T* b, T* y) {...}.
 template <class Kernel>
 Values map(const Values& a, const Values& b, const Kernel& kernel) {
-  const Values::Layout layout = common_layout(a, b);
+  const Layout layout = common_layout(a, b);
   Values y(a.dtype(), a.shape(), layout);
   visit_floating(a.dtype(), [&]<class T>() {
     kernel(a.stored_elements(layout), a.in<T>(layout), b.in<T>(layout), y.template writable<T>());
@@ -70,19 +66,20 @@ Values map(Tensor& x, const Kernel& kernel) {
   Values y = x.values();
   visit_floating(y.dtype(), [&]<class T>() {
     T* values = y.template writable<T>();
-    kernel(y.stored_elements(y.layout()), static_cast<const T*>(values), values);
+    kernel(y.stored_elements(y.cheapest_layout()), static_cast<const T*>(values), values);
   });
   return y;
 }
 
 template <class Kernel>
 Values map(Tensor& a, const Values& b, const Kernel& kernel) {
-  if (!a.is_unique() || common_layout(a.values(), b) != a.values().layout())
+  if (!a.is_unique() || common_layout(a.values(), b) != a.values().cheapest_layout())
     return map(a.values(), b, kernel);
   Values y = a.values();
   visit_floating(y.dtype(), [&]<class T>() {
     T* values = y.template writable<T>();
-    kernel(y.stored_elements(y.layout()), static_cast<const T*>(values), b.in<T>(y.layout()), values);
+    kernel(y.stored_elements(y.cheapest_layout()), static_cast<const T*>(values),
+           b.in<T>(y.cheapest_layout()), values);
   });
   return y;
 }

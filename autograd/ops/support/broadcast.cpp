@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "autograd/kernels/layout/lanes.h"
+#include "autograd/kernels/layout/interleaved.h"
 
 namespace adjoint {
 namespace ops {
@@ -21,21 +21,16 @@ Shape with_last_axis(const Shape& shape, std::int64_t size) {
   return Shape(std::span<const std::int64_t>(sizes, static_cast<std::size_t>(shape.rank()) + 1));
 }
 
-Shape lanes_view(const Shape& shape, DType dtype) {
+Shape interleaved_view(const Shape& shape, DType dtype) {
   return visit_floating(dtype, [&]<class T>() {
-    return with_last_axis(shape.with(0, kernels::lane_blocks<T>(shape[0])), kernels::kLanes<T>);
+    return with_last_axis(shape.with(0, kernels::interleaved_blocks<T>(shape[0])), kernels::kInterleaved<T>);
   });
 }
 
-Operand operand(const Values& x, const Shape& y_shape, Values::Layout y_layout) {
-  if (y_layout == Values::Layout::rows) return {Values::Layout::rows, x.shape()};
-  if (has_batch_of(y_shape, x.shape())) return {Values::Layout::lanes, lanes_view(x.shape(), x.dtype())};
-  return {Values::Layout::rows, with_last_axis(x.shape(), 1)};
-}
-
-bool prefers_lanes(const Values& x, const Shape& y_shape) {
-  return x.layout() == Values::Layout::lanes && has_batch_of(y_shape, x.shape()) &&
-         y_shape.rank() < Shape::kMaxRank;
+Operand operand(const Values& x, const Shape& y_shape, Layout y_layout) {
+  if (y_layout == Layout::row_major) return {Layout::row_major, x.shape()};
+  if (has_batch_of(y_shape, x.shape())) return {Layout::interleaved, interleaved_view(x.shape(), x.dtype())};
+  return {Layout::row_major, with_last_axis(x.shape(), 1)};
 }
 
 }  // namespace ops

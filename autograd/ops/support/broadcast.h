@@ -1,7 +1,6 @@
 #pragma once
-// How ops call broadcasting kernels: on rows, or, when a batch lies in lanes, on the lanes themselves. An
-// array [N,...] in the lanes layout is at the same time a row-major array [blocks of N, ..., lanes], so one
-// kernel serves both.
+// How ops call broadcasting kernels, in either layout: an interleaved array [N,...] is at the same time a
+// row-major array [blocks of N, ..., images of a block].
 
 #include "adjoint/ops/arithmetic.h"
 #include "autograd/ops/support/apply.h"
@@ -10,20 +9,17 @@ namespace adjoint::ops {
 
 /// shape with one more axis at its end; shape has less than Shape::kMaxRank axes.
 Shape with_last_axis(const Shape& shape, std::int64_t size);
-/// The row-major shape of an array of this shape in the lanes layout, as above.
-Shape lanes_view(const Shape& shape, DType dtype);
+/// The row-major shape of an interleaved array of this shape, as above.
+Shape interleaved_view(const Shape& shape, DType dtype);
 
 /// An argument as a kernel sees it: the layout its values are read in, and their row-major shape there.
 struct Operand {
-  Values::Layout layout;
+  Layout layout;
   Shape shape;
 };
 
 /// x as the argument of a kernel that broadcasts to y_shape with its result in y_layout.
-Operand operand(const Values& x, const Shape& y_shape, Values::Layout y_layout);
-/// True when x has y_shape's first axis, the batch, and is held in lanes only: y had best be in lanes too.
-bool prefers_lanes(const Values& x, const Shape& y_shape);
-
+Operand operand(const Values& x, const Shape& y_shape, Layout y_layout);
 /// y = kernel(a, b) with broadcasting, a and b of one dtype, int64 only where the kernel has it. kernel takes
 /// (n, a, b, y) as well as (a_shape, a, b_shape, b, y_shape, y). Throws DTypeError, ShapeError.
 template <bool kIntegers, class Kernel>
@@ -35,8 +31,7 @@ Values broadcast(const char* op, const Tensor& a_tensor, const Tensor& b_tensor,
   if (a.shape() == b.shape() && is_floating(dtype)) return map(a, b, kernel);
 
   const Shape y_shape = broadcast_shape(op, a.shape(), b.shape());
-  const auto layout =
-      prefers_lanes(a, y_shape) || prefers_lanes(b, y_shape) ? Values::Layout::lanes : Values::Layout::rows;
+  const Layout layout = layout_from(a, b, y_shape);
   const Operand of_a = operand(a, y_shape, layout), of_b = operand(b, y_shape, layout);
   Values y(dtype, y_shape, layout);
   const Operand of_y = operand(y, y_shape, layout);

@@ -16,7 +16,7 @@
 #include "adjoint/graph/node.h"
 #include "adjoint/ops/activation.h"
 #include "adjoint/ops/arithmetic.h"
-#include "adjoint/ops/matmul.h"
+#include "adjoint/ops/linalg.h"
 #include "adjoint/ops/reduce.h"
 #include "adjoint/tensor/create.h"
 #include "adjoint/tensor/random.h"

@@ -35,25 +35,25 @@ void expect_dense_matches(const DenseSizes& s) {
   };
   const T nan = std::numeric_limits<T>::quiet_NaN();
   std::vector<T> y_rows(y.size(), nan), dx_rows(dx.size(), nan), dw_out(dw.size(), nan);
-  dense_rows(s, x.data(), w.data(), static_cast<const T*>(nullptr), y_rows.data());
+  dense(Layout::row_major, s, x.data(), w.data(), static_cast<const T*>(nullptr), y_rows.data());
   expect_near(y_rows, y, tolerance(s.inputs), "y, rows");
-  dense_rows(s, x.data(), w.data(), bias.data(), y_rows.data());
+  dense(Layout::row_major, s, x.data(), w.data(), bias.data(), y_rows.data());
   expect_near(y_rows, y_biased, tolerance(s.inputs), "y with bias, rows");
-  dense_input_grad_rows(s, dy.data(), w.data(), dx_rows.data());
+  dense_input_grad(Layout::row_major, s, dy.data(), w.data(), dx_rows.data());
   expect_near(dx_rows, dx, tolerance(s.outputs), "dx, rows");
-  dense_weight_grad_rows(s, dy.data(), x.data(), dw_out.data());
+  dense_weight_grad(Layout::row_major, s, dy.data(), x.data(), dw_out.data());
   expect_near(dw_out, dw, tolerance(s.batch), "dw, rows");
 
   const Interleaved<T> x_lanes(s.batch, x), dy_lanes(s.batch, dy);
   Interleaved<T> y_lanes(s.batch, s.outputs), dx_lanes(s.batch, s.inputs);
   std::fill(dw_out.begin(), dw_out.end(), nan);
-  dense_lanes(s, x_lanes.data(), w.data(), static_cast<const T*>(nullptr), y_lanes.data());
+  dense(Layout::interleaved, s, x_lanes.data(), w.data(), static_cast<const T*>(nullptr), y_lanes.data());
   expect_near(y_lanes.row_major(), y, tolerance(s.inputs), "y, lanes");
-  dense_lanes(s, x_lanes.data(), w.data(), bias.data(), y_lanes.data());
+  dense(Layout::interleaved, s, x_lanes.data(), w.data(), bias.data(), y_lanes.data());
   expect_near(y_lanes.row_major(), y_biased, tolerance(s.inputs), "y with bias, lanes");
-  dense_input_grad_lanes(s, dy_lanes.data(), w.data(), dx_lanes.data());
+  dense_input_grad(Layout::interleaved, s, dy_lanes.data(), w.data(), dx_lanes.data());
   expect_near(dx_lanes.row_major(), dx, tolerance(s.outputs), "dx, lanes");
-  dense_weight_grad_lanes(s, dy_lanes.data(), x_lanes.data(), dw_out.data());
+  dense_weight_grad(Layout::interleaved, s, dy_lanes.data(), x_lanes.data(), dw_out.data());
   expect_near(dw_out, dw, tolerance(s.batch), "dw, lanes");
 }
 
@@ -90,9 +90,9 @@ TEST(Dense, SameBitsForAnyNumberOfThreads) {
   expect_same_bits_for_any_number_of_threads([&] {
     Interleaved<float> y(s.batch, s.outputs), dx(s.batch, s.inputs);
     std::vector<float> dw(w.size());
-    dense_lanes(s, x.data(), w.data(), static_cast<const float*>(nullptr), y.data());
-    dense_input_grad_lanes(s, dy.data(), w.data(), dx.data());
-    dense_weight_grad_lanes(s, dy.data(), x.data(), dw.data());
+    dense(Layout::interleaved, s, x.data(), w.data(), static_cast<const float*>(nullptr), y.data());
+    dense_input_grad(Layout::interleaved, s, dy.data(), w.data(), dx.data());
+    dense_weight_grad(Layout::interleaved, s, dy.data(), x.data(), dw.data());
     return std::vector{y.row_major(), dx.row_major(), dw};
   });
 }

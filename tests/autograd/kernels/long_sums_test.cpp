@@ -134,20 +134,20 @@ void check_dense(const DenseSizes& s) {
     const float* no_bias = nullptr;
     for_each_instruction_set([&] {
       std::vector<float> y_rows(y.size()), dx_rows(dx.size()), dw_rows(dw.size()), dw_lanes(dw.size());
-      dense_rows(s, x.data(), w.data(), no_bias, y_rows.data());
+      dense(Layout::row_major, s, x.data(), w.data(), no_bias, y_rows.data());
       expect_sums(data, y_rows, y, y_size, "y, rows");
-      dense_input_grad_rows(s, dy.data(), w.data(), dx_rows.data());
+      dense_input_grad(Layout::row_major, s, dy.data(), w.data(), dx_rows.data());
       expect_sums(data, dx_rows, dx, dx_size, "dx, rows");
-      dense_weight_grad_rows(s, dy.data(), x.data(), dw_rows.data());
+      dense_weight_grad(Layout::row_major, s, dy.data(), x.data(), dw_rows.data());
       expect_sums(data, dw_rows, dw, dw_size, "dw, rows");
 
       Lanes x_lanes(s.batch, x), dy_lanes(s.batch, dy), y_lanes(s.batch, s.outputs),
           dx_lanes(s.batch, s.inputs);
-      dense_lanes(s, x_lanes.data(), w.data(), no_bias, y_lanes.data());
+      dense(Layout::interleaved, s, x_lanes.data(), w.data(), no_bias, y_lanes.data());
       expect_sums(data, y_lanes.row_major(), y, y_size, "y, lanes");
-      dense_input_grad_lanes(s, dy_lanes.data(), w.data(), dx_lanes.data());
+      dense_input_grad(Layout::interleaved, s, dy_lanes.data(), w.data(), dx_lanes.data());
       expect_sums(data, dx_lanes.row_major(), dx, dx_size, "dx, lanes");
-      dense_weight_grad_lanes(s, dy_lanes.data(), x_lanes.data(), dw_lanes.data());
+      dense_weight_grad(Layout::interleaved, s, dy_lanes.data(), x_lanes.data(), dw_lanes.data());
       expect_sums(data, dw_lanes, dw, dw_size, "dw, lanes");
     });
   }
@@ -180,17 +180,17 @@ void check_conv2d_and_input_grad(const Conv2dSizes& s) {
                dx_size = naive_conv2d_input_grad(s, size_dy.data(), size_w.data());
     for_each_instruction_set([&] {
       std::vector<float> y_rows(y.size()), dx_rows(dx.size());
-      conv2d_rows(s, x.data(), w.data(), bias.data(), y_rows.data());
+      conv2d(Layout::row_major, s, x.data(), w.data(), bias.data(), y_rows.data());
       expect_sums(data, y_rows, y, y_size, "y, rows");
-      conv2d_input_grad_rows(s, dy.data(), w.data(), dx_rows.data());
+      conv2d_input_grad(Layout::row_major, s, dy.data(), w.data(), dx_rows.data());
       expect_sums(data, dx_rows, dx, dx_size, "dx, rows");
 
       Lanes x_lanes(s.batch, x), dy_lanes(s.batch, dy);
       Lanes y_lanes(s.batch, static_cast<std::int64_t>(output_size(s)) / s.batch);
       Lanes dx_lanes(s.batch, static_cast<std::int64_t>(input_size(s)) / s.batch);
-      conv2d_lanes(s, x_lanes.data(), w.data(), bias.data(), y_lanes.data());
+      conv2d(Layout::interleaved, s, x_lanes.data(), w.data(), bias.data(), y_lanes.data());
       expect_sums(data, y_lanes.row_major(), y, y_size, "y, lanes");
-      conv2d_input_grad_lanes(s, dy_lanes.data(), w.data(), dx_lanes.data());
+      conv2d_input_grad(Layout::interleaved, s, dy_lanes.data(), w.data(), dx_lanes.data());
       expect_sums(data, dx_lanes.row_major(), dx, dx_size, "dx, lanes");
     });
   }
@@ -204,10 +204,10 @@ void check_conv2d_weight_grad(const Conv2dSizes& s) {
                dw_size = naive_conv2d_weight_grad(s, magnitudes(dy).data(), magnitudes(x).data());
     for_each_instruction_set([&] {
       std::vector<float> dw_rows(dw.size()), dw_lanes(dw.size());
-      conv2d_weight_grad_rows(s, dy.data(), x.data(), dw_rows.data());
+      conv2d_weight_grad(Layout::row_major, s, dy.data(), x.data(), dw_rows.data());
       expect_sums(data, dw_rows, dw, dw_size, "dw, rows");
       Lanes x_lanes(s.batch, x), dy_lanes(s.batch, dy);
-      conv2d_weight_grad_lanes(s, dy_lanes.data(), x_lanes.data(), dw_lanes.data());
+      conv2d_weight_grad(Layout::interleaved, s, dy_lanes.data(), x_lanes.data(), dw_lanes.data());
       expect_sums(data, dw_lanes, dw, dw_size, "dw, lanes");
     });
   }

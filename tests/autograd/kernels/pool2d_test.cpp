@@ -54,19 +54,19 @@ void check_rows(const Pool2dSizes& s, const NaivePool2d<T>& naive, const std::ve
                 const std::vector<T>& dy) {
   const double tolerance = tolerance_of_gradients<T>(s);
   std::vector<T> y(dy.size(), T(777)), offset = y, dx(x.size(), T(777));
-  avg_pool2d_rows(s, x.data(), y.data());
+  avg_pool2d(Layout::row_major, s, x.data(), y.data());
   expect_near(y, naive.average, 0, "average");
-  avg_pool2d_grad_rows(s, dy.data(), dx.data());
+  avg_pool2d_grad(Layout::row_major, s, dy.data(), dx.data());
   expect_near(dx, naive.average_grad, tolerance, "average gradient");
-  max_pool2d_rows(s, x.data(), y.data(), offset.data());
+  max_pool2d(Layout::row_major, s, x.data(), y.data(), offset.data());
   expect_near(y, naive.maximum, 0, "maximum");
   expect_near(offset, naive.offset, 0, "offset");
   std::fill(y.begin(), y.end(), T(777));
-  max_pool2d_rows(s, x.data(), y.data(), static_cast<T*>(nullptr));
+  max_pool2d(Layout::row_major, s, x.data(), y.data(), static_cast<T*>(nullptr));
   expect_near(y, naive.maximum, 0, "maximum alone");
-  max_pool2d_grad_rows(s, dy.data(), naive.offset.data(), dx.data());
+  max_pool2d_grad(Layout::row_major, s, dy.data(), naive.offset.data(), dx.data());
   expect_near(dx, naive.maximum_grad, tolerance, "maximum gradient");
-  max_pool2d_gather_rows(s, x.data(), naive.offset.data(), y.data());
+  max_pool2d_gather(Layout::row_major, s, x.data(), naive.offset.data(), y.data());
   expect_near(y, naive.maximum, 0, "gather");
 }
 
@@ -78,19 +78,19 @@ void check_lanes(const Pool2dSizes& s, const NaivePool2d<T>& naive, const std::v
   const std::int64_t y_features = s.channels * s.out_height * s.out_width;
   Interleaved<T> y(s.batch, y_features, 777), offset = y, dx(s.batch, s.channels * s.height * s.width, 777);
 
-  avg_pool2d_lanes(s, x_lanes.data(), y.data());
+  avg_pool2d(Layout::interleaved, s, x_lanes.data(), y.data());
   expect_near(y.row_major(), naive.average, 0, "average");
-  avg_pool2d_grad_lanes(s, dy_lanes.data(), dx.data());
+  avg_pool2d_grad(Layout::interleaved, s, dy_lanes.data(), dx.data());
   expect_near(dx.row_major(), naive.average_grad, tolerance, "average gradient");
-  max_pool2d_lanes(s, x_lanes.data(), y.data(), offset.data());
+  max_pool2d(Layout::interleaved, s, x_lanes.data(), y.data(), offset.data());
   expect_near(y.row_major(), naive.maximum, 0, "maximum");
   expect_near(offset.row_major(), naive.offset, 0, "offset");
   y = Interleaved<T>(s.batch, y_features, 777);
-  max_pool2d_lanes(s, x_lanes.data(), y.data(), static_cast<T*>(nullptr));
+  max_pool2d(Layout::interleaved, s, x_lanes.data(), y.data(), static_cast<T*>(nullptr));
   expect_near(y.row_major(), naive.maximum, 0, "maximum alone");
-  max_pool2d_grad_lanes(s, dy_lanes.data(), offset_lanes.data(), dx.data());
+  max_pool2d_grad(Layout::interleaved, s, dy_lanes.data(), offset_lanes.data(), dx.data());
   expect_near(dx.row_major(), naive.maximum_grad, tolerance, "maximum gradient");
-  max_pool2d_gather_lanes(s, x_lanes.data(), offset_lanes.data(), y.data());
+  max_pool2d_gather(Layout::interleaved, s, x_lanes.data(), offset_lanes.data(), y.data());
   expect_near(y.row_major(), naive.maximum, 0, "gather");
 }
 
@@ -106,12 +106,12 @@ void check_pooling(const Pool2dSizes& s, bool special = false) {
     return;
   }
   std::vector<T> y(dy.size()), offset(dy.size());
-  max_pool2d_rows(s, x.data(), y.data(), offset.data());
+  max_pool2d(Layout::row_major, s, x.data(), y.data(), offset.data());
   expect_near(y, naive.maximum, 0, "maximum");
   expect_near(offset, naive.offset, 0, "offset");
   const Interleaved<T> x_lanes(s.batch, x);
   Interleaved<T> y_lanes(s.batch, s.channels * s.out_height * s.out_width, 777), offset_lanes = y_lanes;
-  max_pool2d_lanes(s, x_lanes.data(), y_lanes.data(), offset_lanes.data());
+  max_pool2d(Layout::interleaved, s, x_lanes.data(), y_lanes.data(), offset_lanes.data());
   expect_near(y_lanes.row_major(), naive.maximum, 0, "maximum");
   expect_near(offset_lanes.row_major(), naive.offset, 0, "offset");
 }

@@ -98,7 +98,7 @@ TYPED_TEST_SUITE(ReduceLanes, Types);
 
 TYPED_TEST(ReduceLanes, SpareLanesAreLeftOut) {
   using T = TypeParam;
-  constexpr std::int64_t L = kLanes<T>;
+  constexpr std::int64_t L = kInterleaved<T>;
   for_each_instruction_set([&] {
     for (const std::int64_t batch :
          {std::int64_t{0}, std::int64_t{1}, std::int64_t{2}, L - 1, L, L + 1, 3 * L - 2, 300 * L + 3}) {
@@ -130,7 +130,7 @@ TYPED_TEST(ReduceLanes, SameBitsForAnyThreadCount) {
     max_to({240'000}, x.data(), {}, &y[1]);
     sum_to({80'000, 3}, x.data(), {3}, &y[2]);
     sum_to({6, 40'000}, x.data(), {40'000}, &y[5]);
-    sum_lanes_per_channel(kLanes<T> * 3 - 1, std::int64_t{5}, std::int64_t{900}, x.data(), &y[40'005]);
+    sum_lanes_per_channel(kInterleaved<T> * 3 - 1, std::int64_t{5}, std::int64_t{900}, x.data(), &y[40'005]);
     return y;
   });
 }

@@ -81,7 +81,7 @@ TEST(Softmax, RowsOfVeryNegativeLogits) {
       const std::int64_t label = n - 1;
       T loss = 0;
       std::vector<T> s(y.size());
-      cross_entropy_rows(1, n, x.data(), &label, &loss, s.data());
+      cross_entropy(Layout::row_major, 1, n, x.data(), &label, &loss, s.data());
       const double tolerance = sizeof(T) == 4 ? 1e-6 : 1e-14;
       const L sum = (1 - std::exp(-L(n))) / (1 - std::exp(L(-1)));  // of the geometric series e^-k
       for (std::int64_t k = 0; k < n; ++k) {
@@ -111,7 +111,8 @@ struct Matrix {
   Matrix(std::int64_t n, std::int64_t k, bool in_lanes)
       : classes(k),
         lanes(in_lanes),
-        values((in_lanes ? lane_blocks<T>(n) * kLanes<T> : n) * k, std::numeric_limits<T>::quiet_NaN()) {}
+        values((in_lanes ? interleaved_blocks<T>(n) * kInterleaved<T> : n) * k,
+               std::numeric_limits<T>::quiet_NaN()) {}
   T& operator()(std::int64_t n, std::int64_t k) {
     return values[lanes ? interleaved_offset<T>(classes, n, k) : n * classes + k];
   }
@@ -122,11 +123,11 @@ template <class T, class Target>
 void run(std::int64_t batch, std::int64_t classes, bool lanes, T scale, const T* dloss, const T* logits,
          const Target* target, T* loss, T* probabilities, T* dlogits) {
   if (lanes) {
-    cross_entropy_lanes(batch, classes, logits, target, loss, probabilities);
-    cross_entropy_grad_lanes(batch, classes, scale, dloss, probabilities, target, dlogits);
+    cross_entropy(Layout::interleaved, batch, classes, logits, target, loss, probabilities);
+    cross_entropy_grad(Layout::interleaved, batch, classes, scale, dloss, probabilities, target, dlogits);
   } else {
-    cross_entropy_rows(batch, classes, logits, target, loss, probabilities);
-    cross_entropy_grad_rows(batch, classes, scale, dloss, probabilities, target, dlogits);
+    cross_entropy(Layout::row_major, batch, classes, logits, target, loss, probabilities);
+    cross_entropy_grad(Layout::row_major, batch, classes, scale, dloss, probabilities, target, dlogits);
   }
 }
 
@@ -200,7 +201,7 @@ TYPED_TEST(CrossEntropyEdges, ExtremeLogits) {
   const std::int64_t labels[] = {1, 1, 0};
   T loss[3], s[9];
   for_each_instruction_set([&] {
-    cross_entropy_rows(3, 3, logits, labels, loss, s);
+    cross_entropy(Layout::row_major, 3, 3, logits, labels, loss, s);
     EXPECT_EQ(loss[0], 2000);
     EXPECT_EQ(s[0], 1);
     EXPECT_EQ(s[1], 0);
@@ -209,7 +210,7 @@ TYPED_TEST(CrossEntropyEdges, ExtremeLogits) {
     EXPECT_EQ(s[3], 0);
     EXPECT_TRUE(std::isnan(loss[2]));
     const std::int64_t impossible[] = {1, 0, 0};
-    cross_entropy_rows(3, 3, logits, impossible, loss, s);
+    cross_entropy(Layout::row_major, 3, 3, logits, impossible, loss, s);
     EXPECT_EQ(loss[1], inf);
   });
 }
@@ -219,8 +220,8 @@ TYPED_TEST(CrossEntropyEdges, AnImageLeftOutGivesNothingWhateverItsLogits) {
   const T logits[] = {std::numeric_limits<T>::quiet_NaN(), 1, kInfinity<T>};
   const std::int64_t labels[] = {-1};
   T loss = 5, s[3], dlogits[3] = {5, 5, 5};
-  cross_entropy_rows(1, 3, logits, labels, &loss, s);
-  cross_entropy_grad_rows<T>(1, 3, 1, nullptr, s, labels, dlogits);
+  cross_entropy(Layout::row_major, 1, 3, logits, labels, &loss, s);
+  cross_entropy_grad<T>(Layout::row_major, 1, 3, 1, nullptr, s, labels, dlogits);
   EXPECT_EQ(loss, 0);
   for (const T d : dlogits) EXPECT_EQ(d, 0);
 }
@@ -234,8 +235,9 @@ TYPED_TEST(CrossEntropyEdges, SameBitsForAnyThreadCount) {
   expect_same_bits_for_any_number_of_threads([&] {
     std::vector<T> all(batch + 3 * batch * classes);
     T* s = all.data() + batch;
-    cross_entropy_rows(batch, classes, x.data(), labels.data(), all.data(), s);
-    cross_entropy_grad_rows<T>(batch, classes, 1, nullptr, s, labels.data(), s + batch * classes);
+    cross_entropy(Layout::row_major, batch, classes, x.data(), labels.data(), all.data(), s);
+    cross_entropy_grad<T>(Layout::row_major, batch, classes, 1, nullptr, s, labels.data(),
+                          s + batch * classes);
     log_softmax(batch, classes, std::int64_t{1}, x.data(), s + 2 * batch * classes);
     return all;
   });

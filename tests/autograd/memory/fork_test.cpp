@@ -11,7 +11,7 @@
 
 #include "adjoint/memory/block_cache.h"
 #include "adjoint/ops/arithmetic.h"
-#include "adjoint/ops/matmul.h"
+#include "adjoint/ops/linalg.h"
 #include "adjoint/ops/reduce.h"
 #include "adjoint/tensor/create.h"
 #include "autograd/kernels/threads/parallel.h"

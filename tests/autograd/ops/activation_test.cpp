@@ -20,6 +20,7 @@ TEST(Activation, ValuesAndGradients) {
   check_unary({"tanh", tanh, std::tanh, -5, 5, -2, 2});
   check_unary({"sigmoid", sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }, -9, 9, -3, 3});
   check_unary({"softplus", softplus, [](double x) { return std::log1p(std::exp(x)); }, -9, 9, -3, 3});
+  check_unary({"silu", silu, [](double x) { return x / (1 + std::exp(-x)); }, -9, 9, -3, 3});
   const auto clip = [](double x) { return std::max(x, 0.0); };
   check_unary({"relu", relu, clip, -2, 2, 0.1, 2});
   const auto leaky = [](double x) { return x > 0 ? x : 0.01 * x; };
@@ -42,6 +43,7 @@ TEST(Activation, SlopesAtSpecialPoints) {
                {0.25, 0, 0, 0, 0, kNaN});
   expect_table(softplus, {0, 1000, -1000, kInfinity, -kInfinity, kNaN},
                {std::log(2.0), 1000, 0, kInfinity, 0, kNaN}, {0.5, 1, 0, 1, 0, kNaN});
+  expect_table(silu, {0, 1000, -1000, NAN}, {0, 1000, 0, NAN}, {0.5, 1, 0, NAN});
   expect_table(relu, {0, -0.0, 1, -1, kInfinity, -kInfinity}, {0, 0, 1, 0, kInfinity, 0}, {0, 0, 1, 0, 1, 0});
   expect_table(leaky_relu_default, {0, -0.0, 1, -1, kInfinity}, {0, 0, 1, -0.01, kInfinity},
                {0.01, 0.01, 1, 0.01, 1});
@@ -56,7 +58,7 @@ TEST(Activation, PiecewiseLinearFunctionsPassTheGradientWhereXIsNotANumber) {
 TEST(Activation, KeepsOnlyWhatItsGradientReads) {
   Tensor x = tensor({1, -2}, {.requires_grad = true});
   const Tensor free_of_x[] = {sum(tanh(x)), sum(sigmoid(x)), sum(relu(x))};
-  const Tensor needs_x[] = {sum(softplus(x)), sum(leaky_relu(x))};
+  const Tensor needs_x[] = {sum(softplus(x)), sum(leaky_relu(x)), sum(silu(x))};
   x.mutable_data<float>()[0] = 7;
   for (const Tensor& y : free_of_x) EXPECT_NO_THROW(y.backward());
   for (const Tensor& y : needs_x) EXPECT_THROW(y.backward(), GraphError);
@@ -64,8 +66,10 @@ TEST(Activation, KeepsOnlyWhatItsGradientReads) {
 
 TEST(Activation, FirstGradientIsOneOp) {
   const Tensor x = tensor({1, -2}, {.requires_grad = true});
-  const std::function<Tensor(const Tensor&)> ops[] = {tanh, sigmoid, relu, softplus, leaky_relu_default};
-  const char* const names[] = {"tanh_grad", "sigmoid_grad", "relu_grad", "softplus_grad", "leaky_relu_grad"};
+  const std::function<Tensor(const Tensor&)> ops[] = {tanh, sigmoid, relu, softplus, leaky_relu_default,
+                                                      silu};
+  const char* const names[] = {"tanh_grad",     "sigmoid_grad",    "relu_grad",
+                               "softplus_grad", "leaky_relu_grad", "silu_grad"};
   for (std::size_t i = 0; i < std::size(ops); ++i) {
     const Tensor dy = tensor({1, 1}, {.requires_grad = true});
     const Tensor dx = grad(ops[i](x), x, {.gradient = dy, .create_graph = true});

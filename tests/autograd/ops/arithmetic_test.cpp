@@ -14,7 +14,6 @@ namespace adjoint {
 namespace {
 
 using namespace support;
-using Layout = Values::Layout;
 
 const BinaryCase kCases[] = {
     {"add", add, [](double a, double b) { return a + b; }, [](double, double) { return 1.0; },
@@ -211,9 +210,9 @@ TEST(Arithmetic, StaysInLanes) {
   const Tensor x = in_lanes(random_tensor({5, 3, 2, 2}, rng)), w = random_tensor({3, 1, 1}, rng);
   const Tensor per_image = in_lanes(random_tensor({5, 1, 1, 1}, rng));
   for (const Tensor& y : {x * w, w * x, x + per_image, x / scalar(2, {.dtype = float64}), x - x, -x * 2})
-    EXPECT_FALSE(y.values().has(Layout::rows));
-  EXPECT_FALSE(x.values().has(Layout::rows));
-  EXPECT_FALSE(per_image.values().has(Layout::rows));
+    EXPECT_FALSE(y.values().has(Layout::row_major));
+  EXPECT_FALSE(x.values().has(Layout::row_major));
+  EXPECT_FALSE(per_image.values().has(Layout::row_major));
 }
 
 TEST(Arithmetic, EightAxesHaveNoRoomForLanes) {

@@ -1,10 +1,9 @@
-#include "adjoint/ops/conv2d.h"
-
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
 #include "adjoint/graph/grad.h"
 #include "adjoint/ops/arithmetic.h"
+#include "adjoint/ops/convolution.h"
 #include "adjoint/ops/reduce.h"
 #include "adjoint/tensor/create.h"
 #include "tests/support/expect_close.h"

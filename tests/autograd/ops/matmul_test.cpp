@@ -1,8 +1,7 @@
-#include "adjoint/ops/matmul.h"
-
 #include <cmath>
 
 #include "adjoint/graph/grad.h"
+#include "adjoint/ops/linalg.h"
 #include "adjoint/ops/reduce.h"
 #include "tests/support/expect_close.h"
 #include "tests/support/expect_gradients.h"

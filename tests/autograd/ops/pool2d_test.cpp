@@ -1,11 +1,10 @@
-#include "adjoint/ops/pool2d.h"
-
 #include <algorithm>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
 #include "adjoint/graph/grad.h"
 #include "adjoint/ops/arithmetic.h"
+#include "adjoint/ops/pooling.h"
 #include "adjoint/ops/reduce.h"
 #include "adjoint/tensor/create.h"
 #include "tests/support/draw.h"

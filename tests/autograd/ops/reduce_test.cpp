@@ -15,7 +15,6 @@ namespace adjoint {
 namespace {
 
 using namespace support;
-using Layout = Values::Layout;
 using Reduce = Tensor (*)(const Tensor&, std::span<const int>, const ReduceOptions&);
 
 const Shape kShapes[] = {{},     {1},       {5},       {17},          {3, 4},          {0, 3},
@@ -243,16 +242,16 @@ TEST(Reduce, ReadsLanesWithoutTurningThemIntoRows) {
   mean(images, {-1, -2, 0}, {.keepdim = true});
   sum_to(images, {3, 1, 1});
   sum_to(features, {6});
-  EXPECT_FALSE(sum(images, {2, 3}).values().has(Layout::rows));
-  EXPECT_FALSE(max(images, {1}, {.keepdim = true}).values().has(Layout::rows));
-  EXPECT_FALSE(mean(features, {1}).values().has(Layout::rows));
-  EXPECT_FALSE(broadcast_to(in_lanes(zeros({17, 3, 1, 1})), {17, 3, 2, 5}).values().has(Layout::rows));
-  EXPECT_FALSE(grad(mean(images), images).values().has(Layout::rows));
+  EXPECT_FALSE(sum(images, {2, 3}).values().has(Layout::row_major));
+  EXPECT_FALSE(max(images, {1}, {.keepdim = true}).values().has(Layout::row_major));
+  EXPECT_FALSE(mean(features, {1}).values().has(Layout::row_major));
+  EXPECT_FALSE(broadcast_to(in_lanes(zeros({17, 3, 1, 1})), {17, 3, 2, 5}).values().has(Layout::row_major));
+  EXPECT_FALSE(grad(mean(images), images).values().has(Layout::row_major));
   EXPECT_FALSE(grad(sum(images, {0}), images, {.gradient = zeros({3, 2, 5}, {.dtype = float64})})
                    .values()
-                   .has(Layout::rows));
-  EXPECT_FALSE(images.values().has(Layout::rows));
-  EXPECT_FALSE(features.values().has(Layout::rows));
+                   .has(Layout::row_major));
+  EXPECT_FALSE(images.values().has(Layout::row_major));
+  EXPECT_FALSE(features.values().has(Layout::row_major));
 }
 
 TEST(Reduce, EightAxesHaveNoRoomForLanes) {

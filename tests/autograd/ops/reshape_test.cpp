@@ -1,10 +1,9 @@
-#include "adjoint/ops/reshape.h"
-
 #include <algorithm>
 #include <numeric>
 
 #include "adjoint/graph/grad.h"
 #include "adjoint/ops/arithmetic.h"
+#include "adjoint/ops/shape.h"
 #include "tests/support/expect_close.h"
 #include "tests/support/expect_gradients.h"
 #include "tests/support/random_values.h"
@@ -14,7 +13,6 @@ namespace adjoint {
 namespace {
 
 using namespace support;
-using Layout = Values::Layout;
 
 /// 0, 1, 2, ... of any dtype.
 Tensor counting(const Shape& shape, DType dtype) {
@@ -46,7 +44,7 @@ TEST(Reshape, KeepsElementsAndMemory) {
       const Tensor y = reshape(x, shape);
       EXPECT_EQ(y.shape(), shape);
       expect_close(y, numbers(x), 0);
-      EXPECT_EQ(y.values().row_buffer(), x.values().row_buffer());
+      EXPECT_EQ(y.values().row_major_buffer(), x.values().row_major_buffer());
     }
   }
 }
@@ -87,8 +85,8 @@ TEST(Reshape, LanesStayWhileTheBatchDoes) {
   Rng rng(2);
   const Tensor x = random_tensor({17, 3, 2}, rng), lanes = in_lanes(x);
   const Tensor flat = flatten(lanes), unflattened = reshape(flat, {17, 1, 6});
-  EXPECT_FALSE(flat.values().has(Layout::rows));
-  EXPECT_FALSE(unflattened.values().has(Layout::rows));
+  EXPECT_FALSE(flat.values().has(Layout::row_major));
+  EXPECT_FALSE(unflattened.values().has(Layout::row_major));
   expect_close(flat, numbers(x), 0);
   expect_close(reshape(in_lanes(x), {3, 17, 2}), numbers(x), 0);
   expect_close(reshape(in_lanes(x), {102}), numbers(x), 0);

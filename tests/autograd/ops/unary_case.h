@@ -6,7 +6,7 @@
 
 #include "adjoint/graph/grad.h"
 #include "adjoint/ops/arithmetic.h"
-#include "adjoint/ops/reshape.h"
+#include "adjoint/ops/shape.h"
 #include "tests/support/expect_close.h"
 #include "tests/support/expect_gradients.h"
 #include "tests/support/instruction_sets.h"
@@ -40,7 +40,7 @@ inline void check_unary(const UnaryCase& c) {
       EXPECT_EQ(y.dtype(), dtype);
       EXPECT_EQ(y.shape(), shape);
       expect_close(y, apply(c.f, numbers(x)), tolerance_of(dtype));
-      EXPECT_EQ(from_lanes.values().has(Values::Layout::rows), shape.rank() == 0);
+      EXPECT_EQ(from_lanes.values().has(Layout::row_major), shape.rank() == 0);
       expect_close(from_lanes, y, 0);
     }
   }

@@ -47,6 +47,7 @@ const Case kCases[] = {
     {"sigmoid", sigmoid, [](L x) { return 1 / (1 + std::exp(-x)); }},
     {"relu", relu, [](L x) { return x < 0 ? 0 : x; }},
     {"softplus", softplus, [](L x) { return x > 100 ? x : std::log1p(std::exp(x)); }},
+    {"silu", silu, [](L x) { return x / (1 + std::exp(-x)); }},
     {"leaky_relu", [](Tensor x) { return leaky_relu(std::move(x), {.slope = 0.25}); },
      [](L x) { return x > 0 ? x : x / 4; }},
     {"pow 2", [](Tensor x) { return pow(x, 2); }, [](L x) { return x * x; }},
@@ -194,6 +195,10 @@ TYPED_TEST(Unary, GradientsAgreeWithTheirFormulas) {
     });
     expect("sigmoid", sigmoid, [](L dy, L x) { return dy / ((1 + std::exp(x)) * (1 + std::exp(-x))); });
     expect("softplus", softplus, [](L dy, L x) { return dy / (1 + std::exp(-x)); });
+    expect("silu", silu, [](L dy, L x) {
+      const L s = 1 / (1 + std::exp(-x));
+      return dy * s * (1 + x * (1 - s));
+    });
     expect("relu", relu, [](L dy, L x) { return x <= 0 ? 0 : dy; });
     expect("abs", abs, [](L dy, L x) { return x == 0 ? 0 : x < 0 ? -dy : dy; });
     expect(

@@ -27,10 +27,10 @@ using testing::ElementsAre;
 // clang-format off
 template <class T> concept GivesData = requires(T&& t) { std::forward<T>(t).template data<float>(); };
 template <class T> concept GivesMutableData = requires(T&& t) { std::forward<T>(t).template mutable_data<float>(); };
-template <class T> concept GivesRows = requires(T&& t) { std::forward<T>(t).template rows<float>(); };
-template <class T> concept GivesLanes = requires(T&& t) { std::forward<T>(t).template lanes<float>(); };
-template <class T> concept GivesIn = requires(T&& t) { std::forward<T>(t).template in<float>(Values::Layout::rows); };
-template <class T> concept GivesFactors = requires(T&& t) { std::forward<T>(t).template factors<float>(); };
+template <class T> concept GivesRowMajor = requires(T&& t) { std::forward<T>(t).template row_major<float>(); };
+template <class T> concept GivesInterleaved = requires(T&& t) { std::forward<T>(t).template interleaved<float>(); };
+template <class T> concept GivesIn = requires(T&& t) { std::forward<T>(t).template in<float>(Layout::row_major); };
+template <class T> concept GivesOuterProduct = requires(T&& t) { std::forward<T>(t).template outer_product<float>(); };
 template <class T> concept GivesWritable = requires(T&& t) { std::forward<T>(t).template writable<float>(); };
 template <class T> concept GivesSizes = requires(T&& t) { std::forward<T>(t).sizes(); };
 template <class T> concept GivesBegin = requires(T&& t) { std::forward<T>(t).begin(); };
@@ -42,10 +42,10 @@ template <class T> concept GivesGet = requires(T&& t) { std::forward<T>(t).get()
 static_assert(GivesData<Tensor&> && GivesData<const Tensor&>);
 static_assert(!GivesData<Tensor> && !GivesData<const Tensor>);
 static_assert(GivesMutableData<Tensor&> && !GivesMutableData<Tensor>);
-static_assert(GivesRows<Values&> && !GivesRows<Values> && !GivesRows<const Values>);
-static_assert(GivesLanes<Values&> && !GivesLanes<Values> && !GivesLanes<const Values>);
+static_assert(GivesRowMajor<Values&> && !GivesRowMajor<Values> && !GivesRowMajor<const Values>);
+static_assert(GivesInterleaved<Values&> && !GivesInterleaved<Values> && !GivesInterleaved<const Values>);
 static_assert(GivesIn<Values&> && !GivesIn<Values> && !GivesIn<const Values>);
-static_assert(GivesFactors<Values&> && !GivesFactors<Values> && !GivesFactors<const Values>);
+static_assert(GivesOuterProduct<Values&> && !GivesOuterProduct<Values> && !GivesOuterProduct<const Values>);
 static_assert(GivesWritable<Values&> && !GivesWritable<Values>);
 static_assert(GivesSizes<const Shape&> && !GivesSizes<Shape> && !GivesSizes<const Shape>);
 static_assert(GivesBegin<const Shape&> && !GivesBegin<Shape> && !GivesBegin<const Shape>);
@@ -57,8 +57,8 @@ static_assert(GivesGet<Scratch&> && GivesGet<const Scratch&>);
 static_assert(!GivesGet<Scratch> && !GivesGet<const Scratch>);
 static_assert(!std::is_constructible_v<Batches::Iterator, Batches> &&
               std::is_constructible_v<Batches::Iterator, Batches&>);
-static_assert(!std::is_constructible_v<Batches, LabelledImages> &&
-              std::is_constructible_v<Batches, const LabelledImages&>);
+static_assert(!std::is_constructible_v<Batches, LabeledImages> &&
+              std::is_constructible_v<Batches, const LabeledImages&>);
 static_assert(std::is_convertible_v<const Saved&, const Tensor&> &&
               !std::is_convertible_v<Saved, const Tensor&> &&
               !std::is_convertible_v<const Saved, const Tensor&>);
@@ -81,7 +81,7 @@ TEST(Lifetime, WhatATemporaryGivesIsACopy) {
   std::vector<Tensor> others;
   for (int i = 0; i < 10; ++i) others.push_back(zeros({2, 3}) + 5.0);
   EXPECT_EQ(shape, (Shape{2, 3}));
-  EXPECT_EQ(values.rows<float>()[5], 2);
+  EXPECT_EQ(values.row_major<float>()[5], 2);
   EXPECT_STREQ(node->op, "mul");
 }
 
@@ -175,18 +175,18 @@ TEST(Lifetime, DataLivesOverStepsAndLoading) {
 TEST(Lifetime, AnImageThatIsUpdatedKeepsItsRowsAndDropsTheOtherLayout) {
   Tensor image = ones({16, 1, 2, 2});
   const auto span = image.data<float>();
-  image.values().lanes<float>();  // as a convolution asks for them
+  image.values().interleaved<float>();  // as a convolution asks for them
   image.mutable_data<float>()[0] = 5;
   const auto others = junk();
   EXPECT_EQ(image.data<float>().data(), span.data());
   EXPECT_EQ(span[0], 5);
-  EXPECT_FALSE(image.values().has(Values::Layout::lanes));
-  EXPECT_EQ(image.values().lanes<float>()[0], 5);
+  EXPECT_FALSE(image.values().has(Layout::interleaved));
+  EXPECT_EQ(image.values().interleaved<float>()[0], 5);
 
   const Tensor snapshot = image.detach();  // shares both
   image.mutable_data<float>()[0] = 7;
-  EXPECT_EQ(image.values().lanes<float>()[0], 7);
-  EXPECT_EQ(snapshot.values().lanes<float>()[0], 5);
+  EXPECT_EQ(image.values().interleaved<float>()[0], 7);
+  EXPECT_EQ(snapshot.values().interleaved<float>()[0], 5);
 }
 
 TEST(Lifetime, MemoryLeftBehindIsUsedAgain) {

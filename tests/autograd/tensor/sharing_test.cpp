@@ -12,7 +12,7 @@
 #include "adjoint/modules/sequential.h"
 #include "adjoint/ops/arithmetic.h"
 #include "adjoint/ops/reduce.h"
-#include "adjoint/ops/reshape.h"
+#include "adjoint/ops/shape.h"
 #include "adjoint/tensor/create.h"
 #include "tests/support/expect_close.h"
 #include "tests/support/graphs.h"

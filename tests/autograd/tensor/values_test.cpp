@@ -7,15 +7,13 @@
 #include <vector>
 
 #include "adjoint/tensor/check.h"
-#include "autograd/kernels/layout/lanes.h"
+#include "autograd/kernels/layout/interleaved.h"
 #include "tests/support/throws.h"
 
 namespace adjoint {
 namespace {
 
 using support::expect_error;
-
-using Layout = Values::Layout;
 
 /// Values 0, 1, 2, ... in row-major order, held as rows.
 template <class T>
@@ -31,13 +29,14 @@ using Types = testing::Types<float, double>;
 TYPED_TEST_SUITE(ValuesOf, Types);
 
 TYPED_TEST(ValuesOf, LanesPutTheImagesOfABlockSideBySide) {
-  constexpr auto kLanes = kernels::kLanes<TypeParam>;
-  const Values values = counting<TypeParam>({kLanes + 3, 2, 5});
-  EXPECT_EQ(values.stored_elements(Layout::lanes), 2 * kLanes * 10);
-  const TypeParam* lanes = values.lanes<TypeParam>();
-  for (std::int64_t n = 0; n < kLanes + 3; ++n) {
+  constexpr auto kInterleaved = kernels::kInterleaved<TypeParam>;
+  const Values values = counting<TypeParam>({kInterleaved + 3, 2, 5});
+  EXPECT_EQ(values.stored_elements(Layout::interleaved), 2 * kInterleaved * 10);
+  const TypeParam* lanes = values.interleaved<TypeParam>();
+  for (std::int64_t n = 0; n < kInterleaved + 3; ++n) {
     for (std::int64_t f = 0; f < 10; ++f) {
-      ASSERT_EQ(lanes[((n / kLanes) * 10 + f) * kLanes + n % kLanes], static_cast<TypeParam>(n * 10 + f));
+      ASSERT_EQ(lanes[((n / kInterleaved) * 10 + f) * kInterleaved + n % kInterleaved],
+                static_cast<TypeParam>(n * 10 + f));
     }
   }
 }
@@ -46,13 +45,13 @@ TYPED_TEST(ValuesOf, RowsComeBackFromLanes) {
   for (const std::int64_t images : {0, 1, 5, 16, 17, 40}) {
     for (const std::int64_t features : {0, 1, 3, 16, 19}) {
       const Values rows = counting<TypeParam>({images, features});
-      Values lanes(dtype_of<TypeParam>, rows.shape(), Layout::lanes);
-      std::copy_n(rows.lanes<TypeParam>(), rows.stored_elements(Layout::lanes),
+      Values lanes(dtype_of<TypeParam>, rows.shape(), Layout::interleaved);
+      std::copy_n(rows.interleaved<TypeParam>(), rows.stored_elements(Layout::interleaved),
                   lanes.template writable<TypeParam>());
-      EXPECT_FALSE(lanes.has(Layout::rows));
-      EXPECT_TRUE(
-          std::equal(rows.rows<TypeParam>(), rows.rows<TypeParam>() + rows.numel(), lanes.rows<TypeParam>()));
-      EXPECT_TRUE(lanes.has(Layout::rows));
+      EXPECT_FALSE(lanes.has(Layout::row_major));
+      EXPECT_TRUE(std::equal(rows.row_major<TypeParam>(), rows.row_major<TypeParam>() + rows.numel(),
+                             lanes.row_major<TypeParam>()));
+      EXPECT_TRUE(lanes.has(Layout::row_major));
     }
   }
 }
@@ -61,10 +60,11 @@ TEST(Values, OnlyTheirOwnElementTypeMayBeAskedFor) {
   Values values = counting<float>({2, 3});
   const char* const kMessage = "values: they are float32 [2,3], not float64";
   expect_error<DTypeError>(kMessage, [&] { values.writable<double>(); });
-  expect_error<DTypeError>(kMessage, [&] { values.rows<double>(); });
-  expect_error<DTypeError>(kMessage, [&] { values.lanes<double>(); });
-  expect_error<DTypeError>(kMessage, [&] { values.factors<double>(); });
-  expect_error<DTypeError>("values: they are float32 [2,3], not int64", [&] { values.rows<std::int64_t>(); });
+  expect_error<DTypeError>(kMessage, [&] { values.row_major<double>(); });
+  expect_error<DTypeError>(kMessage, [&] { values.interleaved<double>(); });
+  expect_error<DTypeError>(kMessage, [&] { values.outer_product<double>(); });
+  expect_error<DTypeError>("values: they are float32 [2,3], not int64",
+                           [&] { values.row_major<std::int64_t>(); });
 }
 
 TEST(Values, OthersThatAreAssignedWereNotHandedOut) {
@@ -81,97 +81,98 @@ TEST(Values, SharingAndUniqueness) {
   {
     const Values b = a;
     EXPECT_FALSE(a.is_unique());
-    EXPECT_EQ(a.rows<float>(), b.rows<float>());
+    EXPECT_EQ(a.row_major<float>(), b.row_major<float>());
   }
   EXPECT_TRUE(a.is_unique());
-  a.lanes<float>();
+  a.interleaved<float>();
   EXPECT_FALSE(a.is_unique()) << "in-place use would leave the other layout stale";
   Values c = std::move(a);
-  EXPECT_FALSE(a.has(Layout::rows));
+  EXPECT_FALSE(a.has(Layout::row_major));
   a = c.copy();
-  EXPECT_NE(a.rows<float>(), c.rows<float>());
-  EXPECT_EQ(a.rows<float>()[3], 3);
+  EXPECT_NE(a.row_major<float>(), c.row_major<float>());
+  EXPECT_EQ(a.row_major<float>()[3], 3);
 }
 
 TEST(Values, ReshapingKeepsLanesOnlyWithTheSameImages) {
-  Values values(DType::float32, {20, 2, 3}, Layout::lanes);
-  std::fill_n(values.writable<float>(), values.stored_elements(Layout::lanes), 1.0f);
-  EXPECT_FALSE(values.reshaped({20, 6}).has(Layout::rows));
+  Values values(DType::float32, {20, 2, 3}, Layout::interleaved);
+  std::fill_n(values.writable<float>(), values.stored_elements(Layout::interleaved), 1.0f);
+  EXPECT_FALSE(values.reshaped({20, 6}).has(Layout::row_major));
   const Values other = values.reshaped({40, 3});
-  EXPECT_TRUE(other.has(Layout::rows));
-  EXPECT_FALSE(other.has(Layout::lanes));
+  EXPECT_TRUE(other.has(Layout::row_major));
+  EXPECT_FALSE(other.has(Layout::interleaved));
 }
 
-/// The outer product of a = 1, 2, 3, ... and b = 10, 11, 12, ... held as factors.
+/// The outer product of 1, 2, 3, ... and 10, 11, 12, ...
 template <class T>
-Values factored(std::int64_t rows, std::int64_t columns) {
-  Values values(dtype_of<T>, {rows, columns}, Layout::factors);
-  T* b = values.writable<T>();
-  std::iota(b, b + columns, T{10});
-  std::iota(b + columns, b + columns + rows, T{1});
+Values outer_product(std::int64_t rows, std::int64_t columns) {
+  Values values = Values::as_outer_product(dtype_of<T>, {rows, columns});
+  const auto [column, row] = values.writable_outer_product<T>();
+  std::iota(column, column + rows, T{1});
+  std::iota(row, row + columns, T{10});
   return values;
 }
 
-TYPED_TEST(ValuesOf, FactorsGiveTheirProductsInEitherLayout) {
-  constexpr auto kLanes = kernels::kLanes<TypeParam>;
+TYPED_TEST(ValuesOf, AnOuterProductGivesItsElementsInEitherLayout) {
+  constexpr auto kInterleaved = kernels::kInterleaved<TypeParam>;
   for (const std::int64_t rows : {0, 1, 5, 19}) {
     for (const std::int64_t columns : {0, 1, 17}) {
-      const Values values = factored<TypeParam>(rows, columns), twin = factored<TypeParam>(rows, columns);
-      EXPECT_EQ(values.layout(), Layout::rows);
-      const TypeParam *product = values.rows<TypeParam>(), *lanes = twin.lanes<TypeParam>();
+      const Values values = outer_product<TypeParam>(rows, columns),
+                   twin = outer_product<TypeParam>(rows, columns);
+      EXPECT_EQ(values.cheapest_layout(), Layout::row_major);
+      const TypeParam *product = values.row_major<TypeParam>(), *lanes = twin.interleaved<TypeParam>();
       for (std::int64_t i = 0; i < rows; ++i) {
         for (std::int64_t j = 0; j < columns; ++j) {
           const auto expected = static_cast<TypeParam>((i + 1) * (j + 10));
           ASSERT_EQ(product[i * columns + j], expected);
-          ASSERT_EQ(lanes[(i / kLanes * columns + j) * kLanes + i % kLanes], expected);
+          ASSERT_EQ(lanes[(i / kInterleaved * columns + j) * kInterleaved + i % kInterleaved], expected);
         }
       }
     }
   }
 }
 
-TEST(Values, FactorsGoWhenLanesComeAndStayReadable) {
-  const Values values = factored<float>(3, 4);
-  const float* factors = values.factors<float>();
-  ASSERT_NE(factors, nullptr);
-  values.rows<float>();
-  EXPECT_EQ(values.factors<float>(), factors) << "rows have a place of their own";
-  values.lanes<float>();
-  EXPECT_EQ(values.factors<float>(), nullptr);
-  Values other = factored<float>(3, 4);  // in their memory if it were free
-  other.writable<float>()[0] = 0;
-  EXPECT_EQ(factors[0], 10);
+TEST(Values, AnOuterProductStaysBesideTheLayoutsMadeFromIt) {
+  const Values values = outer_product<float>(3, 4);
+  const auto [column, row] = values.outer_product<float>();
+  values.row_major<float>();
+  values.interleaved<float>();
+  ASSERT_TRUE(values.has_outer_product());
+  EXPECT_EQ(values.outer_product<float>().column, column);
+  EXPECT_EQ(column[2], 3);
+  EXPECT_EQ(row[3], 13);
 }
 
-TEST(Values, FactorsAreNeverWrittenInPlaceOrReshaped) {
-  const Values values = factored<float>(3, 4);
+TEST(Values, AnOuterProductIsNeverWrittenInPlaceOrReshaped) {
+  const Values values = outer_product<float>(3, 4);
   EXPECT_FALSE(values.is_unique());
-  values.rows<float>();
-  EXPECT_FALSE(values.is_unique()) << "in-place use would leave the factors stale";
-  const Values copy = values.copy();
-  EXPECT_EQ(copy.factors<float>(), nullptr);
+  values.row_major<float>();
+  EXPECT_FALSE(values.is_unique()) << "in-place use would leave the outer product stale";
+  EXPECT_FALSE(values.copy().has_outer_product());
   for (const Shape& shape : {Shape{4, 3}, Shape{3, 2, 2}, Shape{12}}) {
-    const Values other = factored<float>(3, 4).reshaped(shape);
-    EXPECT_EQ(other.factors<float>(), nullptr);
-    EXPECT_EQ(other.rows<float>()[11], 3 * 13);
+    for (const bool interleaved : {false, true}) {
+      const Values before = outer_product<float>(3, 4);
+      if (interleaved) before.interleaved<float>();
+      const Values other = before.reshaped(shape);
+      EXPECT_FALSE(other.has_outer_product());
+      EXPECT_EQ(other.row_major<float>()[11], 3 * 13);
+    }
   }
 }
 
-TEST(Values, TwoThreadsMayConvertFactorsAtOnce) {
+TEST(Values, TwoThreadsMayConvertAnOuterProductAtOnce) {
   for (int round = 0; round < 50; ++round) {
-    const Values values = factored<float>(33, 50);
-    const float *factors = values.factors<float>(), *lanes[2], *rows = nullptr;
-    std::thread first([&] { lanes[0] = values.lanes<float>(); });
+    const Values values = outer_product<float>(33, 50);
+    const float *lanes[2], *rows = nullptr;
+    std::thread first([&] { lanes[0] = values.interleaved<float>(); });
     std::thread second([&] {
-      rows = values.rows<float>();
-      lanes[1] = values.lanes<float>();
+      rows = values.row_major<float>();
+      lanes[1] = values.interleaved<float>();
     });
     first.join();
     second.join();
     EXPECT_EQ(lanes[0], lanes[1]);
     EXPECT_EQ(lanes[0][1], 2 * 10);
     EXPECT_EQ(rows[50], 2 * 10);
-    EXPECT_EQ(factors[50], 1);
   }
 }
 
@@ -179,8 +180,8 @@ TEST(Values, TwoThreadsMayConvertAtOnce) {
   for (int round = 0; round < 50; ++round) {
     const Values values = counting<float>({33, 50});
     const float* seen[2];
-    std::thread first([&] { seen[0] = values.lanes<float>(); });
-    std::thread second([&] { seen[1] = values.lanes<float>(); });
+    std::thread first([&] { seen[0] = values.interleaved<float>(); });
+    std::thread second([&] { seen[1] = values.interleaved<float>(); });
     first.join();
     second.join();
     EXPECT_EQ(seen[0], seen[1]);

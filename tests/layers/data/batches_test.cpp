@@ -20,8 +20,8 @@ using support::numbers;
 using Numbers = std::vector<double>;
 
 /// count images of 2x3 whose pixel k is 7 n + k (modulo 256) and whose label is n (modulo 256).
-LabelledImages images(std::int64_t count) {
-  LabelledImages data{.count = count, .height = 2, .width = 3, .images = {}, .labels = {}};
+LabeledImages images(std::int64_t count) {
+  LabeledImages data{.count = count, .height = 2, .width = 3, .images = {}, .labels = {}};
   for (std::int64_t n = 0; n < count; ++n) {
     for (std::int64_t k = 0; k < 6; ++k) data.images.push_back(static_cast<std::uint8_t>(7 * n + k));
     data.labels.push_back(static_cast<std::uint8_t>(n));
@@ -57,7 +57,7 @@ Numbers sorted(Numbers numbers) {
 }
 
 /// Every image beside its label, its pixels from 0 to 1.
-void expect_contents(const LabelledImages& data, const BatchesOptions& options) {
+void expect_contents(const LabeledImages& data, const BatchesOptions& options) {
   Batches batches(data, options);
   for (const auto& [image, label] : batches) {
     ASSERT_EQ(image.shape(), (Shape{label.size(0), 1, 2, 3}));
@@ -76,7 +76,7 @@ void expect_contents(const LabelledImages& data, const BatchesOptions& options) 
 }
 
 TEST(Batches, HoldTheImagesOfTheirLabels) {
-  const LabelledImages data = images(200);
+  const LabeledImages data = images(200);
   for (const DType dtype : {float32, float64}) {
     for (const std::int64_t batch_size : {1, 3, 4, 7, 8, 16, 17, 64, 200}) {
       for (const bool shuffle : {false, true})
@@ -86,7 +86,7 @@ TEST(Batches, HoldTheImagesOfTheirLabels) {
 }
 
 TEST(Batches, FullInkIsOne) {
-  LabelledImages data{.count = 1, .height = 1, .width = 2, .images = {255, 0}, .labels = {3}};
+  LabeledImages data{.count = 1, .height = 1, .width = 2, .images = {255, 0}, .labels = {3}};
   for (const DType dtype : {float32, float64}) {
     Batches batches(data, {.dtype = dtype});
     EXPECT_EQ(numbers((*batches.begin()).image), (Numbers{1, 0}));
@@ -94,7 +94,7 @@ TEST(Batches, FullInkIsOne) {
 }
 
 TEST(Batches, TheLastOneIsSmaller) {
-  const LabelledImages data = images(10);
+  const LabeledImages data = images(10);
   Batches batches(data, {.batch_size = 4});
   EXPECT_EQ(sizes(batches), (std::vector<std::int64_t>{4, 4, 2}));
   EXPECT_EQ(batches.size(), 3);
@@ -103,7 +103,7 @@ TEST(Batches, TheLastOneIsSmaller) {
 }
 
 TEST(Batches, PartsMakeUpTheBatch) {
-  const LabelledImages data = images(40);
+  const LabeledImages data = images(40);
   for (const std::int64_t most : {1, 3, 4, 15, 16, 17, 1000}) {
     Batches batches(data, {.batch_size = 16, .shuffle = true});
     for (auto batch = batches.begin(); batch != batches.end(); ++batch) {
@@ -125,7 +125,7 @@ TEST(Batches, PartsMakeUpTheBatch) {
 }
 
 TEST(Batches, TheLastOneCanBeDropped) {
-  const LabelledImages data = images(10);
+  const LabeledImages data = images(10);
   Batches batches(data, {.batch_size = 4, .shuffle = true, .drop_last = true});
   EXPECT_EQ(sizes(batches), (std::vector<std::int64_t>{4, 4}));
   EXPECT_EQ(batches.examples(), 8);
@@ -139,7 +139,7 @@ TEST(Batches, TheLastOneCanBeDropped) {
 }
 
 TEST(Batches, OneBatchTakesAllThereIs) {
-  const LabelledImages data = images(10);
+  const LabeledImages data = images(10);
   for (const std::int64_t size :
        {std::int64_t{10}, std::int64_t{1000}, std::numeric_limits<std::int64_t>::max()}) {
     Batches batches(data, {.batch_size = size});
@@ -149,7 +149,7 @@ TEST(Batches, OneBatchTakesAllThereIs) {
 }
 
 TEST(Batches, TheLimitTakesTheFirst) {
-  const LabelledImages data = images(10);
+  const LabeledImages data = images(10);
   Batches limited(data, {.batch_size = 4, .shuffle = true, .limit = 7});
   EXPECT_EQ(limited.examples(), 7);
   EXPECT_EQ(sorted(epoch(limited)), first(7));
@@ -158,7 +158,7 @@ TEST(Batches, TheLimitTakesTheFirst) {
 }
 
 TEST(Batches, OrdersArePermutationsNewEveryEpoch) {
-  const LabelledImages data = images(100);
+  const LabeledImages data = images(100);
   Batches batches(data, {.shuffle = true});
   std::set<Numbers> orders{first(100)};
   for (int k = 0; k < 10; ++k) {
@@ -169,7 +169,7 @@ TEST(Batches, OrdersArePermutationsNewEveryEpoch) {
 }
 
 TEST(Batches, OrdersDependOnSeedAndEpochAlone) {
-  const LabelledImages data = images(100);
+  const LabeledImages data = images(100);
   Batches batches(data, {.batch_size = 10, .shuffle = true, .seed = 5});
   Batches again(data, {.batch_size = 33, .shuffle = true, .seed = 5, .dtype = float64});
   Batches other(data, {.shuffle = true, .seed = 6});
@@ -188,7 +188,7 @@ TEST(Batches, OrdersDependOnSeedAndEpochAlone) {
 }
 
 TEST(Batches, EveryImageGoesEverywhere) {
-  const LabelledImages data = images(5);
+  const LabeledImages data = images(5);
   Batches batches(data, {.shuffle = true});
   constexpr int kEpochs = 2000;
   int counts[5][5] = {};
@@ -202,7 +202,7 @@ TEST(Batches, EveryImageGoesEverywhere) {
 }
 
 TEST(Batches, ReadingAgainGivesTheSameBatch) {
-  const LabelledImages data = images(20);
+  const LabeledImages data = images(20);
   Batches batches(data, {.batch_size = 3, .shuffle = true});
   auto iterator = batches.begin();
   iterator++;
@@ -213,8 +213,8 @@ TEST(Batches, ReadingAgainGivesTheSameBatch) {
 }
 
 TEST(Batches, Refuse) {
-  const LabelledImages none, ten = images(10);
-  const auto make = [](const LabelledImages& data, BatchesOptions options) {
+  const LabeledImages none, ten = images(10);
+  const auto make = [](const LabeledImages& data, BatchesOptions options) {
     return [=, &data] { Batches(data, options); };
   };
   expect_error<Error>("Batches: there must be an image, the data set is empty", make(none, {}));
@@ -227,7 +227,7 @@ TEST(Batches, Refuse) {
                       make(ten, {.batch_size = 4, .drop_last = true, .limit = 3}));
   expect_error<DTypeError>("Batches: the dtype must be floating, it is int64", make(ten, {.dtype = int64}));
 
-  LabelledImages torn = images(10);
+  LabeledImages torn = images(10);
   torn.images.pop_back();
   expect_error<Error>("Batches: 10 images of 2x3 must have 60 pixels and 10 labels, they have 59 and 10",
                       make(torn, {}));

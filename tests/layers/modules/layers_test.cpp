@@ -8,7 +8,7 @@
 #include "adjoint/modules/dense.h"
 #include "adjoint/modules/pooling.h"
 #include "adjoint/modules/sequential.h"
-#include "adjoint/ops/dense.h"
+#include "adjoint/ops/linalg.h"
 #include "adjoint/ops/loss.h"
 #include "adjoint/optim/adam.h"
 #include "adjoint/optim/sgd.h"

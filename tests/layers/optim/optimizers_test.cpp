@@ -7,7 +7,7 @@
 #include <memory>
 
 #include "adjoint/ops/arithmetic.h"
-#include "adjoint/ops/dense.h"
+#include "adjoint/ops/linalg.h"
 #include "adjoint/ops/reduce.h"
 #include "adjoint/optim/adam.h"
 #include "adjoint/optim/sgd.h"

@@ -15,6 +15,10 @@ Tensor relu(Tensor x);
 /// y = ln(1 + e^x).   dx = dy sigmoid(x).
 Tensor softplus(Tensor x);
 
+/// y = x s with s = sigmoid(x); also called swish.   dx = dy s (1 + x (1 - s)). Hendrycks, Gimpel: Gaussian
+/// error linear units, 2016.
+Tensor silu(Tensor x);
+
 struct LeakyReluOptions {
   double slope = 0.01;  ///< Where x <= 0.
 };

@@ -37,7 +37,7 @@ struct TensorBody final : RefCounted, Recycled {
   /// The row-major values in memory that no other tensor shares, to be overwritten. Memory that was handed
   /// out is kept when it is left behind; a later update uses it again once nobody else shares it, so there
   /// is at most one piece of it for each tensor that shared memory at the same time.
-  void* own_rows();
+  void* own_row_major();
   TensorExtra& ensure_extra();
 
   std::uint32_t version = 0;  ///< Updates of a leaf so far.
@@ -174,7 +174,7 @@ class Tensor {
   void* start_update();
   /// Allocates what start_update() would, which then cannot throw, for those who update several tensors or
   /// none. Changes neither values nor version().
-  void prepare_update() { body().own_rows(); }
+  void prepare_update() { body().own_row_major(); }
   /// The same for assign(source).
   void prepare_assign(const Tensor& source);
 

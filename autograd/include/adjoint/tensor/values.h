@@ -7,6 +7,7 @@
 #include "adjoint/memory/block_cache.h"
 #include "adjoint/memory/ref.h"
 #include "adjoint/tensor/dtype.h"
+#include "adjoint/tensor/layout.h"
 #include "adjoint/tensor/shape.h"
 
 namespace adjoint {
@@ -19,36 +20,48 @@ class alignas(64) Buffer : public RefCounted {
   void* data() { return this + 1; }
   std::size_t bytes() const { return bytes_; }
 
-  // Of the buffer in the place where values keep what is not rows.
-  bool is_factors = false;     ///< Not lanes.
-  Ref<Buffer> took_over_from;  ///< The factors that were there before, which somebody may still be reading.
-
  private:
   explicit Buffer(std::size_t bytes) : bytes_(bytes) {}
   std::size_t bytes_;
 };
 
-/// An array in either of the kernels' layouts (autograd/kernels/layout/lanes.h), or in both: the missing one
-/// is made when it is first asked for, and kept. Which ones are there never shows outside ops and kernels.
+/// The matrix column[i] row[j], held as its two vectors.
+template <class T>
+struct OuterProduct {
+  T* column;
+  T* row;
+};
+
+/// An array in up to three forms: row-major, interleaved, and, a matrix only, as an outer product. A layout
+/// that is not there yet is made from another form when it is first asked for, and kept. Which forms are
+/// there never shows outside of ops and kernels.
 ///
-/// A matrix may also be held as factors: values[i, j] = a[i] b[j], in memory the vector b and then a. The op
-/// that computes such a product may make them instead of it. Code that gains from them asks for factors();
-/// all other code asks for rows or lanes, which are then made.
+/// The op that computes an outer product may make its two vectors instead of it. Code that gains from them
+/// asks for outer_product(); all other code asks for a layout.
 class Values {
  public:
-  enum class Layout : std::uint8_t { rows, lanes, factors };
-
   Values() = default;
-  /// Uninitialized values in one layout; lanes need a floating dtype and rank >= 1, factors also rank 2.
-  Values(DType dtype, const Shape& shape, Layout layout = Layout::rows);
+  /// Uninitialized values in one layout; interleaved ones need a floating dtype and rank >= 1.
+  Values(DType dtype, const Shape& shape, Layout layout = Layout::row_major);
+  /// An uninitialized outer product of this shape, which has rank 2; floating dtypes only.
+  static Values as_outer_product(DType dtype, const Shape& shape);
   Values(const Values& other)
-      : shape_(other.shape_), rows_(share(other.rows_)), other_(share(other.other_)), dtype_(other.dtype_) {}
+      : shape_(other.shape_),
+        dtype_(other.dtype_),
+        row_major_(share(other.row_major_)),
+        interleaved_(share(other.interleaved_)),
+        outer_product_(share(other.outer_product_)) {}
   Values(Values&& other) noexcept
-      : shape_(other.shape_), rows_(take(other.rows_)), other_(take(other.other_)), dtype_(other.dtype_) {}
+      : shape_(other.shape_),
+        dtype_(other.dtype_),
+        row_major_(take(other.row_major_)),
+        interleaved_(take(other.interleaved_)),
+        outer_product_(take(other.outer_product_)) {}
   Values& operator=(Values other) noexcept;
   ~Values() {
-    drop(rows_.load(std::memory_order_relaxed));
-    drop(other_.load(std::memory_order_relaxed));
+    drop(row_major_.load(std::memory_order_relaxed));
+    drop(interleaved_.load(std::memory_order_relaxed));
+    drop(outer_product_.load(std::memory_order_relaxed));
   }
 
   DType dtype() const { return dtype_; }
@@ -56,21 +69,9 @@ class Values {
   Shape shape() const&& { return shape_; }
   std::int64_t numel() const { return shape_.numel(); }
 
-  /// The values in rows or lanes. A layout that is not there yet is made from one that is, and kept. T is the
-  /// C++ type of dtype(), else this and all that follow throw DTypeError. The memory lives as long as the
-  /// values: a temporary's must get a name first.
-  template <class T>
-  const T* rows() const& {
-    return in<T>(Layout::rows);
-  }
-  template <class T>
-  const T* rows() const&& = delete;
-  template <class T>
-  const T* lanes() const& {
-    return in<T>(Layout::lanes);
-  }
-  template <class T>
-  const T* lanes() const&& = delete;
+  /// The values in a layout, made and kept if it is not there yet. T is the C++ type of dtype(), else this
+  /// and all that follow throw DTypeError. The memory lives as long as the values: a temporary's must get a
+  /// name first.
   template <class T>
   const T* in(Layout layout) const& {
     check_type<T>();
@@ -78,26 +79,47 @@ class Values {
   }
   template <class T>
   const T* in(Layout layout) const&& = delete;
-
-  /// The factors, or null where there are none.
   template <class T>
-  const T* factors() const& {
+  const T* row_major() const& {
+    return in<T>(Layout::row_major);
+  }
+  template <class T>
+  const T* row_major() const&& = delete;
+  template <class T>
+  const T* interleaved() const& {
+    return in<T>(Layout::interleaved);
+  }
+  template <class T>
+  const T* interleaved() const&& = delete;
+
+  bool has_outer_product() const { return outer_product_.load(std::memory_order_acquire) != nullptr; }
+  /// The vectors of the outer product, which must be there.
+  template <class T>
+  OuterProduct<const T> outer_product() const& {
     check_type<T>();
-    Buffer* buffer = held(Layout::factors);
-    return buffer != nullptr ? static_cast<const T*>(buffer->data()) : nullptr;
+    const T* column = static_cast<const T*>(outer_product_.load(std::memory_order_acquire)->data());
+    return {column, column + shape_[0]};
   }
   template <class T>
-  const T* factors() const&& = delete;
-
-  /// Rows or lanes, whichever costs less to read; lanes only when there are lanes and no rows.
-  Layout layout() const {
-    return rows_.load(std::memory_order_acquire) != nullptr || has(Layout::factors) ? Layout::rows
-                                                                                    : Layout::lanes;
+  OuterProduct<const T> outer_product() const&& = delete;
+  /// The same, for its maker to fill.
+  template <class T>
+  OuterProduct<T> writable_outer_product() & {
+    const auto [column, row] = outer_product<T>();
+    return {const_cast<T*>(column), const_cast<T*>(row)};
   }
-  bool has(Layout layout) const { return held(layout) != nullptr; }
-  /// Makes rows or lanes unless they are there, so that reading them cannot throw afterwards.
+  template <class T>
+  OuterProduct<T> writable_outer_product() && = delete;
+
+  /// The layout that costs least to read: interleaved only when there is no other form.
+  Layout cheapest_layout() const {
+    const bool only_interleaved = !has(Layout::row_major) && !has_outer_product() && has(Layout::interleaved);
+    return only_interleaved ? Layout::interleaved : Layout::row_major;
+  }
+  bool has(Layout layout) const { return slot(layout).load(std::memory_order_acquire) != nullptr; }
+  /// Makes a layout unless it is there, so that reading it cannot throw afterwards.
   void make(Layout layout) const { data(layout); }
-  /// Elements in a layout's memory, spare lanes included.
+  /// Elements in a layout's memory, the spare ones of the last block included.
   std::int64_t stored_elements(Layout layout) const;
 
   /// The one layout held, for its maker to fill, or for in-place use by an only owner; see is_unique.
@@ -108,7 +130,7 @@ class Values {
   }
   template <class T>
   T* writable() && = delete;
-  /// True when nobody else shares this memory and it is in one layout, rows or lanes.
+  /// True when nobody else shares this memory and it is in one form, a layout.
   bool is_unique() const;
 
   /// The same values under another shape with the same number of elements, sharing memory.
@@ -118,25 +140,26 @@ class Values {
 
   // For the tensor that holds these values, see TensorBody.
 
-  /// rows(), remembering that the memory was handed out to a user, who may read it for as long as the tensor
-  /// lives.
+  /// row_major(), remembering that the memory was handed out to a user, who may read it for as long as the
+  /// tensor lives.
   const void* hand_out() const {
-    const void* rows = data(Layout::rows);
+    const void* values = data(Layout::row_major);
     if (!handed_out_.load(std::memory_order_relaxed)) handed_out_.store(true, std::memory_order_relaxed);
-    return rows;
+    return values;
   }
   bool handed_out() const { return handed_out_.load(std::memory_order_relaxed); }
-  /// The memory of rows(), shared or not.
-  Buffer* row_buffer() const {
-    data(Layout::rows);
-    return rows_.load(std::memory_order_relaxed);
+  /// The memory of row_major(), shared or not.
+  Buffer* row_major_buffer() const {
+    data(Layout::row_major);
+    return row_major_.load(std::memory_order_relaxed);
   }
-  /// Makes rows() the only layout there is; then with other memory.
-  void keep_only_rows() {
-    data(Layout::rows);
-    drop(take(other_));
+  /// Makes row_major() the only form there is; then with other memory.
+  void keep_only_row_major() {
+    data(Layout::row_major);
+    drop(take(interleaved_));
+    drop(take(outer_product_));
   }
-  void set_rows(const Ref<Buffer>& rows, bool handed_out);
+  void set_row_major(const Ref<Buffer>& values, bool handed_out);
 
  private:
   static Buffer* share(const std::atomic<Buffer*>& held) {
@@ -152,14 +175,11 @@ class Values {
   static void drop(Buffer* buffer) {
     if (buffer != nullptr && buffer->drop_ref()) Buffer::destroy(buffer);
   }
-  /// What is there in a layout, or null.
-  Buffer* held(Layout layout) const {
-    if (layout == Layout::rows) return rows_.load(std::memory_order_acquire);
-    Buffer* buffer = other_.load(std::memory_order_acquire);
-    return buffer != nullptr && buffer->is_factors == (layout == Layout::factors) ? buffer : nullptr;
+  std::atomic<Buffer*>& slot(Layout layout) const {
+    return layout == Layout::row_major ? row_major_ : interleaved_;
   }
   const void* data(Layout layout) const {
-    Buffer* buffer = held(layout);
+    Buffer* buffer = slot(layout).load(std::memory_order_acquire);
     return buffer != nullptr ? buffer->data() : converted(layout);
   }
   const void* converted(Layout layout) const;
@@ -171,11 +191,14 @@ class Values {
   [[noreturn]] void raise_type(DType asked) const;
   void* writable_data();
 
-  Shape shape_;
-  mutable std::atomic<Buffer*> rows_ = nullptr;
-  mutable std::atomic<Buffer*> other_ = nullptr;  ///< Lanes or factors.
+  void allocate(std::atomic<Buffer*>& slot, std::int64_t elements);
+
+  [[no_unique_address]] Shape shape_;  // The two small members fit behind its last one.
   DType dtype_ = DType::float32;
   mutable std::atomic<bool> handed_out_ = false;  ///< Of these values; no copy takes it over.
+  mutable std::atomic<Buffer*> row_major_ = nullptr;
+  mutable std::atomic<Buffer*> interleaved_ = nullptr;
+  std::atomic<Buffer*> outer_product_ = nullptr;  ///< The column, then the row.
 };
 
 }  // namespace adjoint

@@ -38,8 +38,8 @@ class Batches {
   /// data is used in place and must outlive this. Throws Error when batch_size or limit is not positive, when
   /// data has no images or not as many pixels and labels as it says, and when drop_last would leave nothing;
   /// DTypeError unless the dtype is floating.
-  explicit Batches(const LabelledImages& data, const BatchesOptions& options = {});
-  explicit Batches(const LabelledImages&& data, const BatchesOptions& options = {}) = delete;
+  explicit Batches(const LabeledImages& data, const BatchesOptions& options = {});
+  explicit Batches(const LabeledImages&& data, const BatchesOptions& options = {}) = delete;
 
   /// Starts the next epoch; iterators of the one before are no longer of use.
   Iterator begin() &;
@@ -57,7 +57,7 @@ class Batches {
   std::int64_t size_of(std::int64_t batch) const;
   Batch gather(std::int64_t batch, std::int64_t first, std::int64_t count) const;
 
-  const LabelledImages& data_;
+  const LabeledImages& data_;
   BatchesOptions options_;
   std::int64_t examples_;
   std::vector<std::int64_t> order_;  // Indices into data_; more than examples_ when the last are dropped.

@@ -10,7 +10,7 @@
 namespace adjoint {
 
 /// Images with the class of each.
-struct LabelledImages {
+struct LabeledImages {
   std::int64_t count = 0, height = 0, width = 0;
   std::vector<std::uint8_t> images;  ///< [count,height,width], 0 is background and 255 full ink
   std::vector<std::uint8_t> labels;  ///< [count], each below kMnistClasses
@@ -20,7 +20,7 @@ inline constexpr int kMnistClasses = 10;
 
 /// Training and test images of the same size.
 struct Mnist {
-  LabelledImages train, test;
+  LabeledImages train, test;
   std::string source;  ///< one line for people: how many images of what size, from where
 };
 

@@ -3,7 +3,7 @@
 
 #include "adjoint/modules/module.h"
 #include "adjoint/ops/activation.h"
-#include "adjoint/ops/reshape.h"
+#include "adjoint/ops/shape.h"
 
 namespace adjoint {
 

@@ -3,7 +3,7 @@
 
 #include "adjoint/modules/initializers.h"
 #include "adjoint/modules/module.h"
-#include "adjoint/ops/conv2d.h"
+#include "adjoint/ops/convolution.h"
 
 namespace adjoint {
 

@@ -2,7 +2,7 @@
 // The pooling layers: the ops of the same name with their options.
 
 #include "adjoint/modules/module.h"
-#include "adjoint/ops/pool2d.h"
+#include "adjoint/ops/pooling.h"
 
 namespace adjoint {
 

@@ -38,8 +38,8 @@ class Optimizer {
   void check_not_negative(const char* option, double value) const;
   void check_fraction(const char* option, double value) const;
   /// Allocates all that step() will need before it changes anything: memory for the updated parameters, and
-  /// the rows of their gradients, but of an outer product only where the rule does not take its factors.
-  void prepare_step(bool takes_factors);
+  /// their gradients in row-major memory, unless they are outer products and the rule takes these.
+  void prepare_step(bool takes_outer_product);
 
  private:
   const char* const name_;

@@ -1,6 +1,6 @@
 // Rows to lanes and back, and gathered byte images, against index arithmetic.
 
-#include "autograd/kernels/layout/layout.h"
+#include "autograd/kernels/layout/convert.h"
 
 #include <gtest/gtest.h>
 #include <vector>
@@ -15,7 +15,7 @@ namespace {
 using namespace support;
 
 template <class T>
-class Layout : public testing::Test {
+class Convert : public testing::Test {
  protected:
   /// Calls check(count, features) for small, odd and thread-worthy sizes, on every instruction set.
   template <class F>
@@ -31,7 +31,7 @@ class Layout : public testing::Test {
   }
 };
 using Types = testing::Types<float, double>;
-TYPED_TEST_SUITE(Layout, Types);
+TYPED_TEST_SUITE(Convert, Types);
 
 /// What a lanes array must hold, spare lanes being 0.
 template <class T, class F>
@@ -42,7 +42,7 @@ Interleaved<T> expected_lanes(std::int64_t count, std::int64_t features, F value
   return lanes;
 }
 
-TYPED_TEST(Layout, RowsToLanes) {
+TYPED_TEST(Convert, RowsToLanes) {
   using T = TypeParam;
   this->for_each_size([](std::int64_t count, std::int64_t features) {
     std::vector<T> rows(static_cast<std::size_t>(count * features));
@@ -50,12 +50,12 @@ TYPED_TEST(Layout, RowsToLanes) {
     const auto expected =
         expected_lanes<T>(count, features, [&](auto n, auto f) { return T(n * features + f + 1); });
     Interleaved<T> lanes(count, features, -1);
-    rows_to_lanes(count, features, rows.data(), lanes.data());
+    interleave(count, features, rows.data(), lanes.data());
     EXPECT_TRUE(lanes == expected);
   });
 }
 
-TYPED_TEST(Layout, LanesToRowsLeavesSpareLanesOut) {
+TYPED_TEST(Convert, LanesToRowsLeavesSpareLanesOut) {
   using T = TypeParam;
   this->for_each_size([](std::int64_t count, std::int64_t features) {
     Interleaved<T> lanes(count, features);
@@ -67,13 +67,13 @@ TYPED_TEST(Layout, LanesToRowsLeavesSpareLanesOut) {
       }
     expected.push_back(T(-1));  // one past the end must not be touched
     std::vector<T> rows(expected.size(), T(-1));
-    lanes_to_rows(count, features, lanes.data(), rows.data());
+    deinterleave(count, features, lanes.data(), rows.data());
     EXPECT_EQ(rows, expected);
   });
 }
 
 // The expected pixels are quotients, which the processor rounds once; all 256 bytes occur.
-TYPED_TEST(Layout, GathersImagesDividedBy255) {
+TYPED_TEST(Convert, GathersImagesDividedBy255) {
   using T = TypeParam;
   this->for_each_size([](std::int64_t count, std::int64_t features) {
     std::vector<std::uint8_t> images(static_cast<std::size_t>(11 * features));
@@ -88,12 +88,12 @@ TYPED_TEST(Layout, GathersImagesDividedBy255) {
     std::vector<T> expected_rows, rows(static_cast<std::size_t>(count * features));
     for (std::int64_t n = 0; n < count; ++n)
       for (std::int64_t f = 0; f < features; ++f) expected_rows.push_back(value(n, f));
-    gather_rows(images.data(), features, index.data(), count, rows.data());
+    gather_images(Layout::row_major, images.data(), features, index.data(), count, rows.data());
     EXPECT_EQ(rows, expected_rows);
 
     const auto expected = expected_lanes<T>(count, features, value);
     Interleaved<T> lanes(count, features, -1);
-    gather_lanes(images.data(), features, index.data(), count, lanes.data());
+    gather_images(Layout::interleaved, images.data(), features, index.data(), count, lanes.data());
     EXPECT_TRUE(lanes == expected);
   });
 }

@@ -25,13 +25,13 @@ void expect_conv2d_matches(const Conv2dSizes& s) {
   const T nan = std::numeric_limits<T>::quiet_NaN();
   const T* no_bias = nullptr;
   std::vector<T> y(dy.size(), nan), dx(x.size(), nan), dw(w.size(), nan);
-  conv2d_rows(s, x.data(), w.data(), no_bias, y.data());
+  conv2d(Layout::row_major, s, x.data(), w.data(), no_bias, y.data());
   expect_near(y, naive_conv2d(s, x.data(), w.data(), no_bias), tolerance, "y");
-  conv2d_rows(s, x.data(), w.data(), bias.data(), y.data());
+  conv2d(Layout::row_major, s, x.data(), w.data(), bias.data(), y.data());
   expect_near(y, naive_conv2d(s, x.data(), w.data(), bias.data()), tolerance, "y with bias");
-  conv2d_input_grad_rows(s, dy.data(), w.data(), dx.data());
+  conv2d_input_grad(Layout::row_major, s, dy.data(), w.data(), dx.data());
   expect_near(dx, naive_conv2d_input_grad(s, dy.data(), w.data()), tolerance, "dx");
-  conv2d_weight_grad_rows(s, dy.data(), x.data(), dw.data());
+  conv2d_weight_grad(Layout::row_major, s, dy.data(), x.data(), dw.data());
   expect_near(dw, naive_conv2d_weight_grad(s, dy.data(), x.data()), tolerance, "dw");
 }
 
@@ -186,9 +186,9 @@ void expect_same_bits(const Conv2dSizes& s) {
   const auto dy = random_values<float>(output_size(s), 3);
   expect_same_bits_for_any_number_of_threads([&] {
     std::vector<float> y(dy.size()), dx(x.size()), dw(w.size());
-    conv2d_rows(s, x.data(), w.data(), static_cast<const float*>(nullptr), y.data());
-    conv2d_input_grad_rows(s, dy.data(), w.data(), dx.data());
-    conv2d_weight_grad_rows(s, dy.data(), x.data(), dw.data());
+    conv2d(Layout::row_major, s, x.data(), w.data(), static_cast<const float*>(nullptr), y.data());
+    conv2d_input_grad(Layout::row_major, s, dy.data(), w.data(), dx.data());
+    conv2d_weight_grad(Layout::row_major, s, dy.data(), x.data(), dw.data());
     return std::vector{y, dx, dw};
   });
 }

@@ -1,7 +1,8 @@
 // Convolution and its input gradient in the lanes layout: both are correlations, carried out row by row.
 
-#include "autograd/kernels/convolution/conv2d_lanes.h"
+#include "autograd/kernels/convolution/conv2d_interleaved.h"
 
+#include "autograd/kernels/convolution/conv2d_layouts.h"
 #include "autograd/kernels/reduce/long_sums.h"
 #include "autograd/kernels/threads/parallel.h"
 #include "autograd/kernels/threads/scratch.h"
@@ -113,7 +114,7 @@ struct Tile {
   const T* values;  // of channel 0 at row.begin, column.begin
   std::int64_t row_begin, column_begin, row_stride, channel_stride;
   const T* at(std::int64_t row, std::int64_t column) const {
-    return values + (row - row_begin) * row_stride + (column - column_begin) * kLanes<T>;
+    return values + (row - row_begin) * row_stride + (column - column_begin) * kInterleaved<T>;
   }
 };
 
@@ -125,15 +126,16 @@ std::int64_t tile_width(Range columns) { return columns.size() | 1; }
 /// columns lie outside the input.
 template <class T>
 Tile<T> copy_tile(const Correlation& job, const T* in, Range rows, Range columns, T* scratch) {
-  const std::int64_t width = job.columns.in_size, stride = tile_width(columns) * kLanes<T>;
+  const std::int64_t width = job.columns.in_size, stride = tile_width(columns) * kInterleaved<T>;
   const Range inside{std::clamp<std::int64_t>(columns.begin, 0, width),
                      std::clamp<std::int64_t>(columns.end, 0, width)};
-  const std::int64_t left = (inside.begin - columns.begin) * kLanes<T>, middle = inside.size() * kLanes<T>;
-  const std::int64_t right = (columns.end - inside.end) * kLanes<T>;
+  const std::int64_t left = (inside.begin - columns.begin) * kInterleaved<T>,
+                     middle = inside.size() * kInterleaved<T>;
+  const std::int64_t right = (columns.end - inside.end) * kInterleaved<T>;
   T* to = scratch;
   for (std::int64_t r = rows.begin; r < rows.end; ++r)
     for (std::int64_t c = 0; c < job.channels; ++c, to += stride) {
-      const T* from = in + ((c * job.rows.in_size + r) * width + inside.begin) * kLanes<T>;
+      const T* from = in + ((c * job.rows.in_size + r) * width + inside.begin) * kInterleaved<T>;
       std::fill_n(to, left, T(0));
       std::copy_n(from, middle, to + left);
       std::fill_n(to + left + middle, right, T(0));
@@ -147,7 +149,7 @@ void list_products(const Taps& a, const Taps& b, std::int64_t row_stride, std::i
                    Product* products) {
   for (std::int64_t i = 0; i < a.count; ++i)
     for (std::int64_t j = 0; j < b.count; ++j)
-      *products++ = {i * a.step * row_stride + j * b.step * kLanes<T>,
+      *products++ = {i * a.step * row_stride + j * b.step * kInterleaved<T>,
                      (a.tap + i * a.tap_step) * kernel_width + b.tap + j * b.tap_step};
 }
 
@@ -175,14 +177,14 @@ void correlate_as_tree(const CorrelationRow<T>& row, T* scratch) {
   }
   second.bias = nullptr;
   second.out = scratch;
-  second.out_stride = kLanes<T>;
-  second.map_stride = row.columns * kLanes<T>;
+  second.out_stride = kInterleaved<T>;
+  second.map_stride = row.columns * kInterleaved<T>;
   T* const next = scratch + row.maps * second.map_stride;
   correlate_as_tree(first, next);
   correlate_as_tree(second, next);
   for (std::int64_t m = 0; m < row.maps; ++m)
     for (std::int64_t j = 0; j < row.columns; ++j)
-      add_to(kLanes<T>, scratch + m * second.map_stride + j * kLanes<T>,
+      add_to(kInterleaved<T>, scratch + m * second.map_stride + j * kInterleaved<T>,
              row.out + m * row.map_stride + j * row.out_stride);
 }
 
@@ -195,21 +197,21 @@ void correlate_band(const Correlation& job, const T* in, const T* weights, const
   Range rows = reads(job.rows, band.begin, band.end);
   rows = {std::clamp<std::int64_t>(rows.begin, 0, job.rows.in_size),
           std::clamp<std::int64_t>(rows.end, 0, job.rows.in_size)};
-  const std::int64_t row_size = job.columns.in_size * kLanes<T>;
+  const std::int64_t row_size = job.columns.in_size * kInterleaved<T>;
   Tile<T> tile{in, 0, 0, row_size, job.rows.in_size * row_size};
   // Channels of many sizes lie a multiple of 4096 bytes apart and would push each other out of the cache:
   // copy then, too.
   const bool apart = columns.begin < 0 || columns.end > job.columns.in_size || job.channels > 8;
   const bool copy = apart && rows.size() > 0 && columns.size() > 0;
-  const Scratch<T> scratch(copy ? job.channels * rows.size() * tile_width(columns) * kLanes<T> : 0);
+  const Scratch<T> scratch(copy ? job.channels * rows.size() * tile_width(columns) * kInterleaved<T> : 0);
   if (copy) tile = copy_tile(job, in, rows, columns, scratch.get());
 
   const std::int64_t phases = job.column_by_column ? job.columns.out_size : job.columns.phases();
-  const std::int64_t out_row = job.columns.out_size * kLanes<T>;
+  const std::int64_t out_row = job.columns.out_size * kInterleaved<T>;
   const std::int64_t area = job.rows.kernel * job.columns.kernel;
   const Scratch<Product> products(area);
   const std::int64_t most_columns = (job.columns.out_size - 1) / phases + 1;
-  const Scratch<T> halves(tree_levels(job.channels, area) * job.maps * most_columns * kLanes<T>);
+  const Scratch<T> halves(tree_levels(job.channels, area) * job.maps * most_columns * kInterleaved<T>);
   for (std::int64_t phase = 0; phase < phases; ++phase) {
     Taps b = job.columns.taps(phase);
     if (job.column_by_column) b = b.inside(job.columns.in_size);
@@ -223,20 +225,20 @@ void correlate_band(const Correlation& job, const T* in, const T* weights, const
       const CorrelationRow<T> row{
           .in = tile.at(a.first, b.first),
           .channel_stride = tile.channel_stride,
-          .column_stride = job.columns.shift() * kLanes<T>,
+          .column_stride = job.columns.shift() * kInterleaved<T>,
           .first_channel = 0,
           .channels = job.channels,
           .all_channels = job.channels,
           .products = products.get(),
           .product_count = a.count * b.count,
           .row_taps = a.count,
-          .reach = b.count * std::abs(b.step) * kLanes<T>,
+          .reach = b.count * std::abs(b.step) * kInterleaved<T>,
           .weights = weights,
           .kernel_area = area,
           .bias = bias,
-          .out = out + r * out_row + phase * kLanes<T>,
+          .out = out + r * out_row + phase * kInterleaved<T>,
           .map_stride = job.rows.out_size * out_row,
-          .out_stride = phases * kLanes<T>,
+          .out_stride = phases * kInterleaved<T>,
           .maps = job.maps,
           .columns = (job.columns.out_size - 1 - phase) / phases + 1,
       };
@@ -253,15 +255,15 @@ void correlate(Correlation job, const T* in, const T* w, const T* bias, T* out) 
   const Scratch<T> packed(job.groups * group_weights);
   pack_weights(job, w, packed.get());
 
-  const std::int64_t blocks = lane_blocks<T>(job.batch);
-  const std::int64_t row_values = job.channels * job.columns.in_size * kLanes<T>;
+  const std::int64_t blocks = interleaved_blocks<T>(job.batch);
+  const std::int64_t row_values = job.channels * job.columns.in_size * kInterleaved<T>;
   const std::int64_t rows_that_fit = kBandValues * 4 / row_values;
   const std::int64_t rows_for_all = job.rows.out_size * blocks * job.groups / kTasks;
   const Cut bands(
       job.rows.out_size,
       std::max<std::int64_t>(std::min(std::max<std::int64_t>(rows_that_fit, 8), rows_for_all), 4));
-  const std::int64_t in_group = job.channels * job.rows.in_size * job.columns.in_size * kLanes<T>;
-  const std::int64_t out_group = job.maps * job.rows.out_size * job.columns.out_size * kLanes<T>;
+  const std::int64_t in_group = job.channels * job.rows.in_size * job.columns.in_size * kInterleaved<T>;
+  const std::int64_t out_group = job.maps * job.rows.out_size * job.columns.out_size * kInterleaved<T>;
   const std::int64_t work = blocks * out_group * job.channels * area * job.groups;
   parallel_for(blocks * job.groups * bands.parts(), work, [&](std::int64_t chunk) {
     const std::int64_t band = chunk % bands.parts(), part = chunk / bands.parts(), g = part % job.groups;
@@ -274,7 +276,7 @@ void correlate(Correlation job, const T* in, const T* w, const T* bias, T* out) 
 }  // namespace
 
 template <class T>
-void conv2d_lanes(const Conv2dSizes& s, const T* x, const T* w, const T* bias, T* y) {
+void conv2d_interleaved(const Conv2dSizes& s, const T* x, const T* w, const T* bias, T* y) {
   const std::int64_t channels = s.in_channels / s.groups;
   correlate({.batch = s.batch,
              .groups = s.groups,
@@ -290,7 +292,7 @@ void conv2d_lanes(const Conv2dSizes& s, const T* x, const T* w, const T* bias, T
 }
 
 template <class T>
-void conv2d_input_grad_lanes(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
+void conv2d_input_grad_interleaved(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
   const std::int64_t maps = s.in_channels / s.groups;
   correlate({.batch = s.batch,
              .groups = s.groups,
@@ -305,9 +307,9 @@ void conv2d_input_grad_lanes(const Conv2dSizes& s, const T* dy, const T* w, T* d
             dy, w, static_cast<const T*>(nullptr), dx);
 }
 
-template void conv2d_lanes(const Conv2dSizes&, const float*, const float*, const float*, float*);
-template void conv2d_lanes(const Conv2dSizes&, const double*, const double*, const double*, double*);
-template void conv2d_input_grad_lanes(const Conv2dSizes&, const float*, const float*, float*);
-template void conv2d_input_grad_lanes(const Conv2dSizes&, const double*, const double*, double*);
+template void conv2d_interleaved(const Conv2dSizes&, const float*, const float*, const float*, float*);
+template void conv2d_interleaved(const Conv2dSizes&, const double*, const double*, const double*, double*);
+template void conv2d_input_grad_interleaved(const Conv2dSizes&, const float*, const float*, float*);
+template void conv2d_input_grad_interleaved(const Conv2dSizes&, const double*, const double*, double*);
 
 }  // namespace adjoint::kernels

@@ -1,10 +1,11 @@
 // Convolutions of few images, in the row layout: shifted copies of an image, then tiles of output planes
 // times positions.
-#include "autograd/kernels/convolution/conv2d_rows.h"
+#include "autograd/kernels/convolution/conv2d_row_major.h"
 
 #include <algorithm>
 
 #include "autograd/kernels/convolution/conv2d.h"
+#include "autograd/kernels/convolution/conv2d_layouts.h"
 #include "autograd/kernels/threads/parallel.h"
 #include "autograd/kernels/threads/scratch.h"
 
@@ -71,7 +72,7 @@ void forward_directly(const Conv2dSizes& s, const T* x, const T* w, const T* bia
 }  // namespace
 
 template <class T>
-void conv2d_rows(const Conv2dSizes& s, const T* x, const T* w, const T* bias, T* y) {
+void conv2d_row_major(const Conv2dSizes& s, const T* x, const T* w, const T* bias, T* y) {
   const PlaneConvolution c = forward_convolution(s);
   const GroupSizes group(s);
   const std::int64_t vector_size = row_kernels<T>().vector_size;
@@ -93,7 +94,7 @@ template void convolve_planes(const PlaneConvolution&, const WeightSteps&, const
                               const float*, float*);
 template void convolve_planes(const PlaneConvolution&, const WeightSteps&, const double*, const double*,
                               const double*, double*);
-template void conv2d_rows(const Conv2dSizes&, const float*, const float*, const float*, float*);
-template void conv2d_rows(const Conv2dSizes&, const double*, const double*, const double*, double*);
+template void conv2d_row_major(const Conv2dSizes&, const float*, const float*, const float*, float*);
+template void conv2d_row_major(const Conv2dSizes&, const double*, const double*, const double*, double*);
 
 }  // namespace adjoint::kernels

@@ -2,15 +2,15 @@
 // register k takes its 16-byte parts from images k, B + k, 2 B + k, ..., and the B registers are then
 // transposed within their parts.
 
-#include "autograd/kernels/layout/layout.h"
+#include "autograd/kernels/layout/convert.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "autograd/kernels/layout/layout.cpp"
+#define HWY_TARGET_INCLUDE "autograd/kernels/layout/convert.cpp"
 #include <algorithm>
 #include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/highway.h>
 
-#include "autograd/kernels/layout/lanes.h"
+#include "autograd/kernels/layout/interleaved.h"
 #include "autograd/kernels/simd/dispatch.h"
 #include "autograd/kernels/threads/parallel.h"
 #include "autograd/kernels/threads/scratch.h"
@@ -33,7 +33,7 @@ namespace adjoint::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 template <class T>
-using Lanes = hn::CappedTag<T, kLanes<T>>;
+using Lanes = hn::CappedTag<T, kInterleaved<T>>;
 
 /// Values in 16 bytes.
 template <class T>
@@ -90,16 +90,17 @@ void block_to_lanes(std::int64_t features, const T* rows, T* lanes) {
   const Lanes<T> d;
   std::int64_t f = 0;
   for (; f + kPart<T> <= features; f += kPart<T>)
-    for (std::int64_t lane = 0; lane < kLanes<T>; lane += hn::Lanes(d)) {
+    for (std::int64_t lane = 0; lane < kInterleaved<T>; lane += hn::Lanes(d)) {
       hn::Vec<Lanes<T>> v[kPart<T>];
       for (std::int64_t k = 0; k < kPart<T>; ++k)
         v[k] = load_parts(d, rows + (lane + k) * features + f, kPart<T> * features);
       transpose_parts(v);
-      for (std::int64_t k = 0; k < kPart<T>; ++k) hn::Store(v[k], d, lanes + (f + k) * kLanes<T> + lane);
+      for (std::int64_t k = 0; k < kPart<T>; ++k)
+        hn::Store(v[k], d, lanes + (f + k) * kInterleaved<T> + lane);
     }
   for (; f < features; ++f)
-    for (std::int64_t lane = 0; lane < kLanes<T>; ++lane)
-      lanes[f * kLanes<T> + lane] = rows[lane * features + f];
+    for (std::int64_t lane = 0; lane < kInterleaved<T>; ++lane)
+      lanes[f * kInterleaved<T> + lane] = rows[lane * features + f];
 }
 
 /// rows[l * features + f] = lanes[f,l]
@@ -108,16 +109,17 @@ void block_to_rows(std::int64_t features, const T* lanes, T* rows) {
   const Lanes<T> d;
   std::int64_t f = 0;
   for (; f + kPart<T> <= features; f += kPart<T>)
-    for (std::int64_t lane = 0; lane < kLanes<T>; lane += hn::Lanes(d)) {
+    for (std::int64_t lane = 0; lane < kInterleaved<T>; lane += hn::Lanes(d)) {
       hn::Vec<Lanes<T>> v[kPart<T>];
-      for (std::int64_t k = 0; k < kPart<T>; ++k) v[k] = hn::Load(d, lanes + (f + k) * kLanes<T> + lane);
+      for (std::int64_t k = 0; k < kPart<T>; ++k)
+        v[k] = hn::Load(d, lanes + (f + k) * kInterleaved<T> + lane);
       transpose_parts(v);
       for (std::int64_t k = 0; k < kPart<T>; ++k)
         store_parts(d, v[k], rows + (lane + k) * features + f, kPart<T> * features);
     }
   for (; f < features; ++f)
-    for (std::int64_t lane = 0; lane < kLanes<T>; ++lane)
-      rows[lane * features + f] = lanes[f * kLanes<T> + lane];
+    for (std::int64_t lane = 0; lane < kInterleaved<T>; ++lane)
+      rows[lane * features + f] = lanes[f * kInterleaved<T> + lane];
 }
 
 // byte / 255 with the bits of a division, which is several times slower: 1/255 is kLeading + kRest. The
@@ -174,9 +176,9 @@ void images_to_lanes(std::int64_t features, const std::uint8_t* const* images, s
     HWY_ALIGN std::uint8_t turned[16 * 16];
     turn_bytes(images, f, count, turned);
     for (std::int64_t k = 0; k < 16; ++k)
-      for (std::int64_t lane = 0; lane < kLanes<T>; lane += hn::Lanes(d)) {
+      for (std::int64_t lane = 0; lane < kInterleaved<T>; lane += hn::Lanes(d)) {
         const auto whole = hn::PromoteTo(integers, hn::LoadU(bytes, turned + 16 * k + lane));
-        T* to = lanes + (f + k) * kLanes<T> + lane;
+        T* to = lanes + (f + k) * kInterleaved<T> + lane;
         if constexpr (sizeof(T) == 4) {
           hn::Store(pixels_of<T>(hn::ConvertTo(d, whole)), d, to);
         } else {
@@ -185,8 +187,8 @@ void images_to_lanes(std::int64_t features, const std::uint8_t* const* images, s
       }
   }
   for (; f < features; ++f)
-    for (std::int64_t l = 0; l < kLanes<T>; ++l)
-      lanes[f * kLanes<T> + l] = l < count ? static_cast<T>(images[l][f]) / 255 : T(0);
+    for (std::int64_t l = 0; l < kInterleaved<T>; ++l)
+      lanes[f * kInterleaved<T> + l] = l < count ? static_cast<T>(images[l][f]) / 255 : T(0);
 }
 
 }  // namespace adjoint::kernels::HWY_NAMESPACE
@@ -216,15 +218,40 @@ namespace {
 
 template <class T>
 std::int64_t images_in_block(std::int64_t block, std::int64_t count) {
-  return std::min(count - block * kLanes<T>, kLanes<T>);
+  return std::min(count - block * kInterleaved<T>, kInterleaved<T>);
+}
+
+template <class T>
+void gather_row_major(const std::uint8_t* images, std::int64_t features, const std::int64_t* index,
+                      std::int64_t count, T* rows) {
+  parallel_for(count, count * features * kElementWork, [&](std::int64_t n) {
+    best<Conversions, T>(
+        [&](auto k) { k.bytes_to_pixels(features, images + index[n] * features, rows + n * features); });
+  });
+}
+
+template <class T>
+void gather_interleaved(const std::uint8_t* images, std::int64_t features, const std::int64_t* index,
+                        std::int64_t count, T* lanes) {
+  const std::int64_t block_size = kInterleaved<T> * features;
+  parallel_for(interleaved_blocks<T>(count), count * features * kElementWork, [&](std::int64_t block) {
+    const std::int64_t used = images_in_block<T>(block, count);
+    const std::uint8_t* of_block[kInterleaved<T>];
+    for (std::int64_t l = 0; l < used; ++l) {
+      of_block[l] = images + index[block * kInterleaved<T> + l] * features;
+      for (std::int64_t i = 0; i < std::min(kAhead, features); i += 64) __builtin_prefetch(of_block[l] + i);
+    }
+    best<Conversions, T>(
+        [&](auto k) { k.images_to_lanes(features, of_block, used, lanes + block * block_size); });
+  });
 }
 
 }  // namespace
 
 template <class T>
-void rows_to_lanes(std::int64_t count, std::int64_t features, const T* rows, T* lanes) {
-  const std::int64_t block_size = kLanes<T> * features;
-  parallel_for(lane_blocks<T>(count), count * features * kElementWork, [&](std::int64_t block) {
+void interleave(std::int64_t count, std::int64_t features, const T* rows, T* lanes) {
+  const std::int64_t block_size = kInterleaved<T> * features;
+  parallel_for(interleaved_blocks<T>(count), count * features * kElementWork, [&](std::int64_t block) {
     const std::int64_t used = images_in_block<T>(block, count) * features;
     const T* from = rows + block * block_size;
     const Scratch<T> padded(used == block_size ? 0 : block_size);
@@ -238,9 +265,9 @@ void rows_to_lanes(std::int64_t count, std::int64_t features, const T* rows, T* 
 }
 
 template <class T>
-void lanes_to_rows(std::int64_t count, std::int64_t features, const T* lanes, T* rows) {
-  const std::int64_t block_size = kLanes<T> * features;
-  parallel_for(lane_blocks<T>(count), count * features * kElementWork, [&](std::int64_t block) {
+void deinterleave(std::int64_t count, std::int64_t features, const T* lanes, T* rows) {
+  const std::int64_t block_size = kInterleaved<T> * features;
+  parallel_for(interleaved_blocks<T>(count), count * features * kElementWork, [&](std::int64_t block) {
     const std::int64_t used = images_in_block<T>(block, count) * features;
     T* to = rows + block * block_size;
     const Scratch<T> padded(used == block_size ? 0 : block_size);
@@ -251,38 +278,20 @@ void lanes_to_rows(std::int64_t count, std::int64_t features, const T* lanes, T*
 }
 
 template <class T>
-void gather_rows(const std::uint8_t* images, std::int64_t features, const std::int64_t* index,
-                 std::int64_t count, T* rows) {
-  parallel_for(count, count * features * kElementWork, [&](std::int64_t n) {
-    best<Conversions, T>(
-        [&](auto k) { k.bytes_to_pixels(features, images + index[n] * features, rows + n * features); });
-  });
+void gather_images(Layout layout, const std::uint8_t* images, std::int64_t features,
+                   const std::int64_t* index, std::int64_t count, T* to) {
+  layout == Layout::interleaved ? gather_interleaved(images, features, index, count, to)
+                                : gather_row_major(images, features, index, count, to);
 }
 
-template <class T>
-void gather_lanes(const std::uint8_t* images, std::int64_t features, const std::int64_t* index,
-                  std::int64_t count, T* lanes) {
-  const std::int64_t block_size = kLanes<T> * features;
-  parallel_for(lane_blocks<T>(count), count * features * kElementWork, [&](std::int64_t block) {
-    const std::int64_t used = images_in_block<T>(block, count);
-    const std::uint8_t* of_block[kLanes<T>];
-    for (std::int64_t l = 0; l < used; ++l) {
-      of_block[l] = images + index[block * kLanes<T> + l] * features;
-      for (std::int64_t i = 0; i < std::min(kAhead, features); i += 64) __builtin_prefetch(of_block[l] + i);
-    }
-    best<Conversions, T>(
-        [&](auto k) { k.images_to_lanes(features, of_block, used, lanes + block * block_size); });
-  });
-}
-
-template void rows_to_lanes(std::int64_t, std::int64_t, const float*, float*);
-template void rows_to_lanes(std::int64_t, std::int64_t, const double*, double*);
-template void lanes_to_rows(std::int64_t, std::int64_t, const float*, float*);
-template void lanes_to_rows(std::int64_t, std::int64_t, const double*, double*);
-template void gather_rows(const std::uint8_t*, std::int64_t, const std::int64_t*, std::int64_t, float*);
-template void gather_rows(const std::uint8_t*, std::int64_t, const std::int64_t*, std::int64_t, double*);
-template void gather_lanes(const std::uint8_t*, std::int64_t, const std::int64_t*, std::int64_t, float*);
-template void gather_lanes(const std::uint8_t*, std::int64_t, const std::int64_t*, std::int64_t, double*);
+#define ADJOINT_INSTANTIATE(T)                                                                              \
+  template void interleave(std::int64_t, std::int64_t, const T*, T*);                                       \
+  template void deinterleave(std::int64_t, std::int64_t, const T*, T*);                                     \
+  template void gather_images(Layout, const std::uint8_t*, std::int64_t, const std::int64_t*, std::int64_t, \
+                              T*)
+ADJOINT_INSTANTIATE(float);
+ADJOINT_INSTANTIATE(double);
+#undef ADJOINT_INSTANTIATE
 
 }  // namespace adjoint::kernels
 #endif

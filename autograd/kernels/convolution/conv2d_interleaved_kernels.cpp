@@ -2,13 +2,13 @@
 // convolution and its input gradient, of maps x taps over a band of rows for the weight gradient.
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "autograd/kernels/convolution/conv2d_lanes_kernels.cpp"
+#define HWY_TARGET_INCLUDE "autograd/kernels/convolution/conv2d_interleaved_kernels.cpp"
 #include <array>
 #include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/highway.h>
 #include <utility>
 
-#include "autograd/kernels/convolution/conv2d_lanes.h"
+#include "autograd/kernels/convolution/conv2d_interleaved.h"
 #include "autograd/kernels/simd/dispatch.h"
 #include "autograd/kernels/simd/registers-inl.h"
 
@@ -19,7 +19,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 /// A block of images, or the part of it that one register holds.
 template <class T>
-using Lanes = hn::CappedTag<T, kLanes<T>>;
+using Lanes = hn::CappedTag<T, kInterleaved<T>>;
 
 /// Channels that one register block writes at once: four, but where there are few registers blocks of three
 /// are faster, since they are wider.
@@ -139,7 +139,7 @@ void correlate(const CorrelationRow<T>& row) {
         const auto block = kBlocks<CorrelateBlock, T>[height - 1][columns.size(k) - 1];
         const T* weights =
             row.weights + (map * row.all_channels + (row.first_channel + c) * height) * row.kernel_area;
-        for (std::int64_t lane = 0; lane < kLanes<T>; lane += hn::Lanes(Lanes<T>()))
+        for (std::int64_t lane = 0; lane < kInterleaved<T>; lane += hn::Lanes(Lanes<T>()))
           block(row, {in + c * row.channel_stride + lane, weights, std::min(step, row.channels - c), c > 0},
                 row.bias ? row.bias + map : nullptr, out + map * row.map_stride + lane);
       }
@@ -150,7 +150,7 @@ void correlate(const CorrelationRow<T>& row) {
 // ---- The weight gradient ----
 
 template <class T>
-alignas(64) constexpr T kZeros[kLanes<T>] = {};
+alignas(64) constexpr T kZeros[kInterleaved<T>] = {};
 
 /// sums[m][n] += sum over the band of dy[m] x, shifted as tap n asks, for one register's share of the lanes.
 struct AccumulateBlock {
@@ -166,9 +166,10 @@ struct AccumulateBlock {
     for (int m = 0; m < M; ++m)
 #pragma GCC unroll 8
       for (int n = 0; n < N; ++n)
-        sums[m][n] = hn::Load(d, band.sums + m * band.sums_stride + taps[n].weight * kLanes<T> + lane);
+        sums[m][n] = hn::Load(d, band.sums + m * band.sums_stride + taps[n].weight * kInterleaved<T> + lane);
 
-    const std::int64_t map_stride = band.map_stride, x_step = of_unknown_size(band.column_step * kLanes<T>);
+    const std::int64_t map_stride = band.map_stride,
+                       x_step = of_unknown_size(band.column_step * kInterleaved<T>);
     for (std::int64_t column = band.column_begin; column < band.column_end;) {
       // Columns that every tap reads inside x go together, the others one by one: there, taps outside read
       // zeros.
@@ -179,12 +180,12 @@ struct AccumulateBlock {
       for (int n = 0; n < N; ++n) {
         const std::int64_t x_column = column * band.column_step + taps[n].column;
         const bool inside = interior || (x_column >= 0 && x_column < band.width);
-        x[n] = inside ? band.x + taps[n].channel * band.channel_stride + x_column * kLanes<T> + lane
+        x[n] = inside ? band.x + taps[n].channel * band.channel_stride + x_column * kInterleaved<T> + lane
                       : kZeros<T> + lane;
         x_row_stride[n] = inside ? band.x_row_stride : 0;
       }
       for (std::int64_t row = 0; row < band.rows; ++row) {
-        const T* dy = band.dy + row * band.dy_row_stride + column * kLanes<T> + lane;
+        const T* dy = band.dy + row * band.dy_row_stride + column * kInterleaved<T> + lane;
         std::int64_t offset = 0;
         for (std::int64_t j = count; j > 0; --j) {
           V slope[M];
@@ -200,7 +201,7 @@ struct AccumulateBlock {
 #pragma GCC unroll 8
             for (int m = 0; m < M; ++m) sums[m][n] = hn::MulAdd(slope[m], value, sums[m][n]);
           }
-          dy += kLanes<T>;
+          dy += kInterleaved<T>;
           offset += x_step;
         }
         for (int n = 0; n < N; ++n) x[n] += x_row_stride[n];
@@ -212,7 +213,7 @@ struct AccumulateBlock {
     for (int m = 0; m < M; ++m)
 #pragma GCC unroll 8
       for (int n = 0; n < N; ++n)
-        hn::Store(sums[m][n], d, band.sums + m * band.sums_stride + taps[n].weight * kLanes<T> + lane);
+        hn::Store(sums[m][n], d, band.sums + m * band.sums_stride + taps[n].weight * kInterleaved<T> + lane);
   }
 };
 
@@ -221,7 +222,7 @@ void accumulate(const WeightGradBand<T>& band) {
   const Cut cut(band.tap_count, most_columns(static_cast<int>(band.maps)));
   for (std::int64_t k = 0; k < cut.parts(); ++k) {
     const auto block = kBlocks<AccumulateBlock, T>[band.maps - 1][cut.size(k) - 1];
-    for (std::int64_t lane = 0; lane < kLanes<T>; lane += hn::Lanes(Lanes<T>()))
+    for (std::int64_t lane = 0; lane < kInterleaved<T>; lane += hn::Lanes(Lanes<T>()))
       block(band, band.taps + cut.first(k), lane);
   }
 }

@@ -7,7 +7,7 @@
 #include <numeric>
 
 #include "autograd/kernels/convolution/conv2d.h"
-#include "autograd/kernels/layout/lanes.h"
+#include "autograd/kernels/layout/interleaved.h"
 
 namespace adjoint::kernels {
 

@@ -1,7 +1,8 @@
 // The weight gradient of few images, in the row layout: for every weight a sum of products along positions.
 #include <algorithm>
 
-#include "autograd/kernels/convolution/conv2d_rows.h"
+#include "autograd/kernels/convolution/conv2d_layouts.h"
+#include "autograd/kernels/convolution/conv2d_row_major.h"
 #include "autograd/kernels/reduce/long_sums.h"
 #include "autograd/kernels/threads/parallel.h"
 #include "autograd/kernels/threads/scratch.h"
@@ -124,7 +125,7 @@ void weight_grad_directly(const Conv2dSizes& s, std::int64_t count, const T* dy,
 }  // namespace
 
 template <class T>
-void conv2d_weight_grad_rows(const Conv2dSizes& s, const T* dy, const T* x, T* dw) {
+void conv2d_weight_grad_row_major(const Conv2dSizes& s, const T* dy, const T* x, T* dw) {
   const PlaneConvolution c = forward_convolution(s);
   const GroupSizes group(s);
   if (s.batch == 0) return static_cast<void>(std::fill_n(dw, s.groups * group.w, T(0)));
@@ -139,7 +140,7 @@ void conv2d_weight_grad_rows(const Conv2dSizes& s, const T* dy, const T* x, T* d
   });
 }
 
-template void conv2d_weight_grad_rows(const Conv2dSizes&, const float*, const float*, float*);
-template void conv2d_weight_grad_rows(const Conv2dSizes&, const double*, const double*, double*);
+template void conv2d_weight_grad_row_major(const Conv2dSizes&, const float*, const float*, float*);
+template void conv2d_weight_grad_row_major(const Conv2dSizes&, const double*, const double*, double*);
 
 }  // namespace adjoint::kernels

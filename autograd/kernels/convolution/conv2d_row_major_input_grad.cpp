@@ -4,7 +4,8 @@
 #include <algorithm>
 #include <numeric>
 
-#include "autograd/kernels/convolution/conv2d_rows.h"
+#include "autograd/kernels/convolution/conv2d_layouts.h"
+#include "autograd/kernels/convolution/conv2d_row_major.h"
 #include "autograd/kernels/threads/parallel.h"
 #include "autograd/kernels/threads/scratch.h"
 
@@ -100,7 +101,7 @@ void input_grad_by_phases(const Conv2dSizes& s, const T* dy, const T* w, T* dx) 
     }
 }
 
-// Costs as in conv2d_rows.h.
+// Costs as in conv2d_row_major.h.
 
 std::int64_t cost_of_fold(const Conv2dSizes& s, std::int64_t vector_size) {
   const std::int64_t channels = s.in_channels / s.groups, maps = s.out_channels / s.groups;
@@ -176,7 +177,7 @@ void input_grad_directly(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
 }  // namespace
 
 template <class T>
-void conv2d_input_grad_rows(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
+void conv2d_input_grad_row_major(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
   const GroupSizes group(s);
   const std::int64_t vector_size = row_kernels<T>().vector_size, fold = cost_of_fold(s, vector_size);
   auto of_group = input_grad_by_phases<T>;
@@ -196,7 +197,7 @@ void conv2d_input_grad_rows(const Conv2dSizes& s, const T* dy, const T* w, T* dx
   });
 }
 
-template void conv2d_input_grad_rows(const Conv2dSizes&, const float*, const float*, float*);
-template void conv2d_input_grad_rows(const Conv2dSizes&, const double*, const double*, double*);
+template void conv2d_input_grad_row_major(const Conv2dSizes&, const float*, const float*, float*);
+template void conv2d_input_grad_row_major(const Conv2dSizes&, const double*, const double*, double*);
 
 }  // namespace adjoint::kernels

@@ -45,15 +45,15 @@ void check_all(const Conv2dSizes& s) {
       RC_LOG() << hwy::TargetName(hwy::SupportedTargets()) << ", " << number << " threads\n";
       const WithThreads threads(number);
       Interleaved<T> result(s.batch, out_features);
-      conv2d_lanes(s, x_lanes.data(), w.data(), bias.data(), result.data());
+      conv2d(Layout::interleaved, s, x_lanes.data(), w.data(), bias.data(), result.data());
       RC_ASSERT(result.row_major() == y);
-      conv2d_lanes(s, x_lanes.data(), w.data(), no_bias, result.data());
+      conv2d(Layout::interleaved, s, x_lanes.data(), w.data(), no_bias, result.data());
       RC_ASSERT(result.row_major() == y_without_bias);
       Interleaved<T> input_grad(s.batch, in_features);
-      conv2d_input_grad_lanes(s, dy_lanes.data(), w.data(), input_grad.data());
+      conv2d_input_grad(Layout::interleaved, s, dy_lanes.data(), w.data(), input_grad.data());
       RC_ASSERT(input_grad.row_major() == dx);
       std::vector<T> weight_grad(w.size(), T(77));
-      conv2d_weight_grad_lanes(s, dy_lanes.data(), x_lanes.data(), weight_grad.data());
+      conv2d_weight_grad(Layout::interleaved, s, dy_lanes.data(), x_lanes.data(), weight_grad.data());
       RC_ASSERT(weight_grad == dw);
     }
   });
@@ -107,9 +107,9 @@ TYPED_TEST(Conv2dLanes, GivesTheSameBitsForAnyNumberOfThreads) {
     expect_same_bits_for_any_number_of_threads([&] {
       Interleaved<T> y(s.batch, 5 * 9 * 6), dx(s.batch, 3 * 9 * 11);
       std::vector<T> dw(w.size());
-      conv2d_lanes<T>(s, x.data(), w.data(), nullptr, y.data());
-      conv2d_input_grad_lanes(s, dy.data(), w.data(), dx.data());
-      conv2d_weight_grad_lanes(s, dy.data(), x.data(), dw.data());
+      conv2d<T>(Layout::interleaved, s, x.data(), w.data(), nullptr, y.data());
+      conv2d_input_grad(Layout::interleaved, s, dy.data(), w.data(), dx.data());
+      conv2d_weight_grad(Layout::interleaved, s, dy.data(), x.data(), dw.data());
       return std::vector{y.row_major(), dx.row_major(), dw};
     });
   });
@@ -127,9 +127,9 @@ TYPED_TEST(Conv2dLanes, WeightGradOfAnEmptyBatchIsZero) {
                       .kernel_height = 2,
                       .kernel_width = 2};
   std::vector<T> w(weight_size(s)), dw(weight_size(s), T(77));
-  conv2d_lanes<T>(s, nullptr, w.data(), nullptr, nullptr);
-  conv2d_input_grad_lanes<T>(s, nullptr, w.data(), nullptr);
-  conv2d_weight_grad_lanes<T>(s, nullptr, nullptr, dw.data());
+  conv2d<T>(Layout::interleaved, s, nullptr, w.data(), nullptr, nullptr);
+  conv2d_input_grad<T>(Layout::interleaved, s, nullptr, w.data(), nullptr);
+  conv2d_weight_grad<T>(Layout::interleaved, s, nullptr, nullptr, dw.data());
   EXPECT_EQ(dw, w);
 }
 

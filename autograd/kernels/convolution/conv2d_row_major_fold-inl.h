@@ -9,7 +9,7 @@
 
 #include <algorithm>
 
-#include "autograd/kernels/convolution/conv2d_rows.h"
+#include "autograd/kernels/convolution/conv2d_row_major.h"
 #include "autograd/kernels/linalg/tile-inl.h"
 #include "autograd/kernels/threads/scratch.h"
 

@@ -3,7 +3,8 @@
 
 #include <vector>
 
-#include "autograd/kernels/convolution/conv2d_lanes.h"
+#include "autograd/kernels/convolution/conv2d_interleaved.h"
+#include "autograd/kernels/convolution/conv2d_layouts.h"
 #include "autograd/kernels/reduce/lane_sums.h"
 #include "autograd/kernels/reduce/long_sums.h"
 #include "autograd/kernels/threads/parallel.h"
@@ -78,8 +79,8 @@ WeightGrad<T>::WeightGrad(const Conv2dSizes& s, const T* dy, const T* x)
       channels(s.in_channels / s.groups),
       maps(s.out_channels / s.groups),
       area(s.kernel_height * s.kernel_width),
-      map_parts(maps,
-                std::clamp(maps * lane_blocks<T>(s.batch) * s.groups / 16 * 4, block_channels(), kMostMaps)),
+      map_parts(maps, std::clamp(maps * interleaved_blocks<T>(s.batch) * s.groups / 16 * 4, block_channels(),
+                                 kMostMaps)),
       channel_parts(channels, std::max<std::int64_t>(kSumsBytes / (kMostMaps * area * kBlockBytes), 1)),
       interior{0, s.out_width} {
   const std::int64_t most_channels = channel_parts.size(0);
@@ -125,14 +126,14 @@ void WeightGrad<T>::sum_up(const Region& region, const Part& part, T* sums, T* r
       add_to(per_map, more.get() + m * per_map, result + m * result_map);
     return;
   }
-  std::fill_n(sums, count * kLanes<T>, T(0));
+  std::fill_n(sums, count * kInterleaved<T>, T(0));
   for (std::int64_t block = region.blocks.end - 1; block >= region.blocks.begin; --block) {
     accumulate(block, region, part, sums);
-    if (block == lane_blocks<T>(sizes.batch) - 1)
+    if (block == interleaved_blocks<T>(sizes.batch) - 1)
       clear_spare_lanes(count, last_block_images<T>(sizes.batch), sums);  // before others add
   }
   for (std::int64_t m = 0; m < part.maps; ++m)
-    add_up_lanes(per_map, sums + m * per_map * kLanes<T>, result + m * result_map);
+    add_up_lanes(per_map, sums + m * per_map * kInterleaved<T>, result + m * result_map);
 }
 
 /// Adds the products of one block of images, at a region's positions, to a part's sums.
@@ -155,8 +156,8 @@ void WeightGrad<T>::accumulate_rows(std::int64_t block, const Part& part, Range 
   const Conv2dSizes& s = sizes;
   const std::int64_t map = block * s.out_channels + part.group * maps + part.first_map + some_maps.begin;
   const std::int64_t channel = block * s.in_channels + part.group * channels + part.first_channel;
-  const std::int64_t dy_row = s.out_width * kLanes<T>, dy_plane = s.out_height * dy_row;
-  const std::int64_t x_row = s.width * kLanes<T>, x_plane = s.height * x_row;
+  const std::int64_t dy_row = s.out_width * kInterleaved<T>, dy_plane = s.out_height * dy_row;
+  const std::int64_t x_row = s.width * kInterleaved<T>, x_plane = s.height * x_row;
   for (std::int64_t u = 0; u < s.kernel_height; ++u) {
     const Range inside =
         positions(u, s.height, s.out_height, s.stride_height, s.padding_height, s.dilation_height);
@@ -180,8 +181,8 @@ void WeightGrad<T>::accumulate_rows(std::int64_t block, const Part& part, Range 
         .interior_end = std::min(interior.end, columns.end),
         .taps = taps.data() + u * channel_parts.size(0) * s.kernel_width,
         .tap_count = part.channels * s.kernel_width,
-        .sums = sums + some_maps.begin * part.channels * area * kLanes<T>,
-        .sums_stride = part.channels * area * kLanes<T>,
+        .sums = sums + some_maps.begin * part.channels * area * kInterleaved<T>,
+        .sums_stride = part.channels * area * kInterleaved<T>,
     });
   }
 }
@@ -189,21 +190,22 @@ void WeightGrad<T>::accumulate_rows(std::int64_t block, const Part& part, Range 
 }  // namespace
 
 template <class T>
-void conv2d_weight_grad_lanes(const Conv2dSizes& s, const T* dy, const T* x, T* dw) {
+void conv2d_weight_grad_interleaved(const Conv2dSizes& s, const T* dy, const T* x, T* dw) {
   const WeightGrad<T> job(s, dy, x);
-  const std::int64_t weights = s.out_channels * job.channels * job.area, blocks = lane_blocks<T>(s.batch);
+  const std::int64_t weights = s.out_channels * job.channels * job.area,
+                     blocks = interleaved_blocks<T>(s.batch);
   if (blocks == 0) {
     std::fill(dw, dw + weights, T(0));
     return;
   }
   const Cut chunks(blocks, std::max<std::int64_t>(blocks * job.parts() / kTasks, 1));
   const Scratch<T> partial((chunks.parts() - 1) * weights);  // dw of every chunk but the first
-  const std::int64_t work = blocks * s.out_height * s.out_width * kLanes<T> * weights;
+  const std::int64_t work = blocks * s.out_height * s.out_width * kInterleaved<T> * weights;
 
   parallel_for(chunks.parts() * job.parts(), work, [&](std::int64_t task) {
     const std::int64_t chunk = task / job.parts();
     const Part part = job.part(task % job.parts());
-    const Scratch<T> sums(part.maps * part.channels * job.area * kLanes<T>);
+    const Scratch<T> sums(part.maps * part.channels * job.area * kInterleaved<T>);
     T* result = chunk == 0 ? dw : partial.get() + (chunk - 1) * weights;
     const std::int64_t map = part.group * job.maps + part.first_map;
     const Region region{{chunks.first(chunk), chunks.first(chunk + 1)}, {0, s.out_height}, {0, s.out_width}};
@@ -214,7 +216,7 @@ void conv2d_weight_grad_lanes(const Conv2dSizes& s, const T* dy, const T* x, T* 
     add_to(weights, partial.get() + (chunk - 1) * weights, dw);
 }
 
-template void conv2d_weight_grad_lanes(const Conv2dSizes&, const float*, const float*, float*);
-template void conv2d_weight_grad_lanes(const Conv2dSizes&, const double*, const double*, double*);
+template void conv2d_weight_grad_interleaved(const Conv2dSizes&, const float*, const float*, float*);
+template void conv2d_weight_grad_interleaved(const Conv2dSizes&, const double*, const double*, double*);
 
 }  // namespace adjoint::kernels

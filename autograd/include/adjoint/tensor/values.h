@@ -20,6 +20,11 @@ class alignas(64) Buffer : public RefCounted {
   void* data() { return this + 1; }
   std::size_t bytes() const { return bytes_; }
 
+  // Of the buffer in the place where values keep what is not row-major.
+  bool is_outer_product = false;  ///< Not interleaved.
+  Ref<Buffer>
+      took_over_from;  ///< The outer product that was there before, which somebody may still be reading.
+
  private:
   explicit Buffer(std::size_t bytes) : bytes_(bytes) {}
   std::size_t bytes_;
@@ -47,21 +52,18 @@ class Values {
   static Values as_outer_product(DType dtype, const Shape& shape);
   Values(const Values& other)
       : shape_(other.shape_),
-        dtype_(other.dtype_),
         row_major_(share(other.row_major_)),
-        interleaved_(share(other.interleaved_)),
-        outer_product_(share(other.outer_product_)) {}
+        other_(share(other.other_)),
+        dtype_(other.dtype_) {}
   Values(Values&& other) noexcept
       : shape_(other.shape_),
-        dtype_(other.dtype_),
         row_major_(take(other.row_major_)),
-        interleaved_(take(other.interleaved_)),
-        outer_product_(take(other.outer_product_)) {}
+        other_(take(other.other_)),
+        dtype_(other.dtype_) {}
   Values& operator=(Values other) noexcept;
   ~Values() {
     drop(row_major_.load(std::memory_order_relaxed));
-    drop(interleaved_.load(std::memory_order_relaxed));
-    drop(outer_product_.load(std::memory_order_relaxed));
+    drop(other_.load(std::memory_order_relaxed));
   }
 
   DType dtype() const { return dtype_; }
@@ -92,12 +94,13 @@ class Values {
   template <class T>
   const T* interleaved() const&& = delete;
 
-  bool has_outer_product() const { return outer_product_.load(std::memory_order_acquire) != nullptr; }
-  /// The vectors of the outer product, which must be there.
+  bool has_outer_product() const { return held(/*is_outer_product=*/true) != nullptr; }
+  /// The vectors of the outer product, which must be there. They go when interleaved() comes, but stay
+  /// readable.
   template <class T>
   OuterProduct<const T> outer_product() const& {
     check_type<T>();
-    const T* column = static_cast<const T*>(outer_product_.load(std::memory_order_acquire)->data());
+    const T* column = static_cast<const T*>(held(/*is_outer_product=*/true)->data());
     return {column, column + shape_[0]};
   }
   template <class T>
@@ -116,7 +119,7 @@ class Values {
     const bool only_interleaved = !has(Layout::row_major) && !has_outer_product() && has(Layout::interleaved);
     return only_interleaved ? Layout::interleaved : Layout::row_major;
   }
-  bool has(Layout layout) const { return slot(layout).load(std::memory_order_acquire) != nullptr; }
+  bool has(Layout layout) const { return held(layout) != nullptr; }
   /// Makes a layout unless it is there, so that reading it cannot throw afterwards.
   void make(Layout layout) const { data(layout); }
   /// Elements in a layout's memory, the spare ones of the last block included.
@@ -156,8 +159,7 @@ class Values {
   /// Makes row_major() the only form there is; then with other memory.
   void keep_only_row_major() {
     data(Layout::row_major);
-    drop(take(interleaved_));
-    drop(take(outer_product_));
+    drop(take(other_));
   }
   void set_row_major(const Ref<Buffer>& values, bool handed_out);
 
@@ -175,11 +177,17 @@ class Values {
   static void drop(Buffer* buffer) {
     if (buffer != nullptr && buffer->drop_ref()) Buffer::destroy(buffer);
   }
-  std::atomic<Buffer*>& slot(Layout layout) const {
-    return layout == Layout::row_major ? row_major_ : interleaved_;
+  Buffer* held(bool is_outer_product) const {
+    Buffer* buffer = other_.load(std::memory_order_acquire);
+    return buffer != nullptr && buffer->is_outer_product == is_outer_product ? buffer : nullptr;
+  }
+  /// What is there in a layout, or null.
+  Buffer* held(Layout layout) const {
+    return layout == Layout::row_major ? row_major_.load(std::memory_order_acquire)
+                                       : held(/*is_outer_product=*/false);
   }
   const void* data(Layout layout) const {
-    Buffer* buffer = slot(layout).load(std::memory_order_acquire);
+    Buffer* buffer = held(layout);
     return buffer != nullptr ? buffer->data() : converted(layout);
   }
   const void* converted(Layout layout) const;
@@ -191,14 +199,15 @@ class Values {
   [[noreturn]] void raise_type(DType asked) const;
   void* writable_data();
 
-  void allocate(std::atomic<Buffer*>& slot, std::int64_t elements);
+  void hold(std::atomic<Buffer*>& place, std::int64_t elements, bool is_outer_product);
 
-  [[no_unique_address]] Shape shape_;  // The two small members fit behind its last one.
+  // Two places for three forms: a third pointer would make a tensor's body larger than two cache lines.
+  Shape shape_;
+  mutable std::atomic<Buffer*> row_major_ = nullptr;
+  mutable std::atomic<Buffer*> other_ =
+      nullptr;  ///< Interleaved, or an outer product: the column, then the row.
   DType dtype_ = DType::float32;
   mutable std::atomic<bool> handed_out_ = false;  ///< Of these values; no copy takes it over.
-  mutable std::atomic<Buffer*> row_major_ = nullptr;
-  mutable std::atomic<Buffer*> interleaved_ = nullptr;
-  std::atomic<Buffer*> outer_product_ = nullptr;  ///< The column, then the row.
 };
 
 }  // namespace adjoint

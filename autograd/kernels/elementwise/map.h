@@ -14,7 +14,8 @@ namespace adjoint::kernels {
 /// The function that F stands for, as compiled for an instruction set. For vectors V, and m with constants
 /// and functions of them (Math):
 ///     value(m, x, p...)         y, with the parameters p of the call as vectors
-///     gradient(m, dy, x, p...)  dx, from the function's argument x or from its result, as the op has it
+///     gradient(m, dy, s, p...)  dx; s is the function's argument (ops::unary) or its result
+///                               (ops::unary_from_result)
 template <class F, std::int64_t kInstructionSet>
 struct Function;
 

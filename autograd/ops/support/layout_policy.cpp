@@ -7,8 +7,7 @@ namespace {
 
 bool is_interleaved(const Values& x) { return x.cheapest_layout() == Layout::interleaved; }
 
-/// Interleaved where n images fill at least so many sixteenths of their blocks: work on spare lanes is
-/// wasted.
+/// Interleaved if n images fill at least sixteenths / 16 of their blocks. Work on spare lanes is wasted.
 Layout where_blocks_are_full(DType dtype, std::int64_t n, std::int64_t sixteenths) {
   return visit_floating(dtype, [&]<class T>() {
     const bool full =

@@ -139,7 +139,7 @@ void transpose_matrices(const Axes& axes, std::int64_t count, const T* x, T* y) 
   parallel_for(matrices * strips, count * kElementWork, [&, row = row, column = column](std::int64_t chunk) {
     const auto [from, to] = axes.offsets(2, chunk / strips);
     const std::int64_t first = chunk % strips * width;
-    best<Transpose, T>([&](auto k) {
+    best<Transpose, T>([&, from = from, to = to](auto k) {
       k.transpose(row.size, std::min(width, column.size - first), x + from + first, row.from,
                   y + to + first * column.to, column.to);
     });

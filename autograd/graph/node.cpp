@@ -67,7 +67,7 @@ bool any_requires_grad(std::span<const Input> inputs) {
 
 Tensor attach(Values values, Node* node, std::span<const Input> inputs) {
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (inputs[i].tensor->defined()) node->inputs[i] = inputs[i].tensor->node();
+    if (inputs[i].tensor->requires_grad()) node->inputs[i] = inputs[i].tensor->node();
   }
   return Tensor(std::move(values), Ref<Node>(node));
 }

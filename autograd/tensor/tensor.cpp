@@ -11,14 +11,15 @@ namespace adjoint {
 
 using detail::TensorBody;
 
-TensorBody::TensorBody(Values v, Ref<Node> n) : values(std::move(v)), node(std::move(n)) {}
+TensorBody::TensorBody(Values v, Ref<Node> n)
+    : requires_grad(static_cast<bool>(n)), values(std::move(v)), node(std::move(n)) {}
 TensorBody::~TensorBody() = default;
 void TensorBody::destroy(TensorBody* body) noexcept { delete body; }
 static_assert(sizeof(TensorBody) <= 128, "made and freed in every op: two cache lines");
 
-detail::TensorExtra& TensorBody::ensure_extra() {
-  if (!extra) extra = std::make_unique<detail::TensorExtra>();
-  return *extra;
+LeafNode& TensorBody::leaf() {
+  if (!node) node = Ref<Node>(new LeafNode(values.shape(), values.dtype()));
+  return static_cast<LeafNode&>(*node);
 }
 
 void* TensorBody::own_row_major() {
@@ -28,7 +29,7 @@ void* TensorBody::own_row_major() {
     return rows->data();
   }
   const Ref<Buffer> left(rows);
-  auto& kept = ensure_extra().left_behind;
+  auto& kept = leaf().left_behind;
   const auto spare =
       std::ranges::find_if(kept, [](const Ref<Buffer>& buffer) { return buffer->is_unique(); });
   const bool reused = spare != kept.end();
@@ -80,25 +81,19 @@ Tensor& Tensor::set_requires_grad(bool wanted) {
       op());
   check<DTypeError>(is_floating(dtype()) || !wanted,
                     "set_requires_grad: gradients need a floating dtype, the tensor is {}", dtype());
-  if (wanted == requires_grad()) return *this;
-  Ref<Node>& node = body().node;
-  if (!wanted) {
-    body().ensure_extra().frozen = std::move(node);
-  } else if (body().extra && body().extra->frozen) {
-    node = std::move(body().extra->frozen);
-  } else {
-    node = Ref<Node>(new LeafNode(shape(), dtype()));
-  }
+  if (wanted) body().leaf();
+  body().requires_grad = wanted;
   return *this;
 }
 
 namespace {
 
+/// The node that keeps a leaf's gradient, null when none is wanted.
 LeafNode* leaf_of(const Tensor& tensor, const char* caller) {
   check<GraphError>(tensor.is_leaf(),
                     "{}: the tensor was computed by {} and keeps no gradient; use grad(y, x)", caller,
                     tensor.op());
-  return static_cast<LeafNode*>(tensor.node().get());
+  return tensor.requires_grad() ? static_cast<LeafNode*>(tensor.node().get()) : nullptr;
 }
 
 }  // namespace
@@ -129,11 +124,14 @@ const NoName kNoName;
 
 }  // namespace
 
-const std::string& Tensor::name() const& { return body().extra ? body().extra->name : kNoName.text; }
+const std::string& Tensor::name() const& {
+  const Node* node = body().node.get();
+  return node != nullptr && node->is_leaf() ? static_cast<const LeafNode*>(node)->name : kNoName.text;
+}
 
 void Tensor::set_name(std::string name) {
   check<GraphError>(is_leaf(), "set_name: the tensor was computed by {}; only leaves have names", op());
-  body().ensure_extra().name = std::move(name);
+  body().leaf().name = std::move(name);
 }
 
 void Tensor::raise_dtype(const char* caller, DType asked) const {

@@ -9,6 +9,7 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "adjoint/graph/grad_mode.h"
 #include "adjoint/memory/small_array.h"
@@ -54,7 +55,7 @@ class Needs {
 };
 
 /// A step of the computation graph: an op that was carried out on tensors of which at least one requires a
-/// gradient, or a leaf that requires one.
+/// gradient, or a leaf.
 class Node : public RefCounted, public Recycled {
  public:
   Node(const char* op, const Shape& shape, DType dtype, std::size_t inputs);
@@ -98,13 +99,16 @@ class Node : public RefCounted, public Recycled {
 /// Nodes alive in the process: zero when every graph and parameter is gone.
 std::int64_t live_nodes();
 
-/// A leaf that requires a gradient.
+/// What a leaf has beside its values. A constant gets one only when it needs it.
 class LeafNode final : public Node {
  public:
   LeafNode(const Shape& shape, DType dtype) : Node("", shape, dtype, 0) {}
   Grads apply(Tensor, Needs) override { return {}; }
 
   Tensor grad;
+  std::string name;
+  /// Memory that data() has handed out and that an update then left behind, because it was shared.
+  std::vector<Ref<Buffer>, BlockAllocator<Ref<Buffer>>> left_behind;
 
  private:
   void free_rule() override {}

@@ -2,10 +2,8 @@
 // Tensor: the one value type of the library.
 
 #include <iosfwd>
-#include <memory>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "adjoint/memory/ref.h"
 #include "adjoint/tensor/check.h"
@@ -15,18 +13,10 @@
 
 namespace adjoint {
 
+class LeafNode;
 class Node;
-class Tensor;
 
 namespace detail {
-
-/// What few tensors have.
-struct TensorExtra : Recycled {
-  std::string name;
-  Ref<Node> frozen;  ///< The leaf's own node while no gradient is wanted.
-  /// Memory that data() has handed out and that an update then left behind, because it was shared.
-  std::vector<Ref<Buffer>, BlockAllocator<Ref<Buffer>>> left_behind;
-};
 
 /// What tensors refer to.
 struct TensorBody final : RefCounted, Recycled {
@@ -38,12 +28,13 @@ struct TensorBody final : RefCounted, Recycled {
   /// out is kept when it is left behind; a later update uses it again once nobody else shares it, so there
   /// is at most one piece of it for each tensor that shared memory at the same time.
   void* own_row_major();
-  TensorExtra& ensure_extra();
+  /// The leaf's own node, made when it is first asked for.
+  LeafNode& leaf();
 
-  std::uint32_t version = 0;  ///< Updates of a leaf so far.
+  bool requires_grad : 1;
+  std::uint32_t version : 31 = 0;  ///< Updates of a leaf so far.
   Values values;
-  Ref<Node> node;  ///< The op that computed the values, or the leaf's own; null when no gradient is wanted.
-  std::unique_ptr<TensorExtra> extra;  ///< Null as long as there is nothing to keep there.
+  Ref<Node> node;  ///< The op that computed the values, or the leaf's own; null for most constants.
 };
 
 }  // namespace detail
@@ -96,7 +87,7 @@ class Tensor {
   Tensor to(DType dtype) const;
 
   /// True when gradients flow to or through this tensor.
-  bool requires_grad() const { return body_ && body_->node; }
+  bool requires_grad() const { return body_ && body_->requires_grad; }
   /// Makes a leaf one that gradients are kept for, or no longer; returns *this. Without, grad() is undefined;
   /// it comes back with it, and graphs recorded before still lead to the leaf. Throws GraphError on an op's
   /// result, DTypeError on int64.
@@ -163,6 +154,7 @@ class Tensor {
   Values values() const&& { return body().values; }
   /// How often a leaf has been updated.
   std::uint32_t version() const { return body().version; }
+  /// The op that computed this or a leaf's own node; gradients go to it only while requires_grad().
   const Ref<Node>& node() const& { return body().node; }
   Ref<Node> node() const&&;
   /// True when this is the only handle to the tensor.
@@ -173,7 +165,7 @@ class Tensor {
   /// when a later update leaves it behind.
   void* start_update();
   /// Allocates what start_update() would, which then cannot throw, for those who update several tensors or
-  /// none. Changes neither values nor version().
+  /// none. Changes neither values nor version(). This must be a leaf.
   void prepare_update() { body().own_row_major(); }
   /// The same for assign(source).
   void prepare_assign(const Tensor& source);

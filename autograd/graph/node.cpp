@@ -65,7 +65,7 @@ bool any_requires_grad(std::span<const Input> inputs) {
   return false;
 }
 
-Tensor attach(Values values, Node* node, std::span<const Input> inputs) {
+Tensor attach(Values&& values, Node* node, std::span<const Input> inputs) {
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (inputs[i].tensor->requires_grad()) node->inputs[i] = inputs[i].tensor->node();
   }

@@ -11,7 +11,7 @@ namespace adjoint {
 
 using detail::TensorBody;
 
-TensorBody::TensorBody(Values v, Ref<Node> n)
+TensorBody::TensorBody(Values&& v, Ref<Node>&& n)
     : requires_grad(static_cast<bool>(n)), values(std::move(v)), node(std::move(n)) {}
 TensorBody::~TensorBody() = default;
 void TensorBody::destroy(TensorBody* body) noexcept { delete body; }
@@ -41,8 +41,8 @@ void* TensorBody::own_row_major() {
   return own->data();
 }
 
-Tensor::Tensor(Values values) : Tensor(std::move(values), {}) {}
-Tensor::Tensor(Values values, Ref<Node> node) : body_(new TensorBody(std::move(values), std::move(node))) {}
+Tensor::Tensor(Values values) : Tensor(std::move(values), Ref<Node>()) {}
+Tensor::Tensor(Values&& values, Ref<Node> node) : body_(new TensorBody(std::move(values), std::move(node))) {}
 
 double Tensor::item() const {
   check_shape(numel() == 1, "item: the tensor must have one element, it is {}", shape());

@@ -21,22 +21,21 @@ void Buffer::destroy(Buffer* buffer) noexcept {
   free_block(buffer, sizeof(Buffer) + bytes);
 }
 
-void Values::hold(std::atomic<Buffer*>& place, std::int64_t elements, bool is_outer_product) {
+void Values::hold(std::atomic<Buffer*>& place, std::int64_t elements) {
   const Ref<Buffer> buffer = Buffer::allocate(static_cast<std::size_t>(elements) * size_of(dtype_));
-  buffer->is_outer_product = is_outer_product;
   buffer->add_ref();  // what is held counts as one
   place.store(buffer.get(), std::memory_order_relaxed);
 }
 
 Values::Values(DType dtype, const Shape& shape, Layout layout) : shape_(shape), dtype_(dtype) {
-  hold(layout == Layout::row_major ? row_major_ : other_, stored_elements(layout), false);
+  hold(place_of(layout), stored_elements(layout));
 }
 
 Values Values::as_outer_product(DType dtype, const Shape& shape) {
   Values result;
   result.shape_ = shape;
   result.dtype_ = dtype;
-  result.hold(result.other_, shape[0] + shape[1], true);
+  result.hold(result.outer_product_, shape[0] + shape[1]);
   return result;
 }
 
@@ -48,9 +47,11 @@ Values& Values::operator=(Values other) noexcept {
   shape_ = other.shape_;
   dtype_ = other.dtype_;
   drop(take(row_major_));
-  drop(take(other_));
+  drop(take(interleaved_));
+  drop(take(outer_product_));
   row_major_.store(take(other.row_major_), std::memory_order_relaxed);
-  other_.store(take(other.other_), std::memory_order_relaxed);
+  interleaved_.store(take(other.interleaved_), std::memory_order_relaxed);
+  outer_product_.store(take(other.outer_product_), std::memory_order_relaxed);
   handed_out_.store(false, std::memory_order_relaxed);
   return *this;
 }
@@ -64,8 +65,6 @@ std::int64_t Values::stored_elements(Layout layout) const {
 
 // Two readers may convert at the same time; the first to finish is kept.
 const void* Values::converted(Layout layout) const {
-  std::atomic<Buffer*>& place = layout == Layout::row_major ? row_major_ : other_;
-  Buffer* before = layout == Layout::row_major ? nullptr : held(/*is_outer_product=*/true);
   const Ref<Buffer> made =
       Buffer::allocate(static_cast<std::size_t>(stored_elements(layout)) * size_of(dtype_));
   visit_floating(dtype_, [&]<class T>() {
@@ -80,25 +79,24 @@ const void* Values::converted(Layout layout) const {
       kernels::deinterleave(images, features, interleaved<T>(), target);
     }
   });
-  if (!place.compare_exchange_strong(before, made.get(), std::memory_order_acq_rel)) return before->data();
-  made->add_ref();
-  if (before != nullptr) {
-    made->took_over_from = Ref<Buffer>(before);
-    drop(before);
-  }
-  return made->data();
+  Buffer* first = nullptr;
+  made->add_ref();  // what is held counts as one
+  if (place_of(layout).compare_exchange_strong(first, made.get(), std::memory_order_acq_rel))
+    return made->data();
+  made->drop_ref();
+  return first->data();
 }
 
 void* Values::writable_data() {
   Buffer* row_major = row_major_.load(std::memory_order_relaxed);
-  return (row_major != nullptr ? row_major : other_.load(std::memory_order_relaxed))->data();
+  return (row_major != nullptr ? row_major : interleaved_.load(std::memory_order_relaxed))->data();
 }
 
 bool Values::is_unique() const {
   const Buffer* row_major = row_major_.load(std::memory_order_acquire);
-  const Buffer* other = other_.load(std::memory_order_acquire);
-  if (row_major != nullptr) return other == nullptr && row_major->is_unique();
-  return other != nullptr && !other->is_outer_product && other->is_unique();
+  const Buffer* interleaved = interleaved_.load(std::memory_order_acquire);
+  if (has_outer_product() || (row_major == nullptr) == (interleaved == nullptr)) return false;
+  return (row_major != nullptr ? row_major : interleaved)->is_unique();
 }
 
 Values Values::reshaped(const Shape& shape) const {
@@ -107,7 +105,8 @@ Values Values::reshaped(const Shape& shape) const {
       has(Layout::interleaved) && shape.rank() > 0 && shape_.rank() > 0 && shape[0] == shape_[0];
   if (!same_images) data(Layout::row_major);
   Values result(*this);
-  if (!same_images) drop(take(result.other_));
+  if (!same_images) drop(take(result.interleaved_));
+  drop(take(result.outer_product_));
   result.shape_ = shape;
   return result;
 }
@@ -122,7 +121,8 @@ Values Values::copy() const {
 void Values::set_row_major(const Ref<Buffer>& values, bool handed_out) {
   values->add_ref();
   drop(take(row_major_));
-  drop(take(other_));
+  drop(take(interleaved_));
+  drop(take(outer_product_));
   row_major_.store(values.get(), std::memory_order_relaxed);
   handed_out_.store(handed_out, std::memory_order_relaxed);
 }

@@ -163,7 +163,7 @@ class OpNode final : public Node {
   }
   Grads apply(Tensor dy, Needs needs) override {
     if constexpr (RuleOfResult<Rule>) {
-      return (*rule_)(std::move(dy), Tensor(result_, Ref<Node>(this)), needs);
+      return (*rule_)(std::move(dy), Tensor(Values(result_), Ref<Node>(this)), needs);
     } else {
       return (*rule_)(std::move(dy), needs);
     }
@@ -180,7 +180,7 @@ class OpNode final : public Node {
 };
 
 bool any_requires_grad(std::span<const Input> inputs);
-Tensor attach(Values values, Node* node, std::span<const Input> inputs);
+Tensor attach(Values&& values, Node* node, std::span<const Input> inputs);
 
 }  // namespace detail
 
@@ -196,7 +196,7 @@ Tensor attach(Values values, Node* node, std::span<const Input> inputs);
 template <class Rule>
 requires detail::RuleOfInputs<std::decay_t<Rule>> || detail::RuleOfResult<std::decay_t<Rule>> Tensor
 record(const char* op, Values values, std::span<const Input> inputs, Rule&& rule) {
-  if (!grad_enabled() || !detail::any_requires_grad(inputs)) return Tensor(std::move(values));
+  if (!grad_enabled() || !detail::any_requires_grad(inputs)) return Tensor(std::move(values), Ref<Node>());
   auto* node = new detail::OpNode<std::decay_t<Rule>>(op, values, inputs.size(), std::forward<Rule>(rule));
   return detail::attach(std::move(values), node, inputs);
 }

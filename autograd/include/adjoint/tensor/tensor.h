@@ -20,7 +20,7 @@ namespace detail {
 
 /// What tensors refer to.
 struct TensorBody final : RefCounted, Recycled {
-  TensorBody(Values values, Ref<Node> node);
+  TensorBody(Values&& values, Ref<Node>&& node);
   ~TensorBody();
   static void destroy(TensorBody* body) noexcept;
 
@@ -57,7 +57,7 @@ class Tensor {
   /// A constant with these values.
   explicit Tensor(Values values);
   /// A tensor computed by node; for record(), see autograd/include/adjoint/graph/node.h.
-  Tensor(Values values, Ref<Node> node);
+  Tensor(Values&& values, Ref<Node> node);
 
   bool defined() const { return static_cast<bool>(body_); }
   const Shape& shape() const& { return values().shape(); }

@@ -20,11 +20,6 @@ class alignas(64) Buffer : public RefCounted {
   void* data() { return this + 1; }
   std::size_t bytes() const { return bytes_; }
 
-  // Of the buffer in the place where values keep what is not row-major.
-  bool is_outer_product = false;  ///< Not interleaved.
-  Ref<Buffer>
-      took_over_from;  ///< The outer product that was there before, which somebody may still be reading.
-
  private:
   explicit Buffer(std::size_t bytes) : bytes_(bytes) {}
   std::size_t bytes_;
@@ -53,17 +48,20 @@ class Values {
   Values(const Values& other)
       : shape_(other.shape_),
         row_major_(share(other.row_major_)),
-        other_(share(other.other_)),
+        interleaved_(share(other.interleaved_)),
+        outer_product_(share(other.outer_product_)),
         dtype_(other.dtype_) {}
   Values(Values&& other) noexcept
       : shape_(other.shape_),
         row_major_(take(other.row_major_)),
-        other_(take(other.other_)),
+        interleaved_(take(other.interleaved_)),
+        outer_product_(take(other.outer_product_)),
         dtype_(other.dtype_) {}
   Values& operator=(Values other) noexcept;
   ~Values() {
     drop(row_major_.load(std::memory_order_relaxed));
-    drop(other_.load(std::memory_order_relaxed));
+    drop(interleaved_.load(std::memory_order_relaxed));
+    drop(outer_product_.load(std::memory_order_relaxed));
   }
 
   DType dtype() const { return dtype_; }
@@ -94,13 +92,12 @@ class Values {
   template <class T>
   const T* interleaved() const&& = delete;
 
-  bool has_outer_product() const { return held(/*is_outer_product=*/true) != nullptr; }
-  /// The vectors of the outer product, which must be there. They go when interleaved() comes, but stay
-  /// readable.
+  bool has_outer_product() const { return outer_product_.load(std::memory_order_relaxed) != nullptr; }
+  /// The vectors of the outer product, which must be there.
   template <class T>
   OuterProduct<const T> outer_product() const& {
     check_type<T>();
-    const T* column = static_cast<const T*>(held(/*is_outer_product=*/true)->data());
+    const T* column = static_cast<const T*>(outer_product_.load(std::memory_order_relaxed)->data());
     return {column, column + shape_[0]};
   }
   template <class T>
@@ -119,7 +116,7 @@ class Values {
     const bool only_interleaved = !has(Layout::row_major) && !has_outer_product() && has(Layout::interleaved);
     return only_interleaved ? Layout::interleaved : Layout::row_major;
   }
-  bool has(Layout layout) const { return held(layout) != nullptr; }
+  bool has(Layout layout) const { return place_of(layout).load(std::memory_order_acquire) != nullptr; }
   /// Makes a layout unless it is there, so that reading it cannot throw afterwards.
   void make(Layout layout) const { data(layout); }
   /// Elements in a layout's memory, the spare ones of the last block included.
@@ -159,7 +156,8 @@ class Values {
   /// Makes row_major() the only form there is; then with other memory.
   void keep_only_row_major() {
     data(Layout::row_major);
-    drop(take(other_));
+    drop(take(interleaved_));
+    drop(take(outer_product_));
   }
   void set_row_major(const Ref<Buffer>& values, bool handed_out);
 
@@ -177,17 +175,11 @@ class Values {
   static void drop(Buffer* buffer) {
     if (buffer != nullptr && buffer->drop_ref()) Buffer::destroy(buffer);
   }
-  Buffer* held(bool is_outer_product) const {
-    Buffer* buffer = other_.load(std::memory_order_acquire);
-    return buffer != nullptr && buffer->is_outer_product == is_outer_product ? buffer : nullptr;
-  }
-  /// What is there in a layout, or null.
-  Buffer* held(Layout layout) const {
-    return layout == Layout::row_major ? row_major_.load(std::memory_order_acquire)
-                                       : held(/*is_outer_product=*/false);
+  std::atomic<Buffer*>& place_of(Layout layout) const {
+    return layout == Layout::row_major ? row_major_ : interleaved_;
   }
   const void* data(Layout layout) const {
-    Buffer* buffer = held(layout);
+    Buffer* buffer = place_of(layout).load(std::memory_order_acquire);
     return buffer != nullptr ? buffer->data() : converted(layout);
   }
   const void* converted(Layout layout) const;
@@ -199,13 +191,12 @@ class Values {
   [[noreturn]] void raise_type(DType asked) const;
   void* writable_data();
 
-  void hold(std::atomic<Buffer*>& place, std::int64_t elements, bool is_outer_product);
+  void hold(std::atomic<Buffer*>& place, std::int64_t elements);
 
-  // Two places for three forms: a third pointer would make a tensor's body larger than two cache lines.
   Shape shape_;
   mutable std::atomic<Buffer*> row_major_ = nullptr;
-  mutable std::atomic<Buffer*> other_ =
-      nullptr;  ///< Interleaved, or an outer product: the column, then the row.
+  mutable std::atomic<Buffer*> interleaved_ = nullptr;
+  std::atomic<Buffer*> outer_product_ = nullptr;  ///< The column, then the row.
   DType dtype_ = DType::float32;
   mutable std::atomic<bool> handed_out_ = false;  ///< Of these values; no copy takes it over.
 };

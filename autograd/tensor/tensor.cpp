@@ -1,7 +1,6 @@
 #include "adjoint/tensor/tensor.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
 #include "adjoint/graph/node.h"
@@ -47,28 +46,6 @@ Tensor::Tensor(Values&& values, Ref<Node> node) : body_(new TensorBody(std::move
 double Tensor::item() const {
   check_shape(numel() == 1, "item: the tensor must have one element, it is {}", shape());
   return visit(dtype(), [&]<class T>() { return static_cast<double>(*values().row_major<T>()); });
-}
-
-Tensor Tensor::to(DType target) const {
-  const Values& from = values();
-  if (from.dtype() == target) return pass_through("to", *this);
-  Values result(target, from.shape());
-  visit(from.dtype(), [&]<class From>() {
-    visit(target, [&]<class To>() {
-      const From* source = from.row_major<From>();
-      To* values = result.writable<To>();
-      for (std::int64_t i = 0; i < from.numel(); ++i) {
-        if constexpr (std::is_integral_v<To> && std::is_floating_point_v<From>) {
-          check(fits_int64(static_cast<double>(source[i])), "to: element {} is {}, which int64 cannot hold",
-                i, source[i]);
-        }
-        values[i] = static_cast<To>(source[i]);
-      }
-    });
-  });
-  if (!is_floating(target) || !is_floating(from.dtype())) return Tensor(std::move(result));
-  return record("to", std::move(result), {*this},
-                [dtype = from.dtype()](const Tensor& dy, Needs) -> Grads { return {dy.to(dtype)}; });
 }
 
 bool Tensor::is_leaf() const { return !body().node || body().node->is_leaf(); }

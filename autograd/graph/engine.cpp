@@ -4,7 +4,7 @@
 #include <mutex>
 #include <vector>
 
-#include "autograd/graph/accumulate.h"
+#include "autograd/ops/elementwise/accumulate.h"
 
 // Nodes are visited in order of falling sequence number: every node that uses a result has a larger number
 // than the node that made it, so when a node's turn comes its gradient is complete. Only the frontier is

@@ -1,59 +1,47 @@
 #pragma once
-// Arithmetic with NumPy's broadcasting on row-major arrays: shapes are aligned at their last axes, and an
+// Functions of two row-major arrays with NumPy's broadcasting: shapes are aligned at their last axes, and an
 // axis that is missing or of size 1 is repeated to fit. The caller checks that every argument's shape
 // broadcasts to y_shape. The gradient of broadcasting is sum_to in reduce.h.
 
 #include <cstdint>
 
 #include "adjoint/tensor/shape.h"
+#include "autograd/kernels/elementwise/map.h"
 
 namespace adjoint::kernels {
 
-// T is float or double (broadcast_to, add, sub, mul, equal: std::int64_t too, which wraps around). y must not
-// overlap an argument that is repeated; it may be the same array as one of y_shape.
+// T is float, double or std::int64_t. y must not overlap an argument that is repeated; it may be the same
+// array as one of y_shape.
 
 /// y[y_shape] = x, repeated.
 template <class T>
 void broadcast_to(const Shape& x_shape, const T* x, const Shape& y_shape, T* y);
 
-/// y[y_shape] = a + b.
+/// An argument of a function of rows: a step along the row moves by 0 or 1, one to the next row by row_step.
 template <class T>
-void add(const Shape& a_shape, const T* a, const Shape& b_shape, const T* b, const Shape& y_shape, T* y);
-/// y[y_shape] = a - b.
-template <class T>
-void sub(const Shape& a_shape, const T* a, const Shape& b_shape, const T* b, const Shape& y_shape, T* y);
-/// y[y_shape] = a b.
-template <class T>
-void mul(const Shape& a_shape, const T* a, const Shape& b_shape, const T* b, const Shape& y_shape, T* y);
-/// y[y_shape] = a / b.
-template <class T>
-void div(const Shape& a_shape, const T* a, const Shape& b_shape, const T* b, const Shape& y_shape, T* y);
-/// y[y_shape] = a^b.
-template <class T>
-void pow(const Shape& a_shape, const T* a, const Shape& b_shape, const T* b, const Shape& y_shape, T* y);
-/// y[y_shape] = a == b ? 1 : 0.
-template <class T>
-void equal(const Shape& a_shape, const T* a, const Shape& b_shape, const T* b, const Shape& y_shape, T* y);
+struct RowOperand {
+  const T* values;
+  std::int64_t step, row_step;
+};
 
-// The same for a, b and y of n elements each, in either layout.
+/// y[rows,n] from rows of n elements.
+template <class T>
+using RowFunction = void (*)(std::int64_t rows, std::int64_t n, RowOperand<T> a, RowOperand<T> b, T* y);
 
-/// y = a + b.
+/// y[y_shape] = f(a, b) row by row; work is that of an element, as parallel_for counts.
 template <class T>
-void add(std::int64_t n, const T* a, const T* b, T* y);
-/// y = a - b.
-template <class T>
-void sub(std::int64_t n, const T* a, const T* b, T* y);
-/// y = a b.
-template <class T>
-void mul(std::int64_t n, const T* a, const T* b, T* y);
-/// y = a / b.
-template <class T>
-void div(std::int64_t n, const T* a, const T* b, T* y);
-/// y = a^b.
-template <class T>
-void pow(std::int64_t n, const T* a, const T* b, T* y);
-/// y = a == b ? 1 : 0.
-template <class T>
-void equal(std::int64_t n, const T* a, const T* b, T* y);
+void broadcast_rows(RowFunction<T> f, std::int64_t work, const Shape& a_shape, const T* a,
+                    const Shape& b_shape, const T* b, const Shape& y_shape, T* y);
+
+/// y[y_shape] = F's value at a and b.
+template <class F, class T>
+void broadcast(const Shape& a_shape, const T* a, const Shape& b_shape, const T* b, const Shape& y_shape,
+               T* y) {
+  if (a_shape == y_shape && b_shape == y_shape) return zip<F>(y_shape.numel(), a, b, y);
+  const auto loop = best<Loops, T>([]<class L>(L) {
+    return Loop{L::template zip_rows<F>, L::template work<F>};
+  });
+  broadcast_rows<T>(loop.call, loop.work, a_shape, a, b_shape, b, y_shape, y);
+}
 
 }  // namespace adjoint::kernels

@@ -1,4 +1,5 @@
-// The loops of map.h. To be included, behind hwy/foreach_target.h, by sources that specialize Function.
+// The loops of map.h and broadcast.h. To be included, behind hwy/foreach_target.h, by sources that specialize
+// Function.
 #if defined(ADJOINT_MAP_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef ADJOINT_MAP_INL_H
 #undef ADJOINT_MAP_INL_H
@@ -6,7 +7,7 @@
 #define ADJOINT_MAP_INL_H
 #endif
 
-#include "autograd/kernels/elementwise/map.h"
+#include "autograd/kernels/elementwise/broadcast.h"
 #include "autograd/kernels/simd/math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -14,6 +15,9 @@ namespace adjoint::kernels {
 
 template <class T>
 struct Loops<HWY_TARGET, T> {
+  template <class F>
+  static constexpr std::int64_t work = work_of<Function<F, HWY_TARGET>>();
+
   template <class F, class... P>
   static void map(std::int64_t n, const T* x, T* y, P... parameters) {
     const HWY_NAMESPACE::Math<T> m{};
@@ -29,6 +33,60 @@ struct Loops<HWY_TARGET, T> {
       part.store(Function<F, HWY_TARGET>::gradient(m, part.load(dy + i), part.load(x + i), m(parameters)...),
                  dx + i);
     });
+  }
+
+  template <class F>
+  static void zip(std::int64_t n, const T* a, const T* b, T* y) {
+    const HWY_NAMESPACE::Math<T> m{};
+    HWY_NAMESPACE::for_vectors<T>(n, [&](std::int64_t i, auto part) HWY_ATTR {
+      part.store(Function<F, HWY_TARGET>::value(m, part.load(a + i), part.load(b + i)), y + i);
+    });
+  }
+
+  template <class F>
+  static void zip_rows(std::int64_t rows, std::int64_t n, RowOperand<T> a, RowOperand<T> b, T* y) {
+    const HWY_NAMESPACE::Math<T> m{};
+    for (std::int64_t row = 0; row < rows; ++row, y += n) {
+      const T* p = a.values + row * a.row_step;
+      const T* q = b.values + row * b.row_step;
+      if (a.step == b.step) {
+        zip<F>(n, p, q, y);
+      } else if (a.step == 1) {
+        const auto same = m(*q);
+        HWY_NAMESPACE::for_vectors<T>(n, [&](std::int64_t i, auto part) HWY_ATTR {
+          part.store(Function<F, HWY_TARGET>::value(m, part.load(p + i), same), y + i);
+        });
+      } else {
+        const auto same = m(*p);
+        HWY_NAMESPACE::for_vectors<T>(n, [&](std::int64_t i, auto part) HWY_ATTR {
+          part.store(Function<F, HWY_TARGET>::value(m, same, part.load(q + i)), y + i);
+        });
+      }
+    }
+  }
+};
+
+// Integers, which Highway cannot multiply everywhere: modulo 2^64, as numbers without a sign.
+template <>
+struct Loops<HWY_TARGET, std::int64_t> {
+  template <class F>
+  static constexpr std::int64_t work = work_of<Function<F, HWY_TARGET>>();
+
+  template <class F>
+  static void zip(std::int64_t n, const std::int64_t* a, const std::int64_t* b, std::int64_t* y) {
+    zip_rows<F>(1, n, {a, 1, 0}, {b, 1, 0}, y);
+  }
+
+  template <class F>
+  static void zip_rows(std::int64_t rows, std::int64_t n, RowOperand<std::int64_t> a,
+                       RowOperand<std::int64_t> b, std::int64_t* y) {
+    for (std::int64_t row = 0; row < rows; ++row, y += n) {
+      for (std::int64_t i = 0; i < n; ++i) {
+        const auto p = static_cast<std::uint64_t>(a.values[row * a.row_step + i * a.step]);
+        const auto q = static_cast<std::uint64_t>(b.values[row * b.row_step + i * b.step]);
+        y[i] = static_cast<std::int64_t>(Function<F, HWY_TARGET>::value(0, p, q));
+      }
+    }
   }
 };
 

@@ -3,6 +3,7 @@
 // once, beside the op that it belongs to, as a specialization of Function in the part of the source that is
 // compiled for each instruction set (map-inl.h). Elements do not look at their neighbors, so arrays may be in
 // either layout. An element's result does not depend on its position, on n or on the number of threads.
+// Arrays of two shapes are broadcast.h's.
 
 #include <cstdint>
 
@@ -14,6 +15,7 @@ namespace adjoint::kernels {
 /// The function that F stands for, as compiled for an instruction set. For vectors V, and m with constants
 /// and functions of them (Math):
 ///     value(m, x, p...)         y, with the parameters p of the call as vectors
+///     value(m, a, b)            y, of a function of two arrays. For int64, V is std::uint64_t.
 ///     gradient(m, dy, s, p...)  dx; s is the function's argument (ops::unary) or its result
 ///                               (ops::unary_from_result)
 template <class F, std::int64_t kInstructionSet>
@@ -23,23 +25,49 @@ struct Function;
 template <std::int64_t kInstructionSet, class T>
 struct Loops;
 
-/// Multiply-adds that a function of an element is worth, as parallel_for counts.
-inline constexpr std::int64_t kFunctionWork = 16;
+/// A loop of Loops, and what its function is worth for an element, in multiply-adds as parallel_for counts:
+/// the function's kWork where it has one.
+template <class Call>
+struct Loop {
+  Call call;
+  std::int64_t work;
+};
+template <class Function>
+constexpr std::int64_t work_of() {
+  if constexpr (requires { Function::kWork; }) {
+    return Function::kWork;
+  } else {
+    return 16;
+  }
+}
 
 /// y = F's value at x, n elements each; y may be x.
 template <class F, class T, class... P>
 void map(std::int64_t n, const T* x, T* y, P... parameters) {
-  const auto loop = best<Loops, T>([]<class L>(L) { return L::template map<F, P...>; });
-  for_chunks(n, n * kFunctionWork,
-             [&](std::int64_t i, std::int64_t count) { loop(count, x + i, y + i, parameters...); });
+  const auto loop = best<Loops, T>([]<class L>(L) {
+    return Loop{L::template map<F, P...>, L::template work<F>};
+  });
+  for_chunks(n, n * loop.work,
+             [&](std::int64_t i, std::int64_t count) { loop.call(count, x + i, y + i, parameters...); });
+}
+
+/// y = F's value at a and b, n elements each; y may be a or b.
+template <class F, class T>
+void zip(std::int64_t n, const T* a, const T* b, T* y) {
+  const auto loop = best<Loops, T>([]<class L>(L) { return Loop{L::template zip<F>, L::template work<F>}; });
+  for_chunks(n, n * loop.work,
+             [&](std::int64_t i, std::int64_t count) { loop.call(count, a + i, b + i, y + i); });
 }
 
 /// dx = F's gradient from dy and x, n elements each; dx may be dy or x.
 template <class F, class T, class... P>
 void map_gradient(std::int64_t n, const T* dy, const T* x, T* dx, P... parameters) {
-  const auto loop = best<Loops, T>([]<class L>(L) { return L::template map_gradient<F, P...>; });
-  for_chunks(n, n * kFunctionWork,
-             [&](std::int64_t i, std::int64_t count) { loop(count, dy + i, x + i, dx + i, parameters...); });
+  const auto loop = best<Loops, T>([]<class L>(L) {
+    return Loop{L::template map_gradient<F, P...>, L::template work<F>};
+  });
+  for_chunks(n, n * loop.work, [&](std::int64_t i, std::int64_t count) {
+    loop.call(count, dy + i, x + i, dx + i, parameters...);
+  });
 }
 
 }  // namespace adjoint::kernels

@@ -1,13 +1,19 @@
 // The cross-entropy loss of softmax.
 #include <algorithm>
 
-#include "autograd/kernels/elementwise/broadcast.h"
 #include "autograd/kernels/layout/interleaved.h"
 #include "autograd/kernels/reduce/reduce.h"
 #include "autograd/kernels/softmax/softmax.h"
 #include "autograd/kernels/softmax/softmax_loss.h"
 #include "autograd/kernels/threads/scratch.h"
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "autograd/kernels/softmax/softmax_cross_entropy.cpp"
+#include <hwy/foreach_target.h>  // Must come before highway.h.
+
+#include "autograd/kernels/elementwise/arithmetic-inl.h"
+
+#if HWY_ONCE
 namespace adjoint::kernels {
 namespace {
 
@@ -64,8 +70,7 @@ void cross_entropy_grad(const Logits<T>& all, std::int64_t batch, T scale, const
   for (std::int64_t n = 0; n < batch; ++n) {  // Before dlogits, perhaps the same array, is written.
     if (labels[n] >= 0) hits.get()[n] = (probabilities[all.index(n, labels[n])] - 1) * weights.get()[n];
   }
-  mul(all.shape(), probabilities, all.per_image(), static_cast<const T*>(weights.get()), all.shape(),
-      dlogits);
+  broadcast<Mul, T>(all.shape(), probabilities, all.per_image(), weights.get(), all.shape(), dlogits);
   for (std::int64_t n = 0; n < batch; ++n) {
     if (labels[n] >= 0) {
       dlogits[all.index(n, labels[n])] = hits.get()[n];
@@ -83,10 +88,10 @@ void cross_entropy_grad(const Logits<T>& all, std::int64_t batch, T scale, const
   fill_weights(all, batch, scale, dloss, weights.get());
   const Shape shape = all.shape(), each = all.per_image();
   sum_to(shape, targets, each, totals.get());
-  mul<T>(all.images(), totals.get(), weights.get(), totals.get());
-  mul<T>(shape, targets, each, weights.get(), shape, weighted_targets.get());
-  mul<T>(shape, probabilities, each, totals.get(), shape, dlogits);
-  sub<T>(count, dlogits, weighted_targets.get(), dlogits);
+  zip<Mul, T>(all.images(), totals.get(), weights.get(), totals.get());
+  broadcast<Mul, T>(shape, targets, each, weights.get(), shape, weighted_targets.get());
+  broadcast<Mul, T>(shape, probabilities, each, totals.get(), shape, dlogits);
+  zip<Sub, T>(count, dlogits, weighted_targets.get(), dlogits);
 }
 
 }  // namespace
@@ -128,3 +133,4 @@ ADJOINT_INSTANTIATE(double, std::int64_t);
 #undef ADJOINT_INSTANTIATE
 
 }  // namespace adjoint::kernels
+#endif

@@ -6,6 +6,7 @@
 #include "adjoint/ops/reduce.h"
 #include "autograd/ops/support/apply.h"
 #include "autograd/ops/support/bilinear.h"
+#include "autograd/ops/support/layout_policy.h"
 
 namespace adjoint {
 namespace {

@@ -2,7 +2,7 @@
 
 #include "adjoint/ops/reduce.h"
 #include "adjoint/tensor/create.h"
-#include "autograd/kernels/elementwise/broadcast.h"
+#include "autograd/ops/elementwise/accumulate.h"
 #include "autograd/ops/elementwise/unary.h"
 #include "autograd/ops/support/broadcast.h"
 
@@ -10,15 +10,13 @@
 #define HWY_TARGET_INCLUDE "autograd/ops/elementwise/arithmetic.cpp"
 #include <hwy/foreach_target.h>  // Must come before highway.h.
 
-#include "autograd/kernels/elementwise/map-inl.h"
+#include "autograd/kernels/elementwise/arithmetic-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels {
 namespace {
 struct Negative;
-struct AddNumber;
-struct MulNumber;
-struct DivNumber;
+struct Equal;
 }  // namespace
 
 template <>
@@ -30,26 +28,10 @@ struct Function<Negative, HWY_TARGET> {
 };
 
 template <>
-struct Function<AddNumber, HWY_TARGET> {
+struct Function<Equal, HWY_TARGET> {
   template <class M, class V>
-  static HWY_INLINE V value(M, V x, V s) {
-    return x + s;
-  }
-};
-
-template <>
-struct Function<MulNumber, HWY_TARGET> {
-  template <class M, class V>
-  static HWY_INLINE V value(M, V x, V s) {
-    return x * s;
-  }
-};
-
-template <>
-struct Function<DivNumber, HWY_TARGET> {
-  template <class M, class V>
-  static HWY_INLINE V value(M, V x, V s) {
-    return x / s;
+  static HWY_INLINE V value(M m, V a, V b) {
+    return IfThenElseZero(a == b, m(1));
   }
 };
 
@@ -66,7 +48,7 @@ Tensor reduced(const Tensor& dy, const Shape& shape) { return dy.shape() == shap
 }  // namespace
 
 Tensor add(const Tensor& a, const Tensor& b) {
-  Values y = ops::broadcast<true>("add", a, b, [](const auto&... arguments) { kernels::add(arguments...); });
+  Values y = ops::broadcast<kernels::Add, true>("add", a, b);
   return record("add", std::move(y), {a, b},
                 [as = a.shape(), bs = b.shape()](const Tensor& dy, Needs needs) -> Grads {
                   return {needs[0] ? reduced(dy, as) : Tensor{}, needs[1] ? reduced(dy, bs) : Tensor{}};
@@ -74,7 +56,7 @@ Tensor add(const Tensor& a, const Tensor& b) {
 }
 
 Tensor sub(const Tensor& a, const Tensor& b) {
-  Values y = ops::broadcast<true>("sub", a, b, [](const auto&... arguments) { kernels::sub(arguments...); });
+  Values y = ops::broadcast<kernels::Sub, true>("sub", a, b);
   return record("sub", std::move(y), {a, b},
                 [as = a.shape(), bs = b.shape()](const Tensor& dy, Needs needs) -> Grads {
                   return {needs[0] ? reduced(dy, as) : Tensor{}, needs[1] ? neg(reduced(dy, bs)) : Tensor{}};
@@ -82,7 +64,7 @@ Tensor sub(const Tensor& a, const Tensor& b) {
 }
 
 Tensor mul(const Tensor& a, const Tensor& b) {
-  Values y = ops::broadcast<true>("mul", a, b, [](const auto&... arguments) { kernels::mul(arguments...); });
+  Values y = ops::broadcast<kernels::Mul, true>("mul", a, b);
   return record("mul", std::move(y), {a, b},
                 [a = Saved(a, b.requires_grad()), b = Saved(b, a.requires_grad()), as = a.shape(),
                  bs = b.shape()](const Tensor& dy, Needs needs) -> Grads {
@@ -91,7 +73,7 @@ Tensor mul(const Tensor& a, const Tensor& b) {
 }
 
 Tensor div(const Tensor& a, const Tensor& b) {
-  Values y = ops::broadcast<false>("div", a, b, [](const auto&... arguments) { kernels::div(arguments...); });
+  Values y = ops::broadcast<kernels::Div>("div", a, b);
   return record("div", std::move(y), {a, b},
                 [a = Saved(a, b.requires_grad()), b = Saved(b), as = a.shape(), bs = b.shape()](
                     const Tensor& dy, Needs needs) -> Grads {
@@ -108,17 +90,17 @@ Tensor neg(Tensor x) {
 }
 
 Tensor add(Tensor x, double s) {
-  return ops::map_op<kernels::AddNumber>(
+  return ops::map_op<kernels::Add>(
       "add", std::move(x), [](Tensor dy, Needs) -> Grads { return {std::move(dy)}; }, s);
 }
 
 Tensor mul(Tensor x, double s) {
-  return ops::map_op<kernels::MulNumber>(
+  return ops::map_op<kernels::Mul>(
       "mul", std::move(x), [s](Tensor dy, Needs) -> Grads { return {std::move(dy) * s}; }, s);
 }
 
 Tensor div(Tensor x, double s) {
-  return ops::map_op<kernels::DivNumber>(
+  return ops::map_op<kernels::Div>(
       "div", std::move(x), [s](Tensor dy, Needs) -> Grads { return {std::move(dy) / s}; }, s);
 }
 
@@ -128,8 +110,23 @@ Tensor div(double s, const Tensor& x) {
 }
 
 Tensor equal(const Tensor& a, const Tensor& b) {
-  return Tensor(
-      ops::broadcast<false>("equal", a, b, [](const auto&... arguments) { kernels::equal(arguments...); }));
+  return Tensor(ops::broadcast<kernels::Equal>("equal", a, b));
+}
+
+void accumulate(Tensor& total, Tensor part) {
+  if (grad_enabled() && (total.requires_grad() || part.requires_grad())) {
+    total = total + part;
+    return;
+  }
+  if (!total.is_unique() && part.is_unique()) std::swap(total, part);
+  const Values &a = total.values(), &b = part.values();
+  const Layout layout = a.cheapest_layout();
+  Values sum = total.is_unique() ? a : Values(a.dtype(), a.shape(), layout);
+  visit_floating(a.dtype(), [&]<class T>() {
+    kernels::zip<kernels::Add>(a.stored_elements(layout), a.in<T>(layout), b.in<T>(layout),
+                               sum.writable<T>());
+  });
+  if (!total.is_unique()) total = Tensor(std::move(sum));
 }
 
 }  // namespace adjoint

@@ -2,7 +2,6 @@
 
 #include "adjoint/ops/reduce.h"
 #include "adjoint/tensor/create.h"
-#include "autograd/kernels/elementwise/broadcast.h"
 #include "autograd/ops/elementwise/unary.h"
 #include "autograd/ops/support/broadcast.h"
 
@@ -79,6 +78,7 @@ struct Function<Abs, HWY_TARGET> {
 
 template <>
 struct Function<Pow, HWY_TARGET> {
+  static constexpr std::int64_t kWork = 512;
   template <class M, class V>
   static HWY_INLINE V value(M m, V x, V p) {
     return m.pow(x, p);
@@ -124,7 +124,7 @@ Tensor pow(const Tensor& x, double p) {
 }
 
 Tensor pow(const Tensor& a, const Tensor& b) {
-  Values y = ops::broadcast<false>("pow", a, b, [](const auto&... arguments) { kernels::pow(arguments...); });
+  Values y = ops::broadcast<kernels::Pow>("pow", a, b);
   return record("pow", std::move(y), {a, b},
                 [a = Saved(a), b = Saved(b), as = a.shape(), bs = b.shape()](
                     const Tensor& dy, const Tensor& y, Needs needs) -> Grads {

@@ -10,18 +10,23 @@
 #include "adjoint/ops/arithmetic.h"
 #include "autograd/kernels/elementwise/map.h"
 #include "autograd/ops/support/apply.h"
+#include "autograd/ops/support/layout_policy.h"
 
 namespace adjoint::ops {
 
 /// Of a function of straight pieces: its gradient does not change with x.
 struct NoSecondDerivative {};
 
-/// y = F(x, p...), recorded with rule, which keeps nothing of x.
+/// y = F(x, p...), recorded with rule, which keeps nothing of x. A temporary dies with the call: y takes its
+/// memory.
 template <class F, class Rule, class... P>
 Tensor map_op(const char* op, Tensor x, Rule&& rule, P... p) {
   check_floating(op, "x", x);
-  Values y = map(x, [p...]<class T>(std::int64_t n, const T* from, T* to) {
-    kernels::map<F>(n, from, to, static_cast<T>(p)...);
+  const Values& from = x.values();
+  const Layout layout = from.cheapest_layout();
+  Values y = x.is_unique() ? from : Values(from.dtype(), from.shape(), layout);
+  visit_floating(from.dtype(), [&]<class T>() {
+    kernels::map<F>(from.stored_elements(layout), from.in<T>(layout), y.writable<T>(), static_cast<T>(p)...);
   });
   return record(op, std::move(y), {x}, std::forward<Rule>(rule));
 }
@@ -31,10 +36,13 @@ Tensor map_op(const char* op, Tensor x, Rule&& rule, P... p) {
 template <class F, class Second, class... P>
 Tensor gradient_op(const char* op, Tensor dy, const Tensor& s, const Second& second, P... p) {
   static const std::string name = std::string(op) + "_grad";
-  const auto kernel = [p...]<class T>(std::int64_t n, const T* dy, const T* s, T* dx) {
-    kernels::map_gradient<F>(n, dy, s, dx, static_cast<T>(p)...);
-  };
-  Values dx = grad_enabled() ? map(dy.values(), s.values(), kernel) : map(dy, s.values(), kernel);
+  const Layout layout = common_layout(dy.values(), s.values());
+  const bool in_place = !grad_enabled() && dy.is_unique() && layout == dy.values().cheapest_layout();
+  Values dx = in_place ? dy.values() : Values(dy.dtype(), dy.shape(), layout);
+  visit_floating(dy.dtype(), [&]<class T>() {
+    kernels::map_gradient<F>(dx.stored_elements(layout), dy.values().in<T>(layout), s.values().in<T>(layout),
+                             dx.writable<T>(), static_cast<T>(p)...);
+  });
   if constexpr (std::is_same_v<Second, NoSecondDerivative>) {
     return record(name.c_str(), std::move(dx), {dy}, [=, s = Saved(s)](Tensor ddx, Needs) -> Grads {
       return {gradient_op<F>(op, std::move(ddx), s, second, p...)};

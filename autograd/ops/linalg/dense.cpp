@@ -6,6 +6,7 @@
 #include "adjoint/ops/reduce.h"
 #include "autograd/ops/support/apply.h"
 #include "autograd/ops/support/bilinear.h"
+#include "autograd/ops/support/layout_policy.h"
 
 // Each runs in the layout that its arguments come in. Interleaved kernels are up to twice as fast forward,
 // row-major ones somewhat faster backward from about 500 x 500 weights on; neither pays for a change of

@@ -4,10 +4,10 @@
 
 #include "adjoint/graph/node.h"
 #include "adjoint/ops/arithmetic.h"
+#include "adjoint/ops/math.h"
 #include "adjoint/ops/reduce.h"
 #include "adjoint/ops/softmax.h"
 #include "adjoint/tensor/create.h"
-#include "autograd/kernels/elementwise/broadcast.h"
 #include "autograd/kernels/reduce/reduce.h"
 #include "autograd/kernels/softmax/softmax.h"
 #include "autograd/kernels/threads/scratch.h"
@@ -150,11 +150,9 @@ Tensor mse(const Tensor& x, const Tensor& target, const LossOptions& options) {
               "mse: x and target must have the same shape; x is {}, target is {}", x.shape(), target.shape());
   const double divisor = divisor_of("mse", options, x.numel(), "x", x.shape());
   const Tensor difference = x - target;
+  const Tensor squares = square(difference.detach());
   const double sum = visit_floating(x.dtype(), [&]<class T>() {
-    const kernels::Scratch<T> squares(x.numel());
-    const T* d = difference.values().row_major<T>();
-    kernels::mul(x.numel(), d, d, squares.get());
-    return static_cast<double>(kernels::sum_all(x.numel(), squares.get()));
+    return static_cast<double>(kernels::sum_all(x.numel(), squares.values().row_major<T>()));
   });
   return record("mse", number(x.dtype(), sum / divisor), {difference},
                 [divisor, difference = Saved(difference)](const Tensor& dy, Needs) -> Grads {

@@ -114,15 +114,9 @@ Tensor sum_over(const Tensor& x, const Reduction& to) {
 
 Tensor mean_over(const Tensor& x, const Reduction& to) {
   const auto count = static_cast<double>(terms(x.shape(), to.kept));
-  Values y = sum_values(x.values(), to.kept);
-  if (count != 1)
-    visit_floating(x.dtype(), [&]<class T>() {
-      T* values = y.writable<T>();
-      const Shape stored{y.stored_elements(y.cheapest_layout())};
-      const auto divisor = static_cast<T>(count);
-      kernels::div(stored, values, Shape{}, &divisor, stored, values);
-    });
-  return record("mean", y.reshaped(to.shape), {x},
+  Tensor y(sum_values(x.values(), to.kept));
+  if (count != 1) y = std::move(y) / count;
+  return record("mean", y.values().reshaped(to.shape), {x},
                 [kept = to.kept, xs = x.shape(), layout = layout_like(x.values()), count](const Tensor& dy,
                                                                                           Needs) -> Grads {
                   return {repeat(reshape(dy / std::max(count, 1.0), kept), xs, layout)};

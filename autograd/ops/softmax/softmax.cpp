@@ -7,6 +7,7 @@
 #include "autograd/kernels/layout/interleaved.h"
 #include "autograd/kernels/softmax/softmax.h"
 #include "autograd/ops/support/apply.h"
+#include "autograd/ops/support/layout_policy.h"
 
 namespace adjoint {
 namespace {

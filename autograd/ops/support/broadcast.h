@@ -3,7 +3,9 @@
 // row-major array [blocks of N, ..., images of a block].
 
 #include "adjoint/ops/arithmetic.h"
+#include "autograd/kernels/elementwise/broadcast.h"
 #include "autograd/ops/support/apply.h"
+#include "autograd/ops/support/layout_policy.h"
 
 namespace adjoint::ops {
 
@@ -20,15 +22,27 @@ struct Operand {
 
 /// x as the argument of a kernel that broadcasts to y_shape with its result in y_layout.
 Operand operand(const Values& x, const Shape& y_shape, Layout y_layout);
-/// y = kernel(a, b) with broadcasting, a and b of one dtype, int64 only where the kernel has it. kernel takes
-/// (n, a, b, y) as well as (a_shape, a, b_shape, b, y_shape, y). Throws DTypeError, ShapeError.
-template <bool kIntegers, class Kernel>
-Values broadcast(const char* op, const Tensor& a_tensor, const Tensor& b_tensor, const Kernel& kernel) {
+
+/// y = F(a, b) element by element, a and b floating and of one shape and dtype.
+template <class F>
+Values zip(const Values& a, const Values& b) {
+  const Layout layout = common_layout(a, b);
+  Values y(a.dtype(), a.shape(), layout);
+  visit_floating(a.dtype(), [&]<class T>() {
+    kernels::zip<F>(a.stored_elements(layout), a.in<T>(layout), b.in<T>(layout), y.template writable<T>());
+  });
+  return y;
+}
+
+/// y = F(a, b) with broadcasting, a and b of one dtype, which may be int64 if kIntegers. Throws DTypeError,
+/// ShapeError.
+template <class F, bool kIntegers = false>
+Values broadcast(const char* op, const Tensor& a_tensor, const Tensor& b_tensor) {
   check_same_dtype(op, "a", a_tensor, "b", b_tensor);
   if (!kIntegers) check_floating(op, "a", a_tensor);
   const Values &a = a_tensor.values(), &b = b_tensor.values();
   const DType dtype = a.dtype();
-  if (a.shape() == b.shape() && is_floating(dtype)) return map(a, b, kernel);
+  if (a.shape() == b.shape() && is_floating(dtype)) return zip<F>(a, b);
 
   const Shape y_shape = broadcast_shape(op, a.shape(), b.shape());
   const Layout layout = layout_from(a, b, y_shape);
@@ -36,8 +50,8 @@ Values broadcast(const char* op, const Tensor& a_tensor, const Tensor& b_tensor,
   Values y(dtype, y_shape, layout);
   const Operand of_y = operand(y, y_shape, layout);
   const auto call = [&]<class T>() {
-    kernel(of_a.shape, a.in<T>(of_a.layout), of_b.shape, b.in<T>(of_b.layout), of_y.shape,
-           y.template writable<T>());
+    kernels::broadcast<F>(of_a.shape, a.in<T>(of_a.layout), of_b.shape, b.in<T>(of_b.layout), of_y.shape,
+                          y.template writable<T>());
   };
   if constexpr (kIntegers) {
     visit(dtype, call);

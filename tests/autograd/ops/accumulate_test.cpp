@@ -1,4 +1,4 @@
-#include "autograd/graph/accumulate.h"
+#include "autograd/ops/elementwise/accumulate.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -34,6 +34,10 @@ Tensor max(const Tensor& x);
 Tensor max(const Tensor& x, std::span<const int> axes, const ReduceOptions& options = {});
 Tensor max(const Tensor& x, std::initializer_list<int> axes, const ReduceOptions& options = {});
 
+/// y[..., k, ...] = x[..., 0, ...] + ... + x[..., k, ...] along axis, x's shape and dtype; int64 too, which
+/// wraps around.
+Tensor cumsum(const Tensor& x, int axis);
+
 /// y[shape] = x repeated, as arithmetic.h broadcasts; x's own values when the shapes are equal. Throws
 /// ShapeError unless x broadcasts to just this shape.
 Tensor broadcast_to(const Tensor& x, const Shape& shape);

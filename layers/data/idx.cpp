@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
 #include <fmt/core.h>
 #include <functional>
 #include <limits>
@@ -213,14 +211,9 @@ IdxFile read_idx(std::span<const std::uint8_t> bytes, const std::string& name, c
 }
 
 IdxFile read_idx(const std::string& path, const IdxOptions& options) {
-  InputFile file = open_file(path);
-  const auto read = [&](Bytes to) {
-    errno = 0;
-    file.stream.read(reinterpret_cast<char*>(to.data()), static_cast<std::streamsize>(to.size()));
-    check<FileError>(!file.stream.bad(), "{}: cannot be read: {}", path, std::strerror(errno));
-    return static_cast<std::size_t>(file.stream.gcount());
-  };
-  return parse_plain_or_gzip(read, static_cast<std::size_t>(file.bytes), path, options);
+  InputFile file(path);
+  const auto read = [&](Bytes to) { return file.read({reinterpret_cast<char*>(to.data()), to.size()}); };
+  return parse_plain_or_gzip(read, static_cast<std::size_t>(file.size()), path, options);
 }
 
 }  // namespace adjoint

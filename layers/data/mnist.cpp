@@ -122,18 +122,10 @@ std::vector<std::string> mnist_paths(const std::string& directory) {
   return paths;
 }
 
-Mnist load_mnist(const std::string& name, const IdxOptions& options) {
-  check<FileError>(can_be_a_path(name),
-                   "the directory of MNIST cannot be read: its path is empty or holds a zero byte");
-  const fs::path directory = name;
-  std::error_code error;
-  const auto status = fs::status(directory, error);
-  check<FileError>(status.type() != fs::file_type::not_found, "{}: no such directory", directory.string());
-  check<FileError>(status.type() != fs::file_type::none, "{}: cannot be read: {}", directory.string(),
-                   error.message());
-  check<FileError>(is_directory(status), "{}: must be a directory, but is a file", directory.string());
-
-  const auto place = find_place(directory);
+Mnist load_mnist(const std::string& directory, const IdxOptions& options) {
+  check<FileError>(exists_as(fs::file_type::directory, directory, "read"), "{}: no such directory",
+                   directory);
+  const fs::path place = find_place(directory);
   const auto open = [&](const char* stem) {
     const auto path = find_file(place, stem);
     check<FileError>(!path.empty(), "{}: the file {}-idx{}-ubyte, plain or .gz, is missing", place.string(),

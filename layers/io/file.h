@@ -1,5 +1,5 @@
 #pragma once
-// Files, for the readers and writers of this folder and for programs: which one a path leads to, opening one,
+// Files, for the readers and writers of this library and for programs: what a path leads to, reading a file,
 // and replacing one as a whole.
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <fstream>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "adjoint/io/file_error.h"
 
@@ -22,14 +23,30 @@ bool can_be_a_path(const std::string& text);
 /// searched.
 bool same_file(const std::filesystem::path& a, const std::filesystem::path& b);
 
-/// A regular file that is open for reading.
-struct InputFile {
-  std::ifstream stream;
-  std::int64_t bytes;  ///< Its size when it was opened.
-};
+/// Whether a file of this type, regular or directory, is at path; symbolic links are followed. False when
+/// nothing is there. Throws FileError when something else is there, and when path cannot be looked at.
+/// purpose, "read" or "written", is for the error.
+bool exists_as(std::filesystem::file_type type, const std::string& path, std::string_view purpose);
 
-/// Throws FileError when the file is missing, cannot be read or is no regular file.
-InputFile open_file(const std::string& path);
+/// A regular file that is open for reading.
+class InputFile {
+ public:
+  /// Throws FileError when the file is missing, cannot be read or is no regular file.
+  explicit InputFile(const std::string& path);
+
+  /// Its bytes when it was opened.
+  std::int64_t size() const { return size_; }
+  /// Makes this the position of the next byte that read() takes.
+  void seek(std::int64_t position);
+  /// Fills bytes from the front and returns how many there were: fewer than asked for only at the end. Throws
+  /// FileError when the file cannot be read.
+  std::size_t read(std::span<char> bytes);
+
+ private:
+  std::string path_;
+  std::ifstream stream_;
+  std::int64_t size_ = 0;
+};
 
 /// A new file that takes the place of the one at a path, or vanishes.
 ///
@@ -65,7 +82,7 @@ class FileReplacement {
   [[noreturn]] void keep_finished();
   void require(bool success) const;
 
-  std::string path_;                          // As the caller spelt it.
+  std::string path_;                          // As the caller wrote it.
   std::filesystem::path target_, directory_;  // Without links.
   std::filesystem::path partial_;             // Empty when there is none.
   std::FILE* file_ = nullptr;

@@ -11,10 +11,10 @@
 #include <memory>
 #include <unistd.h>
 
+#include "examples/documented_cnn/metrics.h"
 #include "examples/documented_cnn/model.h"
 #include "examples/documented_cnn/progress.h"
 #include "examples/documented_cnn/settings.h"
-#include "examples/documented_cnn/training.h"
 #include "examples/documented_cnn/verify.h"
 #include "examples/support/program.h"
 
@@ -126,13 +126,13 @@ void check_finite(const char* what, double loss, const Settings& settings) {
 void run_epoch(std::int64_t epoch, const Settings& settings, DocumentedCnn& net, Optimizer& optimizer,
                Batches& training, Batches& testing, MetricsFile& metrics) {
   ProgressBar bar(training.examples());
-  const TrainResult trained =
-      train_epoch(net, optimizer, training, [&](const TrainResult& so_far) { bar.show(so_far); });
-  const TestResult tested = test(net, testing);
+  const TrainResult trained = train_epoch(net, optimizer, training, softmax_cross_entropy,
+                                          [&](const TrainResult& so_far) { bar.show(so_far); });
+  const EvaluationResult tested = evaluate(net, testing, softmax_cross_entropy);
   bar.clear();
   fmt::print("epoch {:2}/{}: loss {}, test loss {}, test accuracy {:.2f} %, {:.2f} s ({:.0f} images/s)\n",
              epoch, settings.epochs, loss_text(trained.loss), loss_text(tested.loss), 100 * tested.accuracy,
-             trained.seconds, trained.images_per_second());
+             trained.seconds, trained.examples_per_second());
   examples::flush_output();
   metrics.write(to_json({epoch, trained, tested, settings.batch_size, num_threads()}));
   check_finite("loss", trained.loss, settings);
@@ -172,7 +172,7 @@ void train(Settings settings) {
   examples::flush_output();
 
   if (settings.epochs == 0) {
-    const TestResult result = test(net, testing);
+    const EvaluationResult result = evaluate(net, testing, softmax_cross_entropy);
     fmt::print("test loss {}, test accuracy {:.2f} %, {:.2f} s\n", loss_text(result.loss),
                100 * result.accuracy, result.seconds);
     check_finite("test loss", result.loss, settings);

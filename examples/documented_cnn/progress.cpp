@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "examples/documented_cnn/metrics.h"
 #include "examples/support/program.h"
 
 namespace documented_cnn {
@@ -46,9 +47,9 @@ void change_handler(void (*from)(int), void (*to)(int)) {
 
 }  // namespace
 
-std::string progress_line(const TrainResult& so_far, std::int64_t examples, std::size_t width) {
+std::string progress_line(const adjoint::TrainResult& so_far, std::int64_t examples, std::size_t width) {
   const std::string filled(static_cast<std::size_t>(so_far.examples * kBarWidth / examples), '#');
-  const double rate = so_far.images_per_second();
+  const double rate = so_far.examples_per_second();
   const std::string bar = fmt::format("[{:-<{}}] ", filled, kBarWidth);
   const std::string share = fmt::format("{:3}%", so_far.examples * 100 / examples);
   const std::string loss = "   loss " + loss_text(so_far.loss);
@@ -67,7 +68,7 @@ std::string progress_line(const TrainResult& so_far, std::int64_t examples, std:
 ProgressBar::ProgressBar(std::int64_t examples)
     : examples_(examples), can_draw_(is_terminal_with_escapes()) {}
 
-void ProgressBar::show(const TrainResult& so_far) {
+void ProgressBar::show(const adjoint::TrainResult& so_far) {
   if (!can_draw_ || so_far.seconds < next_seconds_) return;
   next_seconds_ = so_far.seconds + kSecondsBetween;
   change_handler(SIG_DFL, end_line_and_die);

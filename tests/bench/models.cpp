@@ -1,7 +1,6 @@
 #include "tests/bench/models.h"
 
 #include <adjoint/adjoint.h>
-#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <stdexcept>
@@ -9,7 +8,6 @@
 #include "adjoint/threads.h"
 #include "autograd/kernels/threads/parallel.h"
 #include "examples/documented_cnn/model.h"
-#include "examples/documented_cnn/training.h"
 
 namespace bench {
 namespace {
@@ -48,27 +46,15 @@ struct Documented {
 
 Step documented(const LabeledImages& data, std::int64_t batch) {
   return [d = std::make_shared<Documented>(data, batch)] {
-    documented_cnn::train_step(d->net, d->sgd, d->images.next());
+    train_step(d->net, d->sgd, d->images.next(), softmax_cross_entropy);
   };
-}
-
-std::int64_t count_right(const Tensor& logits, const Tensor& label) {
-  const auto scores = logits.data<float>();
-  const auto classes = static_cast<std::size_t>(logits.size(1));
-  const auto labels = label.data<std::int64_t>();
-  std::int64_t right = 0;
-  for (std::size_t n = 0; n < labels.size(); ++n) {
-    const auto row = scores.subspan(n * classes, classes);
-    right += std::ranges::max_element(row) - row.begin() == labels[n];
-  }
-  return right;
 }
 
 Step evaluation(const LabeledImages& data, std::int64_t batch) {
   return [d = std::make_shared<Documented>(data, batch)] {
     const NoGrad no_grad;
     const auto [image, label] = *d->images.next();
-    d->right += count_right(d->net(image), label);
+    d->right += count_correct(d->net(image), label);
   };
 }
 

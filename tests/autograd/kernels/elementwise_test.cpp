@@ -6,7 +6,7 @@
 
 #include "autograd/kernels/elementwise/broadcast.h"
 #include "tests/support/instruction_sets.h"
-#include "tests/support/naive_broadcast.h"
+#include "tests/support/naive/broadcast.h"
 #include "tests/support/numbers_of_every_kind.h"
 #include "tests/support/random_values.h"
 #include "tests/support/threads.h"

@@ -17,19 +17,19 @@ namespace {
 constexpr std::int64_t kBarWidth = 24;
 constexpr double kSecondsBetween = 0.1;
 
-/// A terminal that knows \r and ESC[K, as all do that have a name but "dumb".
+/// Whether stdout is a terminal that knows \r and ESC[K, as all terminal types except "dumb" do.
 bool is_terminal_with_escapes() {
   const char* type = std::getenv("TERM");
   return isatty(STDOUT_FILENO) == 1 && type != nullptr && *type != '\0' && std::string_view(type) != "dumb";
 }
 
-/// Columns of the terminal at this moment; it may say that it does not know.
+/// The terminal's current number of columns; 80 if it does not know.
 std::size_t terminal_width() {
   winsize size{};
   return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
-/// Ends the progress line, so that the shell's prompt gets one of its own, and the program as the signal
+/// Ends the progress line, so that the shell's prompt gets its own line, and ends the program as the signal
 /// would.
 extern "C" void end_line_and_die(int signal) {
   (void)!write(STDOUT_FILENO, "\n", 1);
@@ -37,7 +37,7 @@ extern "C" void end_line_and_die(int signal) {
   std::raise(signal);
 }
 
-/// Sets what the signals that keys send lead to, where that is from: those that are ignored stay ignored.
+/// Changes the handlers of the keyboard's signals from one to the other; ignored signals stay ignored.
 void change_handler(void (*from)(int), void (*to)(int)) {
   for (const int signal : {SIGINT, SIGQUIT}) {
     struct sigaction now {};
@@ -56,7 +56,7 @@ std::string progress_line(const adjoint::TrainResult& so_far, std::int64_t examp
   const std::string speed = fmt::format("   {:.0f} images/s", rate);
   const std::string left =
       rate > 0 ? fmt::format("   {:.0f} s left", static_cast<double>(examples - so_far.examples) / rate) : "";
-  // A full last column would make the terminal go on to the next line.
+  // A full last column would move the cursor to the next line.
   for (const std::string& line : {fmt::format("{}{}{}{}{}", bar, share, loss, speed, left),
                                   fmt::format("{}{}{}{}", bar, share, loss, left),
                                   fmt::format("{}{}{}", share, loss, left), share + loss, share}) {
@@ -81,7 +81,7 @@ void ProgressBar::clear() {
   if (!drawn_) return;
   drawn_ = false;
   std::fputs("\r\033[K", stdout);
-  std::fflush(stdout);  // before anything on stderr; should it fail, what is printed next tells
+  std::fflush(stdout);  // before anything on stderr; if this fails, the next output reports it
   change_handler(end_line_and_die, SIG_DFL);
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// A line on the terminal that shows how far an epoch is.
+// A line on the terminal that shows the progress of an epoch.
 
 #include <adjoint/adjoint.h>
 #include <cstdint>
@@ -7,13 +7,13 @@
 
 namespace documented_cnn {
 
-/// What the line says of an epoch of `examples` examples, in fewer than width columns: a bar, the share that
-/// is done, the loss, the speed and the seconds left. What there is no room for is left out.
+/// The line for an epoch of `examples` images, in fewer than width columns: a bar, the share that is done,
+/// the loss, the speed and the seconds left. It leaves out what there is no room for.
 std::string progress_line(const adjoint::TrainResult& so_far, std::int64_t examples, std::size_t width);
 
-/// Draws on stdout, a few times a second, when that is a terminal that can erase a line; otherwise nothing.
-/// Erases the line at the end of its life, so that an error's message has a line of its own. Ctrl-C ends it
-/// where it is, and the program.
+/// Draws on stdout, a few times a second, if that is a terminal that can erase a line; otherwise draws
+/// nothing. The destructor erases the line, so that an error message gets its own line. Ctrl-C leaves the
+/// line as it is and ends the program.
 class ProgressBar {
  public:
   explicit ProgressBar(std::int64_t examples);

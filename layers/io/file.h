@@ -14,13 +14,11 @@
 
 namespace adjoint {
 
-/// False for an empty text and for one with a zero byte: the system's functions would take the part before it
-/// for the whole path.
+/// False for an empty text, and for one with a zero byte, where the system's functions would end the path.
 bool can_be_a_path(const std::string& text);
 
-/// Whether what is written to one path would be found at the other. Links are followed, also those that lead
-/// to a file that is not there yet. False when that cannot be told, as in a directory that may not be
-/// searched.
+/// Whether both paths lead to the same file. Links are followed, also to a file that does not exist yet.
+/// False when this cannot be found out, as in a directory without permission to search it.
 bool same_file(const std::filesystem::path& a, const std::filesystem::path& b);
 
 /// Whether a file of this type, regular or directory, is at path; symbolic links are followed. False when
@@ -48,7 +46,7 @@ class InputFile {
   std::int64_t size_ = 0;
 };
 
-/// A new file that takes the place of the one at a path, or vanishes.
+/// A new file that replaces the one at a path when it is finished, and is removed otherwise.
 ///
 /// Until finish() its bytes lie in a file .adjoint-partial-XXXXXXXX of the same directory, on which this
 /// process holds a lock (flock). A process that is killed loses the lock, so the next replacement in the

@@ -17,7 +17,7 @@ using documented_cnn::DocumentedCnn;
 
 constexpr double kLearningRate = 0.01;
 
-/// The batches of a data set without end.
+/// The batches of a data set, epoch after epoch.
 class Images {
  public:
   Images(const LabeledImages& data, std::int64_t batch)
@@ -41,7 +41,7 @@ struct Documented {
   DocumentedCnn net;
   Sgd sgd{net.parameters(), {.learning_rate = kLearningRate}};
   Images images;
-  std::int64_t right = 0;  // Images recognized by the evaluation.
+  std::int64_t right = 0;  // Correct images of the evaluation.
 };
 
 Step documented(const LabeledImages& data, std::int64_t batch) {
@@ -111,9 +111,10 @@ std::shared_ptr<Module> vgg() {
 
 Step convolution(const ConvModel& conv, std::int64_t batch) {
   const TensorOptions options = {.dtype = conv.is_float64 ? float64 : float32, .requires_grad = true};
-  Tensor x = normal({batch, conv.channels, conv.height, conv.width}, 0, 1, options);
-  Tensor w = normal({conv.maps, conv.channels / conv.groups, conv.kernel, conv.kernel}, 0, 1, options);
-  Tensor b = normal({conv.maps}, 0, 1, options);
+  Tensor x = normal({batch, conv.in_channels, conv.height, conv.width}, 0, 1, options);
+  Tensor w =
+      normal({conv.out_channels, conv.in_channels / conv.groups, conv.kernel, conv.kernel}, 0, 1, options);
+  Tensor b = normal({conv.out_channels}, 0, 1, options);
   const auto forward =
       [=, where = Conv2dOptions{.stride = conv.stride, .padding = conv.padding, .groups = conv.groups}] {
         return conv2d(x, w, b, where);
@@ -125,10 +126,10 @@ Step convolution(const ConvModel& conv, std::int64_t batch) {
   };
 }
 
-/// What it costs to hand work over: two threads that wait until both are there.
+/// The cost of a parallel call: two threads that wait until both have started.
 Step handover() {
   return [] {
-    constexpr int kPatience = 100'000'000;  // Should the system give only one thread.
+    constexpr int kPatience = 100'000'000;  // In case the system runs only one thread.
     std::atomic<int> there = 0;
     if (num_threads() == 1) return;
     kernels::parallel_for(2, 2 * kernels::kWorkWorthAThread, [&](std::int64_t) {

@@ -39,12 +39,13 @@ const LabeledImages kPixels = {
     .count = 5, .height = 1, .width = 1, .images = {255, 153, 51, 102, 204}, .labels = {3, 1, 0, 2, 9}};
 
 /// Such images of three pixels, which Flatten makes logits.
-LabeledImages logits_as_images(const std::vector<std::uint8_t>& pixels, std::vector<std::uint8_t> labels) {
+LabeledImages logits_as_images(const std::vector<std::uint8_t>& pixels,
+                               const std::vector<std::uint8_t>& labels) {
   return {.count = static_cast<std::int64_t>(labels.size()),
           .height = 1,
           .width = 3,
           .images = pixels,
-          .labels = std::move(labels)};
+          .labels = labels};
 }
 
 // The network is y = w x, the loss (w x - t)^2: batches of 2, 2 and 1 images, each with an update of w by

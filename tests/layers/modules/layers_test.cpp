@@ -123,6 +123,7 @@ TEST(Layers, WithoutParametersAreTheirOps) {
   expect_close(LeakyRelu()(x), leaky_relu(x), 0);
   expect_close(LeakyRelu({.slope = 0.3})(x), leaky_relu(x, {.slope = 0.3}), 0);
   expect_close(Softplus()(x), softplus(x), 0);
+  expect_close(Silu()(x), silu(x), 0);
   expect_close(Flatten()(x), flatten(x), 0);
   expect_close(Flatten({.start_axis = 2})(x), flatten(x, {.start_axis = 2}), 0);
   const AvgPool2dOptions average{

@@ -41,6 +41,12 @@ class Softplus : public Layer {
   Tensor forward(const Tensor& x) override { return softplus(x); }
 };
 
+/// y = x / (1 + e^-x).
+class Silu : public Layer {
+ public:
+  Tensor forward(const Tensor& x) override { return silu(x); }
+};
+
 /// x [N, ...] -> y [N, M] with M the product of the other sizes.
 class Flatten : public Layer {
  public:

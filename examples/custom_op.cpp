@@ -9,8 +9,8 @@
 
 using namespace adjoint;
 
-// An op computes its values and hands them to record() together with its inputs and the rule that turns dy,
-// the gradient of the result, into the inputs' gradients. The rule is written with ops, so it can be
+// An op computes its values and passes them to record() with its inputs and a rule, which turns dy, the
+// gradient of the result, into the gradients of the inputs. The rule is written with ops, so it can be
 // differentiated again:
 //   dx = dy (s + y (1 - s)),   s = sigmoid(x).
 Tensor swish(const Tensor& x) {

@@ -16,12 +16,12 @@ void differentiate() {
   const Tensor z = x * x * y + sigmoid(x - y);
   fmt::print("z = x^2 y + sigmoid(x - y) at x = 2, y = 3: {:.6f}, computed by \"{}\"\n", z.item(), z.op());
 
-  // backward() walks the graph once and leaves dz/dx and dz/dy with the leaves.
+  // backward() walks the graph once and stores dz/dx and dz/dy in the leaves.
   z.backward();
   fmt::print("dz/dx = {:.6f}   (2 x y + s (1 - s) = 12.196612)\n", x.grad().item());
   fmt::print("dz/dy = {:.6f}   (x^2 - s (1 - s) = 3.803388)\n", y.grad().item());
 
-  // grad() returns gradients instead; with create_graph they can be differentiated themselves.
+  // grad() returns gradients; with create_graph they can be differentiated again.
   const Tensor cube = x * x * x;
   const Tensor first = grad(cube, x, {.create_graph = true});
   const Tensor second = grad(first, x);

@@ -33,7 +33,7 @@ Spirals spirals() {
   return {from_data<float>(points, {2 * kPoints, 2}), from_data<std::int64_t>(labels, {2 * kPoints})};
 }
 
-// What the network thinks of the square around the spirals, one character a point.
+// Draws the network's answer for points of the square around the spirals, one character per point.
 void draw(Sequential& net) {
   const NoGrad no_grad;
   for (int row = 0; row < 17; ++row) {

@@ -11,10 +11,10 @@
 #include <memory>
 #include <unistd.h>
 
+#include "examples/documented_cnn/metrics.h"
 #include "examples/documented_cnn/model.h"
 #include "examples/documented_cnn/progress.h"
 #include "examples/documented_cnn/settings.h"
-#include "examples/documented_cnn/training.h"
 #include "examples/documented_cnn/verify.h"
 #include "examples/support/program.h"
 
@@ -23,12 +23,12 @@ namespace {
 
 using namespace adjoint;
 
-/// Something that went wrong while the program ran.
+/// An error while the program ran.
 struct Failure : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Prints the table of both routes' differences. Throws Failure unless all are within bounds.
+/// Prints a table of the differences between both ways. Throws Failure unless all are within bounds.
 void print_verification(const Settings& settings) {
   constexpr std::int64_t kBatch = 4;
   fmt::print(
@@ -57,24 +57,24 @@ void print_verification(const Settings& settings) {
   fmt::print("All within bounds.\n");
 }
 
-/// The file that takes a line for each epoch. It is opened before the work begins, but what an earlier run
-/// left there stays until the first line comes: a run that fails at once costs nothing.
+/// The file with a line for each epoch. It is opened before the training starts, but keeps the contents of an
+/// earlier run until the first line is written: a run that fails at once loses nothing.
 class MetricsFile {
  public:
-  /// An empty path is no file. Throws Failure when the file cannot be written.
+  /// Without a path, nothing is written. Throws Failure when the file cannot be written.
   explicit MetricsFile(const std::string& path) : path_(path) {
     if (path.empty()) return;
-    // O_NONBLOCK: a pipe that nothing reads is an error instead of a wait without end.
+    // O_NONBLOCK: a pipe that nobody reads is an error instead of an endless wait.
     const int descriptor = open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
     require(descriptor >= 0);
     file_.reset(fdopen(descriptor, "a"));
     require(file_ != nullptr && fcntl(descriptor, F_SETFL, O_APPEND) == 0);
-    require(::write(descriptor, "", 0) == 0);  // some devices refuse even this, as /dev/full does
+    require(::write(descriptor, "", 0) == 0);  // some devices, such as /dev/full, refuse even this
   }
 
   void write(const std::string& line) {
     if (!file_) return;
-    if (!started_) (void)!ftruncate(fileno(file_.get()), 0);  // pipes and devices have nothing to drop
+    if (!started_) (void)!ftruncate(fileno(file_.get()), 0);  // fails on pipes and devices: no matter
     started_ = true;
     require(std::fputs((line + '\n').c_str(), file_.get()) >= 0 && std::fflush(file_.get()) == 0);
   }
@@ -113,7 +113,7 @@ void load_parameters(DocumentedCnn& net, const std::string& path) {
   }
 }
 
-/// Numbers that are none teach nothing and are not worth saving.
+/// Throws Failure when a loss is infinite or NaN: such parameters are not worth saving.
 void check_finite(const char* what, double loss, const Settings& settings) {
   if (std::isfinite(loss)) return;
   throw Failure(fmt::format(
@@ -126,13 +126,13 @@ void check_finite(const char* what, double loss, const Settings& settings) {
 void run_epoch(std::int64_t epoch, const Settings& settings, DocumentedCnn& net, Optimizer& optimizer,
                Batches& training, Batches& testing, MetricsFile& metrics) {
   ProgressBar bar(training.examples());
-  const TrainResult trained =
-      train_epoch(net, optimizer, training, [&](const TrainResult& so_far) { bar.show(so_far); });
-  const TestResult tested = test(net, testing);
+  const TrainResult trained = train_epoch(net, optimizer, training, softmax_cross_entropy,
+                                          [&](const TrainResult& so_far) { bar.show(so_far); });
+  const EvaluationResult tested = evaluate(net, testing, softmax_cross_entropy);
   bar.clear();
   fmt::print("epoch {:2}/{}: loss {}, test loss {}, test accuracy {:.2f} %, {:.2f} s ({:.0f} images/s)\n",
              epoch, settings.epochs, loss_text(trained.loss), loss_text(tested.loss), 100 * tested.accuracy,
-             trained.seconds, trained.images_per_second());
+             trained.seconds, trained.examples_per_second());
   examples::flush_output();
   metrics.write(to_json({epoch, trained, tested, settings.batch_size, num_threads()}));
   check_finite("loss", trained.loss, settings);
@@ -172,7 +172,7 @@ void train(Settings settings) {
   examples::flush_output();
 
   if (settings.epochs == 0) {
-    const TestResult result = test(net, testing);
+    const EvaluationResult result = evaluate(net, testing, softmax_cross_entropy);
     fmt::print("test loss {}, test accuracy {:.2f} %, {:.2f} s\n", loss_text(result.loss),
                100 * result.accuracy, result.seconds);
     check_finite("test loss", result.loss, settings);

@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "examples/documented_cnn/metrics.h"
 #include "examples/support/program.h"
 
 namespace documented_cnn {
@@ -16,19 +17,19 @@ namespace {
 constexpr std::int64_t kBarWidth = 24;
 constexpr double kSecondsBetween = 0.1;
 
-/// A terminal that knows \r and ESC[K, as all do that have a name but "dumb".
+/// Whether stdout is a terminal that knows \r and ESC[K, as all terminal types except "dumb" do.
 bool is_terminal_with_escapes() {
   const char* type = std::getenv("TERM");
   return isatty(STDOUT_FILENO) == 1 && type != nullptr && *type != '\0' && std::string_view(type) != "dumb";
 }
 
-/// Columns of the terminal at this moment; it may say that it does not know.
+/// The terminal's current number of columns; 80 if it does not know.
 std::size_t terminal_width() {
   winsize size{};
   return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
-/// Ends the progress line, so that the shell's prompt gets one of its own, and the program as the signal
+/// Ends the progress line, so that the shell's prompt gets its own line, and ends the program as the signal
 /// would.
 extern "C" void end_line_and_die(int signal) {
   (void)!write(STDOUT_FILENO, "\n", 1);
@@ -36,7 +37,7 @@ extern "C" void end_line_and_die(int signal) {
   std::raise(signal);
 }
 
-/// Sets what the signals that keys send lead to, where that is from: those that are ignored stay ignored.
+/// Changes the handlers of the keyboard's signals from one to the other; ignored signals stay ignored.
 void change_handler(void (*from)(int), void (*to)(int)) {
   for (const int signal : {SIGINT, SIGQUIT}) {
     struct sigaction now {};
@@ -46,16 +47,16 @@ void change_handler(void (*from)(int), void (*to)(int)) {
 
 }  // namespace
 
-std::string progress_line(const TrainResult& so_far, std::int64_t examples, std::size_t width) {
+std::string progress_line(const adjoint::TrainResult& so_far, std::int64_t examples, std::size_t width) {
   const std::string filled(static_cast<std::size_t>(so_far.examples * kBarWidth / examples), '#');
-  const double rate = so_far.images_per_second();
+  const double rate = so_far.examples_per_second();
   const std::string bar = fmt::format("[{:-<{}}] ", filled, kBarWidth);
   const std::string share = fmt::format("{:3}%", so_far.examples * 100 / examples);
   const std::string loss = "   loss " + loss_text(so_far.loss);
   const std::string speed = fmt::format("   {:.0f} images/s", rate);
   const std::string left =
       rate > 0 ? fmt::format("   {:.0f} s left", static_cast<double>(examples - so_far.examples) / rate) : "";
-  // A full last column would make the terminal go on to the next line.
+  // A full last column would move the cursor to the next line.
   for (const std::string& line : {fmt::format("{}{}{}{}{}", bar, share, loss, speed, left),
                                   fmt::format("{}{}{}{}", bar, share, loss, left),
                                   fmt::format("{}{}{}", share, loss, left), share + loss, share}) {
@@ -67,7 +68,7 @@ std::string progress_line(const TrainResult& so_far, std::int64_t examples, std:
 ProgressBar::ProgressBar(std::int64_t examples)
     : examples_(examples), can_draw_(is_terminal_with_escapes()) {}
 
-void ProgressBar::show(const TrainResult& so_far) {
+void ProgressBar::show(const adjoint::TrainResult& so_far) {
   if (!can_draw_ || so_far.seconds < next_seconds_) return;
   next_seconds_ = so_far.seconds + kSecondsBetween;
   change_handler(SIG_DFL, end_line_and_die);
@@ -80,7 +81,7 @@ void ProgressBar::clear() {
   if (!drawn_) return;
   drawn_ = false;
   std::fputs("\r\033[K", stdout);
-  std::fflush(stdout);  // before anything on stderr; should it fail, what is printed next tells
+  std::fflush(stdout);  // before anything on stderr; if this fails, the next output reports it
   change_handler(end_line_and_die, SIG_DFL);
 }
 

@@ -1,20 +1,19 @@
 #pragma once
-// A line on the terminal that shows how far an epoch is.
+// A line on the terminal that shows the progress of an epoch.
 
+#include <adjoint/adjoint.h>
 #include <cstdint>
 #include <string>
 
-#include "examples/documented_cnn/training.h"
-
 namespace documented_cnn {
 
-/// What the line says of an epoch of `examples` examples, in fewer than width columns: a bar, the share that
-/// is done, the loss, the speed and the seconds left. What there is no room for is left out.
-std::string progress_line(const TrainResult& so_far, std::int64_t examples, std::size_t width);
+/// The line for an epoch of `examples` images, in fewer than width columns: a bar, the share that is done,
+/// the loss, the speed and the seconds left. It leaves out what there is no room for.
+std::string progress_line(const adjoint::TrainResult& so_far, std::int64_t examples, std::size_t width);
 
-/// Draws on stdout, a few times a second, when that is a terminal that can erase a line; otherwise nothing.
-/// Erases the line at the end of its life, so that an error's message has a line of its own. Ctrl-C ends it
-/// where it is, and the program.
+/// Draws on stdout, a few times a second, if that is a terminal that can erase a line; otherwise draws
+/// nothing. The destructor erases the line, so that an error message gets its own line. Ctrl-C leaves the
+/// line as it is and ends the program.
 class ProgressBar {
  public:
   explicit ProgressBar(std::int64_t examples);
@@ -22,7 +21,7 @@ class ProgressBar {
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
 
-  void show(const TrainResult& so_far);
+  void show(const adjoint::TrainResult& so_far);
   void clear();
 
  private:

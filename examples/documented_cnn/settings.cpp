@@ -19,7 +19,7 @@ using examples::parse_choice;
 using examples::parse_name;
 using examples::parse_number;
 
-/// Of epochs and images. Batches beyond the data hold all of it.
+/// The largest number of epochs and images. A batch larger than the data holds all of it.
 constexpr std::int64_t kMostCounted = 1'000'000'000;
 constexpr double kMostLearningRate = 1e6;
 constexpr int kMostThreads = 256;
@@ -117,20 +117,20 @@ std::vector<File> files_of(const Settings& s) {
   for (const auto& [what, path] :
        {std::pair("standard output", "/dev/stdout"), {"standard error", "/dev/stderr"}}) {
     std::error_code error;
-    // Others are pipes and terminals, which several may write to.
+    // Several streams may write to a pipe or a terminal.
     if (std::filesystem::is_regular_file(path, error)) files.push_back({what, path, true});
   }
   std::erase_if(files, [](const File& file) { return file.path.empty(); });
   return files;
 }
 
-/// One that goes on where a run ended saves over what it loads; a shell's 2>&1 joins the streams.
+/// A run that continues another one saves over the file that it loaded; a shell's 2>&1 joins the streams.
 bool may_be_one(const File& a, const File& b) {
   return (a.what == "--save" && b.what == "--load") ||
          (a.what == "standard output" && b.what == "standard error");
 }
 
-/// Nothing that is written may be another file.
+/// No file that is written may be another file of the run.
 void check_files(const Settings& s) {
   const std::vector<File> files = files_of(s);
   for (auto a = files.begin(); a != files.end(); ++a) {
@@ -142,7 +142,7 @@ void check_files(const Settings& s) {
   }
 }
 
-/// Flags that are right each by itself but not together.
+/// Flags that are right by themselves but not together.
 void check_together(const Settings& s) {
   check_files(s);
   if (!s.verify_gradients) return;

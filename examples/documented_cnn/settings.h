@@ -21,14 +21,14 @@ struct Settings {
   std::string activation = "relu";
   std::string pooling = "avg";
   std::uint64_t seed = 1;
-  std::optional<int> threads;  ///< None: every core.
+  std::optional<int> threads;  ///< Default: every core.
   std::optional<std::int64_t> limit;
   std::string metrics, save, load;  ///< Files; empty: none.
   bool verify_gradients = false;
 };
 
-/// What the arguments ask for; none when --help or --version answered already, on stdout.
-/// Throws UsageError when they make no sense.
+/// The settings; none when --help or --version was given and its text was printed. Throws UsageError when the
+/// arguments are wrong.
 std::optional<Settings> parse_command_line(int argc, const char* const* argv);
 
 }  // namespace documented_cnn

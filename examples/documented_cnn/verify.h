@@ -1,6 +1,6 @@
 #pragma once
-// Compares the gradients that autodiff finds for the documented CNN with the formulas derived by hand, which
-// README.md in this folder states.
+// Compares the documented CNN's gradients by automatic differentiation with the formulas derived by hand,
+// which README.md in this folder states.
 
 #include <cstdint>
 #include <string>
@@ -10,9 +10,9 @@
 
 namespace documented_cnn {
 
-/// One tensor as both routes compute it.
+/// How far both ways differ for one tensor.
 struct Difference {
-  std::string name;  ///< The note's: K1, b1, ..., delta_2, ...
+  std::string name;  ///< As in README.md: K1, b1, ..., delta_2, ...
   std::int64_t elements;
   double largest_absolute;
   double largest_relative;  ///< largest_absolute as a share of the hand-derived tensor's largest magnitude.
@@ -25,7 +25,7 @@ struct VerifyOptions {
   std::uint64_t seed = 1;
 };
 
-/// What a relative difference may be: 1e-12 in float64, 1e-5 in float32.
+/// The largest relative difference allowed: 1e-12 in float64, 1e-5 in float32.
 double verification_bound(adjoint::DType dtype);
 
 /// Loss, the 8 parameters' gradients and the deltas of B1 to B8 for a random network, biases included, on a

@@ -7,7 +7,7 @@
 namespace examples {
 namespace {
 
-/// value: what --help calls it. found: what stands in its place.
+/// value: its name in --help. found: what was found in its place.
 [[noreturn]] void refuse_missing_value(std::string_view flag, std::string_view value,
                                        std::string_view found = "") {
   throw UsageError(fmt::format("{0} needs a value, as in {0} {1}{2}", flag, value, found));
@@ -21,7 +21,7 @@ void add(CLI::App& app, const Flag& flag) {
     if (values.size() > 1)
       throw UsageError(
           fmt::format("{}{}{} is given twice", flag.name, flag.alias.empty() ? "" : " or ", flag.alias));
-    // CLI11 takes a flag behind one that lacks its value for the value.
+    // If a value is missing, CLI11 takes the next flag as the value.
     if (values[0].starts_with("--"))
       refuse_missing_value(flag.name, flag.value, fmt::format("; '{}' is a flag", values[0]));
     try {
@@ -39,7 +39,7 @@ void add(CLI::App& app, const Flag& flag) {
     option->type_name(std::string(flag.value));
 }
 
-/// Refuses what CLI11 would misread, or refuse in words of its own.
+/// Refuses what CLI11 would misread, or would refuse with its own message.
 void check_argument(const CLI::App& app, std::string_view argument) {
   const std::size_t equals = argument.find('=');
   if (!argument.starts_with("--") || equals == argument.npos) return;
@@ -47,7 +47,7 @@ void check_argument(const CLI::App& app, std::string_view argument) {
   const CLI::Option* option = app.get_option_no_throw(name);
   if (option != nullptr && option->get_items_expected_max() == 0)
     throw UsageError(fmt::format("{} takes no value", name));
-  // CLI11 takes the argument behind --name= for its value.
+  // CLI11 takes the argument after --name= as its value.
   if (equals == argument.size() - 1) throw UsageError(fmt::format("{} must not be empty", name));
 }
 
@@ -72,7 +72,7 @@ bool parse(const Program& program, int argc, const char* const* argv) {
     return false;
   } catch (const CLI::ArgumentMismatch&) {  // the arguments end where the last one's value should be
     const std::string last = argv[argc - 1];
-    // CLI11 also takes the end of "-h-seed" for a flag.
+    // CLI11 also takes the end of "-h-seed" as a flag.
     const CLI::Option* option = app.get_option_no_throw(last);
     if (option == nullptr) throw UsageError("unknown flag " + last);
     refuse_missing_value(last, option->get_type_name());

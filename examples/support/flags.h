@@ -1,5 +1,6 @@
 #pragma once
-// The command line of a program: flags like --name VALUE or --name=VALUE, none twice, and nothing else.
+// The command line of a program: flags such as --name VALUE or --name=VALUE, each at most once, and nothing
+// else.
 
 #include <charconv>
 #include <functional>
@@ -11,7 +12,7 @@
 
 namespace examples {
 
-/// A command line that makes no sense.
+/// A command line that is wrong.
 struct UsageError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -19,25 +20,25 @@ struct UsageError : std::runtime_error {
 struct Flag {
   std::string_view name;   ///< "--epochs"
   std::string_view alias;  ///< Another name, or "".
-  std::string_view value;  ///< What --help calls the value, "N"; "" when the flag takes none.
-  std::string help;        ///< A line or more.
+  std::string_view value;  ///< The name of the value in --help, "N"; "" when the flag takes none.
+  std::string help;        ///< One or more lines.
   /// Takes the value; throws UsageError, whose text goes on after the name: "must be ...".
   std::function<void(const std::string& value)> set;
 };
 
 struct Program {
   std::string_view name;
-  std::string_view summary;  ///< A line or more for --help.
+  std::string_view summary;  ///< One or more lines for --help.
   std::vector<Flag> flags = {};
 };
 
-/// Sets what the arguments say, in their order. False when --help, -h or --version answered on stdout
-/// instead. Throws UsageError for a flag that the program does not have, comes twice, misses its value or
-/// refuses it, and for an argument that is no flag.
+/// Passes each value to its flag, in the order of the arguments. False when --help, -h or --version was given
+/// and its text was printed. Throws UsageError for a flag that is unknown, comes twice, lacks its value or
+/// refuses it, and for an argument that is not a flag.
 bool parse(const Program& program, int argc, const char* const* argv);
 
-/// The number that text spells in decimal, such as 12 or 1.5e-3, and nothing beside it. Throws UsageError
-/// with what is wanted unless low <= number <= high.
+/// The number in text, decimal, such as 12 or 1.5e-3. Throws UsageError with the text wanted if text is
+/// anything else, and unless low <= number <= high.
 template <class T>
 T parse_number(const std::string& text, T low, T high, std::string_view wanted);
 

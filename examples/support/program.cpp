@@ -11,8 +11,8 @@
 namespace examples {
 namespace {
 
-/// A file opened while a standard stream is closed would get its number, and then what is printed. So closed
-/// ones are opened for the wrong direction: reading and writing still fail.
+/// A file opened while a standard stream is closed would get the stream's number, and then its output. So
+/// closed streams are opened for the wrong direction: reading and writing still fail.
 void occupy_closed_streams() {
   for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (fcntl(stream, F_GETFD) == -1)
@@ -20,8 +20,8 @@ void occupy_closed_streams() {
   }
 }
 
-/// The text without line breaks and other control characters, and without the middle if it is very long:
-/// messages repeat what users and files say.
+/// The text without control characters such as line breaks, and without the middle if it is very long:
+/// messages may quote users and files.
 std::string one_line(const std::string& text) {
   constexpr std::size_t kLongest = 1000, kKeep = 400;
   std::string line;
@@ -39,7 +39,7 @@ std::string one_line(const std::string& text) {
 
 int fail(std::string_view name, int exit_code, const std::string& message) {
   const std::string line = fmt::format("{}: {}\n", name, one_line(message));
-  std::fwrite(line.data(), 1, line.size(), stderr);  // where stderr is closed, the exit code has to do
+  std::fwrite(line.data(), 1, line.size(), stderr);  // if stderr is closed, only the exit code is left
   return exit_code;
 }
 

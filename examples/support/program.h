@@ -1,6 +1,6 @@
 #pragma once
-// What every program does alike: exit codes, one line on stderr for what went wrong, and output that is not
-// lost unnoticed.
+// What all programs share: exit codes, one line on stderr for an error, and a check that all output was
+// written.
 
 #include <functional>
 #include <string_view>
@@ -10,15 +10,16 @@
 namespace examples {
 
 /// Runs body for main and returns main's exit code: 0; 2 after a UsageError; 1 after any other exception and
-/// when standard output could not be written. What went wrong is told on stderr in one line, "name: message".
+/// when standard output could not be written. The error is one line on stderr,
+/// "name: message".
 ///
-/// Closed standard streams are occupied first, so that no file which body opens takes their place.
+/// Closed standard streams are occupied first, so that no file that body opens takes their place.
 int run(std::string_view name, const std::function<void()>& body);
 
-/// The same for a program without flags: parses the command line, then calls body unless --help answered.
+/// The same for a program without flags: parses the command line, and calls body unless --help was given.
 int run(const Program& program, int argc, const char* const* argv, const std::function<void()>& body);
 
-/// Writes what was printed so far. Throws std::system_error when not all of it could be written.
+/// Writes all output so far. Throws std::system_error when it could not all be written.
 void flush_output();
 
 }  // namespace examples

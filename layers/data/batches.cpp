@@ -19,7 +19,7 @@ void check_data(const LabeledImages& data) {
         data.height, data.width, pixels, data.count, data.images.size(), data.labels.size());
 }
 
-/// How many of the first images an epoch can draw from.
+/// The number of images that an epoch uses, from the first on.
 std::int64_t usable(const LabeledImages& data, const BatchesOptions& options) {
   check_data(data);
   check(options.batch_size >= 1, "Batches: batch_size must be at least 1, it is {}", options.batch_size);
@@ -30,14 +30,14 @@ std::int64_t usable(const LabeledImages& data, const BatchesOptions& options) {
   return std::min(*options.limit, data.count);
 }
 
-/// A generator for each epoch of a seed: neighboring seeds must not share orders, so they are spread first.
+/// A generator for each epoch of a seed. Seeds are mixed first, so that neighboring ones share no orders.
 Rng epoch_rng(std::uint64_t seed, std::uint64_t epoch) {
   Rng spread(seed);
   const std::uint64_t high = spread();
   return Rng((high << 32 | spread()) + epoch);
 }
 
-/// The pixels of the images of these indices, from 0 to 1, [B,1,H,W].
+/// The pixels of the images with these indices, from 0 to 1, [B,1,H,W].
 template <class T>
 Values pixels(const LabeledImages& data, const std::int64_t* index, std::int64_t count) {
   const Layout layout = ops::layout_of_batch(dtype_of<T>, count);

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
 #include <fmt/core.h>
 #include <functional>
 #include <limits>
@@ -18,7 +16,7 @@ namespace adjoint {
 namespace {
 
 using Bytes = std::span<std::uint8_t>;
-/// Fills bytes from the front and returns how many there were: fewer than asked for only at the end.
+/// Fills bytes from the front and returns how many there were; fewer than asked for only at the end.
 using Read = std::function<std::size_t(Bytes bytes)>;
 
 constexpr std::array<std::uint8_t, 2> kGzipMagic = {0x1f, 0x8b};
@@ -26,7 +24,7 @@ constexpr std::array<std::uint8_t, 2> kGzipMagic = {0x1f, 0x8b};
 /// Inflates a gzip file of one or more members, with padding behind each.
 class Gunzip {
  public:
-  /// start: what was already taken from the file to recognize it.
+  /// start: the bytes that were already read to recognize the format.
   Gunzip(const Read& read, std::span<const std::uint8_t> start, const std::string& name)
       : read_(read), name_(name), taken_(start.size()) {
     std::copy(start.begin(), start.end(), input_.begin());
@@ -146,8 +144,8 @@ std::vector<std::int64_t> parse_sizes(const Read& read, std::span<const std::uin
   return sizes;
 }
 
-/// Up to count bytes. The header's word is not enough to take memory for all of them at once: likely says how
-/// many may be there.
+/// Up to count bytes. The header may claim more than the file holds, so memory is reserved only for `likely`
+/// of them; more is taken as they come.
 std::vector<std::uint8_t> read_values(const Read& read, std::size_t count, std::size_t likely) {
   constexpr std::size_t kStep = 1 << 20;
   std::vector<std::uint8_t> values;
@@ -162,7 +160,7 @@ std::vector<std::uint8_t> read_values(const Read& read, std::size_t count, std::
   return values;
 }
 
-/// The array in an uncompressed file of which magic is the beginning and read gives the rest.
+/// The array in an uncompressed file that begins with magic; read gives the rest.
 IdxFile parse(const Read& read, std::span<const std::uint8_t, 4> magic, std::size_t likely,
               const std::string& name, const IdxOptions& options) {
   IdxFile file;
@@ -174,7 +172,7 @@ IdxFile parse(const Read& read, std::span<const std::uint8_t, 4> magic, std::siz
   file.values = read_values(read, count, likely);
   check<FileError>(file.values.size() == count, "{}: truncated: sizes {} need {} values, the file holds {}",
                    name, QuotedSizes(file.sizes), count, file.values.size());
-  std::array<std::uint8_t, 1> more;  // one byte too many is enough to know, however many follow
+  std::array<std::uint8_t, 1> more;  // one extra byte is enough to know
   check<FileError>(read(more) == 0, "{}: too long: sizes {} need {} values, the file holds more than {}",
                    name, QuotedSizes(file.sizes), count, count);
   return file;
@@ -188,7 +186,7 @@ std::array<std::uint8_t, 4> read_magic(const Read& read, const std::string& name
   return magic;
 }
 
-/// held: the bytes of the file as it is stored.
+/// held: the size of the file as it is stored.
 IdxFile parse_plain_or_gzip(const Read& read, std::size_t held, const std::string& name,
                             const IdxOptions& options) {
   constexpr std::size_t kUsualRatio = 8;  // images of digits shrink about five times
@@ -213,14 +211,9 @@ IdxFile read_idx(std::span<const std::uint8_t> bytes, const std::string& name, c
 }
 
 IdxFile read_idx(const std::string& path, const IdxOptions& options) {
-  InputFile file = open_file(path);
-  const auto read = [&](Bytes to) {
-    errno = 0;
-    file.stream.read(reinterpret_cast<char*>(to.data()), static_cast<std::streamsize>(to.size()));
-    check<FileError>(!file.stream.bad(), "{}: cannot be read: {}", path, std::strerror(errno));
-    return static_cast<std::size_t>(file.stream.gcount());
-  };
-  return parse_plain_or_gzip(read, static_cast<std::size_t>(file.bytes), path, options);
+  InputFile file(path);
+  const auto read = [&](Bytes to) { return file.read({reinterpret_cast<char*>(to.data()), to.size()}); };
+  return parse_plain_or_gzip(read, static_cast<std::size_t>(file.size()), path, options);
 }
 
 }  // namespace adjoint

@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// An IDX file that was read, and what to call it in messages.
+/// An IDX file that was read, and its name in messages.
 struct NamedFile {
   std::string name;
   IdxFile content;
@@ -54,7 +54,7 @@ LabeledImages pair_up(NamedFile images, NamedFile labels) {
           .labels = std::move(labels.content.values)};
 }
 
-/// Both sets under a line that says where they come from.
+/// Both sets, with a line that says where they come from.
 Mnist join(LabeledImages train, LabeledImages test, std::string_view origin) {
   check<FileError>(train.height == test.height && train.width == test.width,
                    "{}: training and test images must be of one size, but are {}x{} and {}x{}", origin,
@@ -64,15 +64,15 @@ Mnist join(LabeledImages train, LabeledImages test, std::string_view origin) {
   return {std::move(train), std::move(test), std::move(source)};
 }
 
-/// How the file whose name begins with stem (train-images, ..., t10k-labels) may be called.
+/// The possible names of the file that begins with stem (train-images, ..., t10k-labels).
 std::array<std::string, 4> spellings(std::string_view stem) {
   const int rank = stem.ends_with("images") ? 3 : 1;
   const auto name = [&](char separator) { return fmt::format("{}{}idx{}-ubyte", stem, separator, rank); };
   return {name('-'), name('.'), name('-') + ".gz", name('.') + ".gz"};
 }
 
-/// Where the file may lie: in directory, or in a folder there that has a name of the file itself, as some
-/// archives unpack. The first path that is there counts.
+/// Where the file may lie: in directory, or in a folder there with a name of the file itself, as some
+/// archives unpack. The first path that exists is taken.
 std::vector<fs::path> candidates(const fs::path& directory, std::string_view stem) {
   const auto names = spellings(stem);
   std::vector<fs::path> paths(names.begin(), names.end());
@@ -83,10 +83,10 @@ std::vector<fs::path> candidates(const fs::path& directory, std::string_view ste
   return paths;
 }
 
-/// The first of the candidates that is there and no directory itself, or an empty path.
+/// The first of the candidates that exists and is not a directory, or an empty path.
 fs::path find_file(const fs::path& directory, std::string_view stem) {
   for (const fs::path& path : candidates(directory, stem)) {
-    std::error_code error;  // a file that cannot be looked at counts as found: reading it says why
+    std::error_code error;  // a file that cannot be looked at counts as found; reading it gives the reason
     const fs::file_type type = fs::status(path, error).type();
     if (type != fs::file_type::not_found && type != fs::file_type::directory) return path;
   }
@@ -95,7 +95,7 @@ fs::path find_file(const fs::path& directory, std::string_view stem) {
 
 constexpr std::array kStems = {"train-images", "train-labels", "t10k-images", "t10k-labels"};
 
-/// Where the files may lie together; the first place that holds any of them counts.
+/// Where the files may lie together. The first place that holds any of them is taken.
 std::array<fs::path, 3> places(const fs::path& directory) {
   return {directory, directory / "raw", directory / "MNIST" / "raw"};
 }
@@ -122,18 +122,10 @@ std::vector<std::string> mnist_paths(const std::string& directory) {
   return paths;
 }
 
-Mnist load_mnist(const std::string& name, const IdxOptions& options) {
-  check<FileError>(can_be_a_path(name),
-                   "the directory of MNIST cannot be read: its path is empty or holds a zero byte");
-  const fs::path directory = name;
-  std::error_code error;
-  const auto status = fs::status(directory, error);
-  check<FileError>(status.type() != fs::file_type::not_found, "{}: no such directory", directory.string());
-  check<FileError>(status.type() != fs::file_type::none, "{}: cannot be read: {}", directory.string(),
-                   error.message());
-  check<FileError>(is_directory(status), "{}: must be a directory, but is a file", directory.string());
-
-  const auto place = find_place(directory);
+Mnist load_mnist(const std::string& directory, const IdxOptions& options) {
+  check<FileError>(exists_as(fs::file_type::directory, directory, "read"), "{}: no such directory",
+                   directory);
+  const fs::path place = find_place(directory);
   const auto open = [&](const char* stem) {
     const auto path = find_file(place, stem);
     check<FileError>(!path.empty(), "{}: the file {}-idx{}-ubyte, plain or .gz, is missing", place.string(),

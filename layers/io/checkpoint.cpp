@@ -42,18 +42,20 @@ void save_checkpoint(const std::string& path, const StateDict& state) {
 void check_can_save(const std::string& path) { FileReplacement{path}; }
 
 StateDict load_checkpoint(const std::string& path) {
-  InputFile file = open_file(path);
+  InputFile file(path);
   const auto read = [&](std::span<char> bytes) {
-    file.stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-    check<FileError>(file.stream.good(), "{}: cannot be read to its end", path);
+    const std::size_t got = file.read(bytes);
+    check<FileError>(got == bytes.size(),
+                     "{}: became shorter while it was read: {} bytes were wanted, {} are left", path,
+                     bytes.size(), got);
   };
 
   std::uint64_t announced = 0;
   constexpr std::int64_t kStart = sizeof announced;
-  check<FileError>(file.bytes >= kStart, "{}: must be a safetensors file, but is only {} bytes long", path,
-                   file.bytes);
+  check<FileError>(file.size() >= kStart, "{}: must be a safetensors file, but is only {} bytes long", path,
+                   file.size());
   read({reinterpret_cast<char*>(&announced), sizeof announced});
-  const std::int64_t rest = file.bytes - kStart;
+  const std::int64_t rest = file.size() - kStart;
   check<FileError>(std::cmp_less_equal(announced, std::min(rest, kMostHeaderBytes)),
                    "{}: must be a safetensors file, but its first 8 bytes announce a header of {} bytes, {} "
                    "follow, and a header has at most {}",
@@ -65,7 +67,7 @@ StateDict load_checkpoint(const std::string& path) {
   StateDict state;
   for (TensorEntry& entry : parse_safetensors_header(std::move(header), rest - header_bytes, path)) {
     Values values(entry.dtype, entry.shape);
-    file.stream.seekg(kStart + header_bytes + entry.begin);
+    file.seek(kStart + header_bytes + entry.begin);
     read(bytes_of(values, entry.end - entry.begin));
     state.push_back({std::move(entry.name), Tensor(std::move(values))});
   }

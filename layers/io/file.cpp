@@ -5,7 +5,6 @@
 #include <cstring>
 #include <fcntl.h>
 #include <fmt/core.h>
-#include <string_view>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,7 +20,9 @@ namespace fs = std::filesystem;
 constexpr std::string_view kPartial = ".adjoint-partial-";
 
 const char* kind_of(fs::file_type type) {
-  return type == fs::file_type::directory ? "a directory" : "a device, a pipe or a socket";
+  return type == fs::file_type::regular     ? "a regular file"
+         : type == fs::file_type::directory ? "a directory"
+                                            : "a device, a pipe or a socket";
 }
 
 /// The file that path leads to, which need not be there.
@@ -107,32 +108,42 @@ bool same_file(const fs::path& a, const fs::path& b) {
          fs::equivalent(directory_of(end_a), directory_of(end_b), error);
 }
 
-InputFile open_file(const std::string& path) {
-  check<FileError>(can_be_a_path(path), "a file cannot be read: its path is empty or holds a zero byte");
+bool exists_as(fs::file_type type, const std::string& path, std::string_view purpose) {
+  check<FileError>(can_be_a_path(path), "a path that is empty or holds a zero byte cannot be {}", purpose);
   std::error_code error;
-  const fs::file_type type = fs::status(path, error).type();
-  check<FileError>(type != fs::file_type::not_found, "{}: no such file", path);
-  check<FileError>(type != fs::file_type::none, "{}: cannot be read: {}", path, error.message());
-  check<FileError>(type == fs::file_type::regular, "{}: must be a regular file, but is {}", path,
-                   kind_of(type));
-  InputFile file{std::ifstream(path, std::ios::binary), 0};
-  check<FileError>(file.stream.is_open(), "{}: cannot be read: {}", path, std::strerror(errno));
-  file.bytes = static_cast<std::int64_t>(fs::file_size(path, error));
+  const fs::file_type found = fs::status(path, error).type();
+  if (found == fs::file_type::not_found) return false;
+  check<FileError>(found != fs::file_type::none, "{}: cannot be {}: {}", path, purpose, error.message());
+  check<FileError>(found == type, "{}: must be {}, but is {}", path, kind_of(type), kind_of(found));
+  return true;
+}
+
+InputFile::InputFile(const std::string& path) : path_(path) {
+  check<FileError>(exists_as(fs::file_type::regular, path, "read"), "{}: no such file", path);
+  stream_.open(path, std::ios::binary);
+  check<FileError>(stream_.is_open(), "{}: cannot be read: {}", path, std::strerror(errno));
+  std::error_code error;
+  size_ = static_cast<std::int64_t>(fs::file_size(path, error));
   check<FileError>(!error, "{}: cannot be read: {}", path, error.message());
-  return file;
+}
+
+void InputFile::seek(std::int64_t position) {
+  stream_.clear();  // an end that read() has found
+  stream_.seekg(position);
+}
+
+std::size_t InputFile::read(std::span<char> bytes) {
+  errno = 0;
+  stream_.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  check<FileError>(!stream_.bad(), "{}: cannot be read: {}", path_, std::strerror(errno));
+  return static_cast<std::size_t>(stream_.gcount());
 }
 
 // The constructor that this one calls makes a whole object, so that the destructor cleans up after errors.
 FileReplacement::FileReplacement(const std::string& path) : FileReplacement() {
-  check<FileError>(can_be_a_path(path), "a file cannot be written: its path is empty or holds a zero byte");
+  const bool exists = exists_as(fs::file_type::regular, path, "written");
   path_ = path;
-  std::error_code error;
-  const fs::file_type type = fs::status(path, error).type();
-  check<FileError>(type != fs::file_type::none, "{}: cannot be written: {}", path, error.message());
   target_ = follow_links(path);
-  const bool exists = type != fs::file_type::not_found;
-  check<FileError>(!exists || type == fs::file_type::regular, "{}: cannot be written: it is {}", path,
-                   kind_of(type));
   check<FileError>(target_.has_filename(), "{}: cannot be written: it names a directory", path);
   directory_ = directory_of(target_);
   remove_abandoned(directory_);

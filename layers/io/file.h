@@ -1,5 +1,5 @@
 #pragma once
-// Files, for the readers and writers of this folder and for programs: which one a path leads to, opening one,
+// Files, for the readers and writers of this library and for programs: what a path leads to, reading a file,
 // and replacing one as a whole.
 
 #include <cstdint>
@@ -8,30 +8,45 @@
 #include <fstream>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "adjoint/io/file_error.h"
 
 namespace adjoint {
 
-/// False for an empty text and for one with a zero byte: the system's functions would take the part before it
-/// for the whole path.
+/// False for an empty text, and for one with a zero byte, where the system's functions would end the path.
 bool can_be_a_path(const std::string& text);
 
-/// Whether what is written to one path would be found at the other. Links are followed, also those that lead
-/// to a file that is not there yet. False when that cannot be told, as in a directory that may not be
-/// searched.
+/// Whether both paths lead to the same file. Links are followed, also to a file that does not exist yet.
+/// False when this cannot be found out, as in a directory without permission to search it.
 bool same_file(const std::filesystem::path& a, const std::filesystem::path& b);
 
+/// Whether a file of this type, regular or directory, is at path; symbolic links are followed. False when
+/// nothing is there. Throws FileError when something else is there, and when path cannot be looked at.
+/// purpose, "read" or "written", is for the error.
+bool exists_as(std::filesystem::file_type type, const std::string& path, std::string_view purpose);
+
 /// A regular file that is open for reading.
-struct InputFile {
-  std::ifstream stream;
-  std::int64_t bytes;  ///< Its size when it was opened.
+class InputFile {
+ public:
+  /// Throws FileError when the file is missing, cannot be read or is no regular file.
+  explicit InputFile(const std::string& path);
+
+  /// Its bytes when it was opened.
+  std::int64_t size() const { return size_; }
+  /// Makes this the position of the next byte that read() takes.
+  void seek(std::int64_t position);
+  /// Fills bytes from the front and returns how many there were: fewer than asked for only at the end. Throws
+  /// FileError when the file cannot be read.
+  std::size_t read(std::span<char> bytes);
+
+ private:
+  std::string path_;
+  std::ifstream stream_;
+  std::int64_t size_ = 0;
 };
 
-/// Throws FileError when the file is missing, cannot be read or is no regular file.
-InputFile open_file(const std::string& path);
-
-/// A new file that takes the place of the one at a path, or vanishes.
+/// A new file that replaces the one at a path when it is finished, and is removed otherwise.
 ///
 /// Until finish() its bytes lie in a file .adjoint-partial-XXXXXXXX of the same directory, on which this
 /// process holds a lock (flock). A process that is killed loses the lock, so the next replacement in the
@@ -65,7 +80,7 @@ class FileReplacement {
   [[noreturn]] void keep_finished();
   void require(bool success) const;
 
-  std::string path_;                          // As the caller spelt it.
+  std::string path_;                          // As the caller wrote it.
   std::filesystem::path target_, directory_;  // Without links.
   std::filesystem::path partial_;             // Empty when there is none.
   std::FILE* file_ = nullptr;

@@ -1,5 +1,5 @@
 #pragma once
-// What a file or a user gave, as an error shows it: readable, and never longer than a line.
+// How errors show text from a file or a user: readable, and never longer than a line.
 
 #include <cstdint>
 #include <fmt/core.h>
@@ -17,7 +17,7 @@ struct Quoted {
   std::string_view text;
 };
 
-/// Sizes that a message shows as "[2,3]"; of many only the first ones, and how many there are.
+/// Sizes that a message shows as "[2,3]"; if there are many, only the first ones and their number.
 struct QuotedSizes {
   explicit QuotedSizes(std::span<const std::int64_t> quoted) : sizes(quoted) {}
   std::span<const std::int64_t> sizes;

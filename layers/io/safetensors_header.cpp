@@ -46,7 +46,7 @@ void thin_line_breaks(std::string& header) {
 }
 
 /// Builds the tensors while nlohmann_json reads the text, and throws at the first thing that does not fit. So
-/// a file costs no more memory than a few times its header, whatever that claims to hold.
+/// a file takes memory of at most a few times its header, whatever the header claims.
 class HeaderParser final : public nlohmann::json_sax<nlohmann::json> {
  public:
   HeaderParser(std::string_view header, std::int64_t data_bytes, const std::string& file)
@@ -142,7 +142,7 @@ class HeaderParser final : public nlohmann::json_sax<nlohmann::json> {
   }
 
  private:
-  /// What the parser is inside of; numbers are a tensor's shape or data_offsets.
+  /// What the parser is in; numbers are a tensor's shape or data_offsets.
   enum class Place { outside, header, metadata, tensor, numbers };
 
   template <class... Args>
@@ -151,7 +151,7 @@ class HeaderParser final : public nlohmann::json_sax<nlohmann::json> {
       throw FileError(fmt::format("{}: {}", file_, fmt::vformat(rule, fmt::make_format_args(args...))));
   }
 
-  /// The header is no JSON, which shows at this byte.
+  /// The header is not JSON, as this byte shows.
   [[noreturn]] void refuse_byte(std::size_t byte) const {
     if (byte >= header_.size())
       throw FileError(
@@ -281,12 +281,12 @@ class HeaderParser final : public nlohmann::json_sax<nlohmann::json> {
   std::deque<std::string> metadata_keys_;
 
   Place place_ = Place::outside;
-  std::string name_;  // Of the tensor that is being read, as is all below.
+  std::string name_;  // The name of the tensor that is being read, as are all members below.
   std::string key_;   // The last one.
   std::optional<DType> dtype_;
   std::optional<Shape> shape_;
   std::optional<std::pair<std::int64_t, std::int64_t>> offsets_;
-  std::vector<std::int64_t> numbers_;  // Of the array that is being read.
+  std::vector<std::int64_t> numbers_;  // The array that is being read.
 };
 
 }  // namespace

@@ -17,16 +17,16 @@ struct TensorEntry {
   std::int64_t begin, end;
 };
 
-/// The header for state, whose values follow each other without gaps. Throws Error when a tensor is undefined
-/// or a name comes twice, is "__metadata__" or no UTF-8, and when the header is longer than the format
-/// allows.
+/// The header for state, with values that follow each other without gaps. Throws Error when a tensor is
+/// undefined or a name comes twice, is "__metadata__" or no UTF-8, and when the header is longer than the
+/// format allows.
 std::string format_safetensors_header(const StateDict& state);
 
 /// The tensors that a header describes, before data_bytes of values; in the order of the header. Throws
 /// FileError, which names the file, unless it is what the format describes
 /// (https://github.com/huggingface/safetensors): one JSON object whose tensors fill the values without gaps
 /// and whose metadata, which are skipped, are strings; no key comes twice, and nothing but spaces follows.
-/// Takes a few times the header's bytes at most.
+/// It takes memory of at most a few times the header's size.
 std::deque<TensorEntry> parse_safetensors_header(std::string header, std::int64_t data_bytes,
                                                  const std::string& file);
 

@@ -5,10 +5,12 @@
 
 namespace adjoint {
 
-Dense::Dense(std::int64_t in, std::int64_t out, const DenseOptions& options, Rng& rng) {
-  check_shape(in >= 1 && out >= 1, "Dense: both sizes must be positive, got {} to {}", in, out);
-  weight_ = register_parameter("weight", options.init({out, in}, {.dtype = options.dtype}, rng));
-  if (options.bias) bias_ = register_parameter("bias", zeros({out}, {.dtype = options.dtype}));
+Dense::Dense(std::int64_t in_features, std::int64_t out_features, const DenseOptions& options, Rng& rng) {
+  check_shape(in_features >= 1 && out_features >= 1, "Dense: both sizes must be positive, got {} to {}",
+              in_features, out_features);
+  weight_ =
+      register_parameter("weight", options.init({out_features, in_features}, {.dtype = options.dtype}, rng));
+  if (options.bias) bias_ = register_parameter("bias", zeros({out_features}, {.dtype = options.dtype}));
 }
 
 Tensor Dense::forward(const Tensor& x) {

@@ -33,11 +33,11 @@ double bound_of(double variance) { return std::sqrt(3 * variance); }
 Fans fans(const Shape& shape, std::int64_t groups) {
   check_shape(shape.rank() >= 2 && shape.numel() > 0,
               "init: a weight must have at least two axes and an element, it is {}", shape);
-  check(groups >= 1 && shape[0] % groups == 0, "init: {} groups do not divide the {} output maps of {}",
+  check(groups >= 1 && shape[0] % groups == 0, "init: {} groups do not divide the {} output channels of {}",
         groups, shape[0], shape);
   const auto in = static_cast<double>(shape.features());
-  const std::int64_t out_maps = shape[0] / groups;
-  return {.in = in, .out = static_cast<double>(out_maps) * in / static_cast<double>(shape[1])};
+  const std::int64_t out_channels = shape[0] / groups;
+  return {.in = in, .out = static_cast<double>(out_channels) * in / static_cast<double>(shape[1])};
 }
 
 Tensor fan_in_uniform(const Shape& shape, const InitOptions& options, Rng& rng) {

@@ -1,7 +1,6 @@
 #include "tests/bench/models.h"
 
 #include <adjoint/adjoint.h>
-#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <stdexcept>
@@ -9,7 +8,6 @@
 #include "adjoint/threads.h"
 #include "autograd/kernels/threads/parallel.h"
 #include "examples/documented_cnn/model.h"
-#include "examples/documented_cnn/training.h"
 
 namespace bench {
 namespace {
@@ -19,7 +17,7 @@ using documented_cnn::DocumentedCnn;
 
 constexpr double kLearningRate = 0.01;
 
-/// The batches of a data set without end.
+/// The batches of a data set, epoch after epoch.
 class Images {
  public:
   Images(const LabeledImages& data, std::int64_t batch)
@@ -43,32 +41,20 @@ struct Documented {
   DocumentedCnn net;
   Sgd sgd{net.parameters(), {.learning_rate = kLearningRate}};
   Images images;
-  std::int64_t right = 0;  // Images recognized by the evaluation.
+  std::int64_t right = 0;  // Correct images of the evaluation.
 };
 
 Step documented(const LabeledImages& data, std::int64_t batch) {
   return [d = std::make_shared<Documented>(data, batch)] {
-    documented_cnn::train_step(d->net, d->sgd, d->images.next());
+    train_step(d->net, d->sgd, d->images.next(), softmax_cross_entropy);
   };
-}
-
-std::int64_t count_right(const Tensor& logits, const Tensor& label) {
-  const auto scores = logits.data<float>();
-  const auto classes = static_cast<std::size_t>(logits.size(1));
-  const auto labels = label.data<std::int64_t>();
-  std::int64_t right = 0;
-  for (std::size_t n = 0; n < labels.size(); ++n) {
-    const auto row = scores.subspan(n * classes, classes);
-    right += std::ranges::max_element(row) - row.begin() == labels[n];
-  }
-  return right;
 }
 
 Step evaluation(const LabeledImages& data, std::int64_t batch) {
   return [d = std::make_shared<Documented>(data, batch)] {
     const NoGrad no_grad;
     const auto [image, label] = *d->images.next();
-    d->right += count_right(d->net(image), label);
+    d->right += count_correct(d->net(image), label);
   };
 }
 
@@ -125,9 +111,10 @@ std::shared_ptr<Module> vgg() {
 
 Step convolution(const ConvModel& conv, std::int64_t batch) {
   const TensorOptions options = {.dtype = conv.is_float64 ? float64 : float32, .requires_grad = true};
-  Tensor x = normal({batch, conv.channels, conv.height, conv.width}, 0, 1, options);
-  Tensor w = normal({conv.maps, conv.channels / conv.groups, conv.kernel, conv.kernel}, 0, 1, options);
-  Tensor b = normal({conv.maps}, 0, 1, options);
+  Tensor x = normal({batch, conv.in_channels, conv.height, conv.width}, 0, 1, options);
+  Tensor w =
+      normal({conv.out_channels, conv.in_channels / conv.groups, conv.kernel, conv.kernel}, 0, 1, options);
+  Tensor b = normal({conv.out_channels}, 0, 1, options);
   const auto forward =
       [=, where = Conv2dOptions{.stride = conv.stride, .padding = conv.padding, .groups = conv.groups}] {
         return conv2d(x, w, b, where);
@@ -139,10 +126,10 @@ Step convolution(const ConvModel& conv, std::int64_t batch) {
   };
 }
 
-/// What it costs to hand work over: two threads that wait until both are there.
+/// The cost of a parallel call: two threads that wait until both have started.
 Step handover() {
   return [] {
-    constexpr int kPatience = 100'000'000;  // Should the system give only one thread.
+    constexpr int kPatience = 100'000'000;  // In case the system runs only one thread.
     std::atomic<int> there = 0;
     if (num_threads() == 1) return;
     kernels::parallel_for(2, 2 * kernels::kWorkWorthAThread, [&](std::int64_t) {

@@ -63,7 +63,7 @@ Tensor random(const Shape& shape, DType dtype) { return normal(shape, 0, 1, {.dt
 
 struct ConvCase {
   const char* name;
-  std::int64_t channels, height, width, maps, kernel;
+  std::int64_t in_channels, height, width, out_channels, kernel;
   Conv2dOptions options = {};
 };
 
@@ -93,12 +93,13 @@ void add_convolutions() {
       {Part::forward, "forward"}, {Part::input_grad, "input_grad"}, {Part::weight_grad, "weight_grad"}};
   for (const ConvCase& c : kConvs) {
     for (const auto& [part, part_name] : kParts) {
-      const std::int64_t elements = std::max(c.channels, c.maps) * c.height * c.width;
+      const std::int64_t elements = std::max(c.in_channels, c.out_channels) * c.height * c.width;
       add(fmt::format("conv2d/{}/{}", part_name, c.name), elements,
           [&c, part = part](std::int64_t batch, DType dtype) {
-            const Tensor x = random({batch, c.channels, c.height, c.width}, dtype);
-            const Tensor w = random({c.maps, c.channels / c.options.groups, c.kernel, c.kernel}, dtype);
-            const Tensor b = random({c.maps}, dtype);
+            const Tensor x = random({batch, c.in_channels, c.height, c.width}, dtype);
+            const Tensor w =
+                random({c.out_channels, c.in_channels / c.options.groups, c.kernel, c.kernel}, dtype);
+            const Tensor b = random({c.out_channels}, dtype);
             const Tensor dy = random(conv2d(x, w, b, c.options).shape(), dtype);
             const Cost cost = {.operations = 2.0 * static_cast<double>(dy.numel()) *
                                              static_cast<double>(w.shape().features())};

@@ -15,10 +15,10 @@ namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// As many sums as hide the latency of an addition, few enough for 16 registers.
+/// Enough sums to hide the latency of an addition, few enough for 16 registers.
 constexpr int kSums = 12;
 
-/// Operations made; the sums go to `result`, so that they cannot be left out.
+/// Returns the number of operations. The sums go to `result`, so that the compiler cannot remove them.
 template <class T>
 double multiply_add(std::int64_t rounds, T* result) {
   const hn::ScalableTag<T> d;
@@ -54,7 +54,7 @@ double chosen(std::int64_t rounds, double* result) {
   return HWY_DYNAMIC_DISPATCH(multiply_add_double)(rounds, result);
 }
 
-/// Calls body(part) for each thread's part, each in a thread of its own.
+/// Calls body(part) once for each thread, each in its own thread.
 template <class Body>
 void in_parts(int threads, const Body& body) {
   constexpr std::int64_t kWorthAllThreads = std::int64_t{1} << 40;

@@ -1,13 +1,13 @@
 #pragma once
-// What the machine can do at best, to hold the kernels' speed against.
+// The best that the machine can do, to compare the kernels with.
 
 #include <cstddef>
 #include <cstdint>
 
 namespace bench {
 
-/// Multiplies and adds in registers, nothing else, on each of `threads` threads; returns the floating-point
-/// operations made. T is float or double.
+/// Multiplies and adds in registers on each of `threads` threads. Returns the number of floating-point
+/// operations. T is float or double.
 template <class T>
 double multiply_add(int threads, std::int64_t rounds);
 

@@ -21,7 +21,7 @@ nn::Conv2d conv3x3(std::int64_t in, std::int64_t out) {
   return nn::Conv2d(nn::Conv2dOptions(in, out, 3).padding(1));
 }
 
-/// Labelled images as tensors, in batches of random order without end.
+/// Labeled images as tensors, in batches of random order, epoch after epoch.
 class Images {
  public:
   Images(const adjoint::LabeledImages& data, std::int64_t batch) : batch_(batch) {
@@ -128,10 +128,11 @@ nn::Sequential vgg() {
 
 Step convolution(const ConvModel& conv, std::int64_t batch) {
   const auto options = torch::TensorOptions().dtype(conv.is_float64 ? torch::kFloat64 : torch::kFloat32);
-  Tensor x = torch::randn({batch, conv.channels, conv.height, conv.width}, options).requires_grad_();
-  Tensor w = torch::randn({conv.maps, conv.channels / conv.groups, conv.kernel, conv.kernel}, options)
-                 .requires_grad_();
-  Tensor b = torch::randn({conv.maps}, options).requires_grad_();
+  Tensor x = torch::randn({batch, conv.in_channels, conv.height, conv.width}, options).requires_grad_();
+  Tensor w =
+      torch::randn({conv.out_channels, conv.in_channels / conv.groups, conv.kernel, conv.kernel}, options)
+          .requires_grad_();
+  Tensor b = torch::randn({conv.out_channels}, options).requires_grad_();
   const auto forward = [=] {
     return functional::conv2d(x, w,
                               functional::Conv2dFuncOptions()

@@ -16,7 +16,7 @@ struct Outcome {
 /// processor.
 std::string program_path(const std::string& program);
 
-/// Runs a shell command with nothing on its stdin. What it redirects elsewhere is not in the outcome.
+/// Runs a shell command with nothing on its stdin. Output that it redirects elsewhere is not in the outcome.
 Outcome run_shell(const std::string& command);
 
 /// Runs a program; arguments are in the shell's syntax and may redirect streams.

@@ -44,7 +44,7 @@ TEST(Screen, ShowsWhatATerminalShows) {
 }
 
 TEST(ProgressLine, SaysAsMuchAsThereIsRoomFor) {
-  const documented_cnn::TrainResult so_far = {.loss = 0.5, .seconds = 2, .examples = 100};
+  const adjoint::TrainResult so_far = {.loss = 0.5, .seconds = 2, .examples = 100};
   EXPECT_EQ(progress_line(so_far, 400, 80),
             "[######------------------]  25%   loss 0.5000   50 images/s   6 s left");
   EXPECT_EQ(progress_line(so_far, 400, 60), "[######------------------]  25%   loss 0.5000   6 s left");
@@ -57,7 +57,7 @@ TEST(ProgressLine, SaysAsMuchAsThereIsRoomFor) {
 }
 
 TEST(ProgressLine, HasNoInfiniteSpeed) {
-  const documented_cnn::TrainResult at_once = {.loss = 0.5, .seconds = 0, .examples = 100};
+  const adjoint::TrainResult at_once = {.loss = 0.5, .seconds = 0, .examples = 100};
   EXPECT_EQ(progress_line(at_once, 400, 80), "[######------------------]  25%   loss 0.5000   0 images/s");
 }
 

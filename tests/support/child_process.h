@@ -10,11 +10,11 @@
 
 namespace adjoint {
 
-inline constexpr int kChildRight = 42;  // No exit code that comes about by itself.
+inline constexpr int kChildRight = 42;  // An exit code that does not occur by accident.
 inline const std::string kRight = "exit code " + std::to_string(kChildRight);
 
-/// Runs body in a forked child, which exits with the code it returns. The result is "exit code N", or
-/// "signal N", that of a child that hangs among them.
+/// Runs body in a forked child, which exits with the code that body returns. The result is "exit code N" or
+/// "signal N"; a child that hangs is ended by a signal.
 template <class Body>
 std::string in_child(const Body& body) {
   std::fflush(nullptr);

@@ -1,5 +1,5 @@
 #pragma once
-// Tensors compared with plain numbers, and tensors whose values lie in the lanes layout only.
+// Tensors compared with plain numbers, and tensors whose values are interleaved only.
 
 #include <algorithm>
 #include <cmath>
@@ -25,7 +25,7 @@ inline std::vector<double> numbers(const Tensor& tensor) {
   });
 }
 
-/// Those of all tensors, one after the other.
+/// The elements of all tensors, one after the other.
 inline std::vector<double> numbers(const std::vector<Tensor>& tensors) {
   std::vector<double> all;
   for (const Tensor& tensor : tensors) {
@@ -70,8 +70,8 @@ inline void expect_close(const Tensor& actual, const Tensor& expected, double to
 /// A tolerance for results of a few operations on numbers around 1.
 inline double tolerance_of(DType dtype) { return dtype == float32 ? 1e-5 : 1e-13; }
 
-/// x with its values in the lanes layout only, NaN in the spare lanes, and so for its gradient: a
-/// differentiable identity. A scalar stays what it is.
+/// x with interleaved values only, NaN in the spare lanes; its gradient likewise. A differentiable identity.
+/// A scalar is returned as it is.
 inline Tensor in_lanes(const Tensor& x) {
   if (x.rank() == 0) return x;
   Values lanes(x.dtype(), x.shape(), Layout::interleaved);

@@ -10,7 +10,7 @@ namespace {
 using adjoint::support::Failing;
 
 std::atomic<Failing> failing = Failing::no;
-std::atomic<std::int64_t> allocations_left = 0;  // Before the first one that fails.
+std::atomic<std::int64_t> allocations_left = 0;  // Allocations before the first one that fails.
 std::atomic<int> failed = 0;
 thread_local bool next_fails_too = false;
 

@@ -1,5 +1,5 @@
 #pragma once
-// Files for tests: a directory of its own that vanishes, and bytes to put there.
+// Files for tests: a temporary directory, and bytes to put there.
 
 #include <cstdint>
 #include <filesystem>

@@ -11,15 +11,15 @@
 
 namespace adjoint::support {
 
-/// Where this layout has a feature of an image.
+/// The position of a feature of an image in this layout.
 template <class T>
 constexpr std::int64_t interleaved_offset(std::int64_t features, std::int64_t image, std::int64_t feature) {
   constexpr std::int64_t kInterleaved = kernels::kInterleaved<T>;
   return (image / kInterleaved * features + feature) * kInterleaved + image % kInterleaved;
 }
 
-/// Memory from a 64-byte boundary on, as kernels want it. It ends with the last element, so that the
-/// sanitizers see every step past it.
+/// Memory that starts at a 64-byte boundary, as kernels need. It ends with the last element, so that the
+/// sanitizers notice every access beyond it.
 template <class T>
 struct AlignedAllocator {
   using value_type = T;

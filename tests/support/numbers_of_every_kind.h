@@ -1,5 +1,5 @@
 #pragma once
-// Numbers of every kind, and what it means for two of them to be the same.
+// Numbers of every kind, and how to tell whether two of them are the same.
 
 #include <bit>
 #include <cmath>

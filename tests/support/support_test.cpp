@@ -1,4 +1,4 @@
-// What all tests rely on: settings end with their scope, and a comparison that should fail does.
+// What all tests rely on: settings end with their scope, and comparisons that should fail do fail.
 
 #include <cmath>
 #include <gtest/gtest-spi.h>

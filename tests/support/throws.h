@@ -7,7 +7,7 @@
 
 namespace adjoint::support {
 
-/// The message of the E that call() throws; "no error" if it throws nothing. Other exceptions come out.
+/// The message of the E that call() throws; "no error" if it throws nothing. Other exceptions pass through.
 template <class E, class Call>
 std::string error_of(const Call& call) {
   try {

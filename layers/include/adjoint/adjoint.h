@@ -34,3 +34,4 @@
 #include "adjoint/tensor/random.h"
 #include "adjoint/tensor/tensor.h"
 #include "adjoint/threads.h"
+#include "adjoint/training/loop.h"

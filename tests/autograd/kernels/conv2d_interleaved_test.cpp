@@ -9,7 +9,7 @@
 #include "autograd/kernels/convolution/conv2d.h"
 #include "tests/support/instruction_sets.h"
 #include "tests/support/interleaved.h"
-#include "tests/support/naive_conv2d.h"
+#include "tests/support/naive/conv2d.h"
 #include "tests/support/random_values.h"
 #include "tests/support/threads.h"
 

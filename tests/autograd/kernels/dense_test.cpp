@@ -11,7 +11,7 @@
 #include "tests/support/expect_near.h"
 #include "tests/support/instruction_sets.h"
 #include "tests/support/interleaved.h"
-#include "tests/support/naive_gemm.h"
+#include "tests/support/naive/gemm.h"
 #include "tests/support/random_values.h"
 #include "tests/support/threads.h"
 

@@ -9,7 +9,7 @@
 #include "tests/support/draw.h"
 #include "tests/support/expect_near.h"
 #include "tests/support/instruction_sets.h"
-#include "tests/support/naive_gemm.h"
+#include "tests/support/naive/gemm.h"
 #include "tests/support/random_values.h"
 #include "tests/support/threads.h"
 

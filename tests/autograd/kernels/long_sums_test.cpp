@@ -14,8 +14,8 @@
 #include "autograd/kernels/softmax/softmax_loss.h"
 #include "tests/support/instruction_sets.h"
 #include "tests/support/interleaved.h"
-#include "tests/support/naive_conv2d.h"
-#include "tests/support/naive_gemm.h"
+#include "tests/support/naive/conv2d.h"
+#include "tests/support/naive/gemm.h"
 #include "tests/support/random_values.h"
 #include "tests/support/threads.h"
 

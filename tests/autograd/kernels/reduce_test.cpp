@@ -8,7 +8,7 @@
 
 #include "tests/support/instruction_sets.h"
 #include "tests/support/interleaved.h"
-#include "tests/support/naive_broadcast.h"
+#include "tests/support/naive/broadcast.h"
 #include "tests/support/random_values.h"
 #include "tests/support/threads.h"
 

@@ -7,7 +7,7 @@
 #include "adjoint/graph/grad.h"
 #include "adjoint/ops/arithmetic.h"
 #include "tests/support/expect_close.h"
-#include "tests/support/naive_broadcast.h"
+#include "tests/support/naive/broadcast.h"
 #include "tests/support/random_values.h"
 
 namespace adjoint::support {

@@ -11,7 +11,7 @@
 #include "adjoint/ops/reduce.h"
 #include "adjoint/tensor/create.h"
 #include "tests/support/instruction_sets.h"
-#include "tests/support/naive_broadcast.h"
+#include "tests/support/naive/broadcast.h"
 #include "tests/support/numbers_of_every_kind.h"
 #include "tests/support/threads.h"
 

@@ -1,3 +1,5 @@
+#include "tests/support/naive/conv2d.h"
+
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
@@ -8,7 +10,6 @@
 #include "adjoint/tensor/create.h"
 #include "tests/support/expect_close.h"
 #include "tests/support/expect_gradients.h"
-#include "tests/support/naive_conv2d.h"
 #include "tests/support/random_values.h"
 #include "tests/support/throws.h"
 

@@ -5,7 +5,7 @@
 #include "adjoint/ops/reduce.h"
 #include "tests/support/expect_close.h"
 #include "tests/support/expect_gradients.h"
-#include "tests/support/naive_gemm.h"
+#include "tests/support/naive/gemm.h"
 #include "tests/support/random_values.h"
 #include "tests/support/throws.h"
 

@@ -1,3 +1,5 @@
+#include "tests/support/naive/pool2d.h"
+
 #include <algorithm>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
@@ -11,8 +13,7 @@
 #include "tests/support/expect_close.h"
 #include "tests/support/expect_gradients.h"
 #include "tests/support/instruction_sets.h"
-#include "tests/support/naive_conv2d.h"
-#include "tests/support/naive_pool2d.h"
+#include "tests/support/naive/conv2d.h"
 #include "tests/support/random_values.h"
 #include "tests/support/throws.h"
 

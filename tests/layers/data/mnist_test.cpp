@@ -149,13 +149,14 @@ TEST_F(MnistDirectory, MissingOrNotADirectory) {
     expect_error<FileError>(directory.string() + message, [&] { load_mnist(directory); });
   };
   expect(path("none"), ": no such directory");
-  expect(path("train-images-idx3-ubyte"), ": must be a directory, but is a file");
+  expect(path("train-images-idx3-ubyte"), ": must be a directory, but is a regular file");
+  expect("/dev/null", ": must be a directory, but is a device, a pipe or a socket");
   expect(std::string(300, 'x'), ": cannot be read: File name too long");
 }
 
 TEST(LoadMnist, RefusesWhatIsNoPath) {
   for (const std::string& nowhere : {std::string(), std::string("/tmp\0x", 6)}) {
-    expect_error<FileError>("the directory of MNIST cannot be read: its path is empty or holds a zero byte",
+    expect_error<FileError>("a path that is empty or holds a zero byte cannot be read",
                             [&] { load_mnist(nowhere); });
   }
 }

@@ -140,27 +140,27 @@ TEST_F(Checkpoint, RefusesToSave) {
 TEST_F(Checkpoint, PlacesThatCannotBeWritten) {
   const auto expect = [](const fs::path& where, const std::string& message) {
     SCOPED_TRACE(where);
-    const std::string text = where.string() + ": cannot be written: " + message;
+    const std::string text = where.string() + ": " + message;
     expect_error<FileError>(text, [&] { check_can_save(where); });
     expect_error<FileError>(text, [&] { save_checkpoint(where, sample()); });
   };
-  expect(path("none/net"), "No such file or directory");
-  expect(directory_.path(), "it is a directory");
+  expect(path("none/net"), "cannot be written: No such file or directory");
+  expect(directory_.path(), "must be a regular file, but is a directory");
   // A device of the test's own, which only root can make: if the rule broke, /dev/full would be replaced.
   const fs::path device = path("full"), pipe = path("pipe");
   if (mknod(device.c_str(), S_IFCHR | 0666, makedev(1, 7)) == 0) {
-    expect(device, "it is a device, a pipe or a socket");
+    expect(device, "must be a regular file, but is a device, a pipe or a socket");
     fs::remove(device);
   }
   ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
-  expect(pipe, "it is a device, a pipe or a socket");
+  expect(pipe, "must be a regular file, but is a device, a pipe or a socket");
   fs::remove(pipe);
-  expect(path("new/"), "it names a directory");
+  expect(path("new/"), "cannot be written: it names a directory");
   write_file(path("file"), {});
-  expect(path("file/net"), "Not a directory");
-  expect(path(std::string(300, 'x')), "File name too long");
+  expect(path("file/net"), "cannot be written: Not a directory");
+  expect(path(std::string(300, 'x')), "cannot be written: File name too long");
   for (const std::string& nowhere : {std::string(), std::string("net\0.safetensors", 16)}) {
-    const std::string text = "a file cannot be written: its path is empty or holds a zero byte";
+    const std::string text = "a path that is empty or holds a zero byte cannot be written";
     expect_error<FileError>(text, [&] { check_can_save(nowhere); });
     expect_error<FileError>(text, [&] { save_checkpoint(nowhere, sample()); });
   }
@@ -210,6 +210,8 @@ TEST_F(Checkpoint, FilesThatCannotBeRead) {
   expect(directory_.path(), "must be a regular file, but is a directory");
   expect("/dev/zero", "must be a regular file, but is a device, a pipe or a socket");
   expect(path(std::string(300, 'x')), "cannot be read: File name too long");
+  expect_error<FileError>("a path that is empty or holds a zero byte cannot be read",
+                          [] { load_checkpoint(""); });
 }
 
 TEST_F(Checkpoint, RefusesWhatIsNoSafetensorsFile) {

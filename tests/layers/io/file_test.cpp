@@ -1,5 +1,5 @@
-// Replacing a file: the order of the system's calls, what remains when one fails or the process is killed at
-// one, savers at the same time, links.
+// Reading a file: what is there, and no more. Replacing one: the order of the system's calls, what remains
+// when one fails or the process is killed at one, savers at the same time, links.
 
 #include "layers/io/file.h"
 
@@ -16,6 +16,24 @@ namespace adjoint {
 namespace {
 
 using support::read_file;
+
+TEST(InputFile, GivesTheBytesThatAreThere) {
+  const support::TemporaryDirectory directory;
+  const std::string path = directory.path() / "file";
+  support::write_file(path, support::Bytes{'a', 'b', 'c', 'd', 'e'});
+  InputFile file(path);
+  EXPECT_EQ(file.size(), 5);
+  const auto read = [&](std::size_t bytes) {
+    std::string text(bytes, '?');
+    text.resize(file.read(text));
+    return text;
+  };
+  EXPECT_EQ(read(2), "ab");
+  EXPECT_EQ(read(7), "cde");
+  EXPECT_EQ(read(7), "");
+  file.seek(3);
+  EXPECT_EQ(read(1), "d");
+}
 
 TEST_F(Replacement, BytesReachTheDiskBeforeTheNameAndThenTheDirectory) {
   save(path(), 'a');

@@ -115,10 +115,10 @@ TEST(Init, Refuses) {
   expect_error<ShapeError>("init: a weight must have at least two axes and an element, it is [0,1,5,5]", [] {
     documented_uniform({0, 1, 5, 5});
   });
-  expect_error<Error>("init: 3 groups do not divide the 4 output maps of [4,1,5,5]", [] {
+  expect_error<Error>("init: 3 groups do not divide the 4 output channels of [4,1,5,5]", [] {
     fan_in_uniform({4, 1, 5, 5}, {.groups = 3});
   });
-  expect_error<Error>("init: 0 groups do not divide the 4 output maps of [4,1,5,5]", [] {
+  expect_error<Error>("init: 0 groups do not divide the 4 output channels of [4,1,5,5]", [] {
     fan_in_uniform({4, 1, 5, 5}, {.groups = 0});
   });
   expect_error<DTypeError>("uniform: the dtype must be floating, it is int64", [] {

@@ -101,14 +101,14 @@ TEST(Conv2d, PassesEveryOptionOn) {
 }
 
 TEST(Conv2d, Refuses) {
-  expect_error<ShapeError>("Conv2d: all sizes must be positive, got 0 to 4 maps with a 5x5 kernel",
+  expect_error<ShapeError>("Conv2d: all sizes must be positive, got 0 to 4 channels with a 5x5 kernel",
                            [] { Conv2d(0, 4, 5); });
-  expect_error<ShapeError>("Conv2d: all sizes must be positive, got 1 to 4 maps with a 5x0 kernel", [] {
+  expect_error<ShapeError>("Conv2d: all sizes must be positive, got 1 to 4 channels with a 5x0 kernel", [] {
     Conv2d(1, 4, {5, 0});
   });
-  expect_error<ShapeError>("Conv2d: the groups must divide 4 input and 6 output maps, got 4 groups",
+  expect_error<ShapeError>("Conv2d: the groups must divide 4 input and 6 output channels, got 4 groups",
                            [] { Conv2d(4, 6, 5, {.groups = 4}); });
-  expect_error<ShapeError>("Conv2d: the groups must divide 4 input and 6 output maps, got 0 groups",
+  expect_error<ShapeError>("Conv2d: the groups must divide 4 input and 6 output channels, got 0 groups",
                            [] { Conv2d(4, 6, 5, {.groups = 0}); });
   Conv2d layer(1, 1, 3, {.stride = 0});
   EXPECT_THROW(layer(zeros({1, 1, 5, 5})), Error);
@@ -123,6 +123,7 @@ TEST(Layers, WithoutParametersAreTheirOps) {
   expect_close(LeakyRelu()(x), leaky_relu(x), 0);
   expect_close(LeakyRelu({.slope = 0.3})(x), leaky_relu(x, {.slope = 0.3}), 0);
   expect_close(Softplus()(x), softplus(x), 0);
+  expect_close(Silu()(x), silu(x), 0);
   expect_close(Flatten()(x), flatten(x), 0);
   expect_close(Flatten({.start_axis = 2})(x), flatten(x, {.start_axis = 2}), 0);
   const AvgPool2dOptions average{

@@ -1,5 +1,5 @@
 #pragma once
-// Batches: labelled images as tensors, a few at a time, in a new order every epoch.
+// Batches: labeled images as tensors, a few at a time, in a new order every epoch.
 
 #include <cstddef>
 #include <iterator>
@@ -19,10 +19,10 @@ struct Batch {
 struct BatchesOptions {
   std::int64_t batch_size = 32;
   bool shuffle = false;
-  std::uint64_t seed = 0;                  ///< Of the orders.
+  std::uint64_t seed = 0;                  ///< For the order of the images.
   bool drop_last = false;                  ///< Leave out the last images when they do not fill a batch.
   std::optional<std::int64_t> limit = {};  ///< Use only the first `limit` images.
-  DType dtype = DType::float32;            ///< Of the images.
+  DType dtype = DType::float32;            ///< The dtype of the images.
 };
 
 /// The batches of a data set, epoch after epoch: every begin() starts the next one.
@@ -41,16 +41,16 @@ class Batches {
   explicit Batches(const LabeledImages& data, const BatchesOptions& options = {});
   explicit Batches(const LabeledImages&& data, const BatchesOptions& options = {}) = delete;
 
-  /// Starts the next epoch; iterators of the one before are no longer of use.
+  /// Starts the next epoch. Iterators of the epoch before are no longer valid.
   Iterator begin() &;
   Iterator begin() && = delete;
   std::default_sentinel_t end() const { return {}; }
-  /// Makes this the number of the epoch that begin() starts.
+  /// Sets the number of the epoch that begin() starts next.
   void set_epoch(std::uint64_t epoch) { next_epoch_ = epoch; }
 
-  /// Batches of an epoch.
+  /// The number of batches in an epoch.
   std::int64_t size() const { return (examples() - 1) / options_.batch_size + 1; }
-  /// Images of an epoch.
+  /// The number of images in an epoch.
   std::int64_t examples() const { return examples_; }
 
  private:
@@ -64,7 +64,7 @@ class Batches {
   std::uint64_t next_epoch_ = 0;
 };
 
-/// An input iterator; each * makes the batch anew. What is const may be called in several threads at once.
+/// An input iterator. Each * makes the batch again. Threads may call const functions at the same time.
 class Batches::Iterator {
  public:
   using value_type = Batch;
@@ -73,11 +73,11 @@ class Batches::Iterator {
   explicit Iterator(const Batches& batches) : batches_(&batches) {}
   explicit Iterator(const Batches&&) = delete;
   Batch operator*() const { return part(0, size()); }
-  /// Images of the batch.
+  /// The number of images in the batch.
   std::int64_t size() const { return batches_->size_of(number_); }
 
-  /// For backward_in_parts(): how many parts of most_images images, the last maybe of fewer, make up the
-  /// batch, and part i of them. Throw Error when most_images is not positive or there is no part i.
+  /// For backward_in_parts(): the number of parts when the batch is cut into parts of most_images images (the
+  /// last may have fewer), and part i. Throw Error when most_images is not positive or there is no part i.
   std::int64_t parts(std::int64_t most_images) const;
   Batch part(std::int64_t i, std::int64_t most_images) const;
 

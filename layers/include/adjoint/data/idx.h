@@ -1,5 +1,5 @@
 #pragma once
-// IDX files, the format MNIST comes in: a header with the sizes of the axes, then one byte a value.
+// IDX files, the format of MNIST: a header with the sizes of the axes, then one byte per value.
 
 #include <cstdint>
 #include <span>
@@ -17,8 +17,8 @@ struct IdxFile {
 };
 
 struct IdxOptions {
-  /// The most bytes of values that a file may hold: a gzip of 1 MB can unpack to 1 GB. The default has room
-  /// for the largest of MNIST's relatives, EMNIST ByClass with 547 MB; MNIST has 47 MB.
+  /// The most bytes of values that a file may hold: 1 MB of gzip can unpack to 1 GB. MNIST has 47 MB; the
+  /// default has room for EMNIST ByClass with 547 MB.
   std::int64_t max_bytes = std::int64_t{768} << 20;
 };
 
@@ -26,7 +26,7 @@ struct IdxOptions {
 /// gzip file may have several members and end in padding, which is zero bytes. Throws FileError when the file
 /// is missing, unreadable, not IDX, of another element type, corrupt, when its header announces more than
 /// max_bytes, and when it holds fewer or more bytes than its header says. Memory grows with what the file
-/// really holds, whatever its header claims.
+/// really holds, not with what its header claims.
 IdxFile read_idx(const std::string& path, const IdxOptions& options = {});
 
 /// As above, from bytes in memory; name stands for the file in messages.

@@ -1,5 +1,5 @@
 #pragma once
-// MNIST and its look-alikes: grey images of one size with labels 0 to 9, in four IDX files.
+// MNIST and data sets in its format: gray images of one size with labels 0 to 9, in four IDX files.
 
 #include <cstdint>
 #include <string>
@@ -25,15 +25,14 @@ struct Mnist {
 };
 
 /// The four files train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
-/// t10k-labels-idx1-ubyte, each also spelt with a dot (train-images.idx3-ubyte), with .gz, or in a folder of
-/// its own that is named like it; in the directory itself or in raw or MNIST/raw below it. Throws FileError
+/// t10k-labels-idx1-ubyte, in the directory itself or in raw or MNIST/raw below it. Each may also be written
+/// with a dot (train-images.idx3-ubyte), end in .gz, or lie in a folder of its own name. Throws FileError
 /// when the directory or a file is missing or unreadable, when read_idx() refuses a file, when a file does
 /// not hold images or labels as its name says, when counts or image sizes disagree or are 0, and when a label
 /// is not below kMnistClasses.
 Mnist load_mnist(const std::string& directory, const IdxOptions& options = {});
 
-/// Every path that load_mnist() may read for this directory, whether there is a file or not: a file that
-/// takes one of these names changes what the next load finds.
+/// Every path that load_mnist() may read for this directory, whether a file is there or not.
 std::vector<std::string> mnist_paths(const std::string& directory);
 
 /// The first 5,000 training and the first 1,000 test images of MNIST, which are part of this library

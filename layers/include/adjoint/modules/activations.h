@@ -1,5 +1,5 @@
 #pragma once
-// Activations and flattening: the ops of the same name as layers, to stand in a Sequential.
+// Activations and flattening: the ops of the same name as layers, for use in a Sequential.
 
 #include "adjoint/modules/module.h"
 #include "adjoint/ops/activation.h"
@@ -13,6 +13,7 @@ class Sigmoid : public Layer {
   Tensor forward(const Tensor& x) override { return sigmoid(x); }
 };
 
+/// y = tanh(x).
 class Tanh : public Layer {
  public:
   Tensor forward(const Tensor& x) override { return tanh(x); }
@@ -40,7 +41,13 @@ class Softplus : public Layer {
   Tensor forward(const Tensor& x) override { return softplus(x); }
 };
 
-/// x [N, ...] -> y [N, everything else].
+/// y = x / (1 + e^-x).
+class Silu : public Layer {
+ public:
+  Tensor forward(const Tensor& x) override { return silu(x); }
+};
+
+/// x [N, ...] -> y [N, M] with M the product of the other sizes.
 class Flatten : public Layer {
  public:
   explicit Flatten(const FlattenOptions& options = {}) : options_(options) {}

@@ -15,17 +15,17 @@ struct Conv2dLayerOptions {
   bool flip_kernel = false;
   bool bias = true;
   DType dtype = DType::float32;
-  Initializer init = fan_in_uniform;  ///< Of the weight.
+  Initializer init = fan_in_uniform;  ///< How the weight starts.
 };
 
-/// y = conv2d(x, w, b), see there.   x [N, in, H, W] -> y [N, out, OH, OW], weight [out, in / groups, kernel
-/// height, kernel width], bias [out]; the bias starts at 0.
+/// y = conv2d(x, w, b).   x [N, in_channels, H, W] -> y [N, out_channels, OH, OW], weight [out_channels,
+/// in_channels / groups, kernel height, kernel width], bias [out_channels]. The bias starts at 0.
 class Conv2d : public Layer {
  public:
-  /// in and out count the maps. Throws ShapeError unless all sizes are positive and the groups divide in and
-  /// out, DTypeError on int64.
-  Conv2d(std::int64_t in, std::int64_t out, PerAxis kernel, const Conv2dLayerOptions& options = {},
-         Rng& rng = default_rng());
+  /// Throws ShapeError unless all sizes are positive and the groups divide in_channels and out_channels;
+  /// DTypeError for int64.
+  Conv2d(std::int64_t in_channels, std::int64_t out_channels, PerAxis kernel,
+         const Conv2dLayerOptions& options = {}, Rng& rng = default_rng());
 
   /// Throws as conv2d().
   Tensor forward(const Tensor& x) override;

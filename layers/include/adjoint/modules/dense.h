@@ -9,14 +9,16 @@ namespace adjoint {
 struct DenseOptions {
   bool bias = true;
   DType dtype = DType::float32;
-  Initializer init = fan_in_uniform;  ///< Of the weight.
+  Initializer init = fan_in_uniform;  ///< How the weight starts.
 };
 
-/// y = x wT + b.   x [N, in] -> y [N, out], weight [out, in], bias [out]; the bias starts at 0.
+/// y = x wT + b.   x [N, in_features] -> y [N, out_features], weight [out_features, in_features],
+/// bias [out_features]. The bias starts at 0.
 class Dense : public Layer {
  public:
-  /// Throws ShapeError unless both sizes are positive, DTypeError on int64.
-  Dense(std::int64_t in, std::int64_t out, const DenseOptions& options = {}, Rng& rng = default_rng());
+  /// Throws ShapeError unless both sizes are positive; DTypeError for int64.
+  Dense(std::int64_t in_features, std::int64_t out_features, const DenseOptions& options = {},
+        Rng& rng = default_rng());
 
   /// Throws as dense().
   Tensor forward(const Tensor& x) override;

@@ -1,6 +1,6 @@
 #pragma once
-// Module: a part of a network, with the parameters it learns. Parts nest: a network is a module whose
-// children are modules.
+// Module: a network or a part of one, with its parameters. Modules nest: the parts of a network are its
+// children.
 
 #include <string>
 #include <typeinfo>
@@ -36,8 +36,8 @@ using StateDict = std::vector<NamedTensor>;
 ///       Dense hidden, output;
 ///     };
 ///
-/// It stays where it was made, since it knows its children by address: a module with children can be neither
-/// copied nor moved. See Layer for those without.
+/// A module refers to its children by address, so a module with children can be neither copied nor moved. See
+/// Layer for modules without children.
 class Module {
  public:
   Module(const Module&) = delete;
@@ -46,25 +46,26 @@ class Module {
 
   /// The module's result for x.
   virtual Tensor forward(const Tensor& x) = 0;
-  /// Calls forward(x). Use this, not forward(), to call one module from another. Throws Error when that would
-  /// record parameters that nobody trains: when this runs inside another module's forward, is no module's
-  /// child and has parameters that require a gradient and are none of that module's.
+  /// Calls forward(x). Use this, not forward(), to call one module from another. Throws Error for a
+  /// module that was not registered, because its parameters would not be trained: when this runs inside
+  /// another module's forward, is no module's child, and has parameters that require a gradient and do not
+  /// belong to that module.
   Tensor operator()(const Tensor& x);
 
-  /// Every parameter, the children's included: handles, so that an optimizer updates the module itself.
+  /// Every parameter, including the children's. They are handles: an optimizer updates the module itself.
   std::vector<Tensor> parameters() const;
   /// The same with their full names.
   std::vector<NamedTensor> named_parameters() const;
 
-  /// The parameters' values as they are now; later updates do not reach them.
+  /// The parameters' values as they are now; later updates do not change them.
   StateDict state_dict() const;
-  /// Gives every parameter the value of its name in state. Throws Error unless the names are the same on both
-  /// sides, once each, and shapes and dtypes equal; the message lists all that differs. Whatever is thrown,
-  /// no parameter has changed.
+  /// Gives every parameter the value of its name in state. Throws Error unless both sides have
+  /// the same names, each once, with equal shapes and dtypes; the message lists all differences. Whatever is
+  /// thrown, no parameter has changed.
   void load_state_dict(const StateDict& state);
 
-  /// Switches between training and evaluation, for layers that behave differently in the two; so for all
-  /// children.
+  /// Switches this and all children between training and evaluation, for layers that behave differently in
+  /// the two.
   void train(bool training = true);
   void eval() { train(false); }
   /// True at the start.
@@ -73,13 +74,13 @@ class Module {
  protected:
   Module() = default;
 
-  /// Makes tensor a parameter, one that requires a gradient, and returns it. Throws Error when the name is
+  /// Makes tensor a parameter that requires a gradient, and returns it. Throws Error when the name is
   /// empty, contains a dot or is taken, when the tensor is no floating leaf or already a parameter of this
-  /// module, and when this module is already another's child. Its gradient can be switched off and on later
-  /// (set_requires_grad), to freeze it: it stays a parameter and keeps its name.
+  /// module, and when this module is already another's child. To freeze
+  /// it later, call set_requires_grad(false): it stays a parameter and keeps its name.
   Tensor register_parameter(std::string name, Tensor tensor);
-  /// Makes child, a member that lives as long as this module, a part of it; its parameters' names get
-  /// "name." in front. Throws Error when the name is empty, contains a dot or is taken, when the child
+  /// Makes child, a member that lives as long as this module, a part of it. The names of its parameters get
+  /// the prefix "name.". Throws Error when the name is empty, contains a dot or is taken, when the child
   /// belongs to a module already or is this module itself, when a parameter would appear twice, and when this
   /// module is already another's child.
   void register_child(std::string name, Module& child);
@@ -100,9 +101,10 @@ class Module {
   };
   std::vector<NamedTensor> parameters_;
   std::vector<Child> children_;
-  std::unordered_set<std::string> names_;          // Of parameters_ and children_.
-  std::unordered_set<const Values*> all_tensors_;  // The parameters, the children's included.
-  // What this is a child of, null for nothing, and its name there. Not the parent itself, which may be gone.
+  std::unordered_set<std::string> names_;          // The names in parameters_ and children_.
+  std::unordered_set<const Values*> all_tensors_;  // The parameters, including the children's.
+  // The type of the parent, null if there is none, and the name there. Not the parent itself, which may be
+  // gone.
   const std::type_info* parent_ = nullptr;
   std::string name_;
   bool training_ = true;

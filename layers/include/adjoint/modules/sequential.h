@@ -1,5 +1,5 @@
 #pragma once
-// Sequential: modules one after the other.
+// Sequential: modules that run one after the other.
 
 #include <concepts>
 #include <memory>
@@ -8,7 +8,7 @@
 
 namespace adjoint {
 
-/// What a Sequential is made of: layers, which are moved in, and modules that stay where they are.
+/// What a Sequential takes: layers, which are moved in, and pointers to modules, which stay where they are.
 template <class M>
 concept SequentialPart = std::derived_from<M, Layer> || std::convertible_to<M, std::unique_ptr<Module>>;
 
@@ -16,7 +16,7 @@ concept SequentialPart = std::derived_from<M, Layer> || std::convertible_to<M, s
 ///
 ///     Sequential net(Conv2d(1, 8, 5), Relu(), MaxPool2d({.window = 2}), Flatten(), Dense(8 * 12 * 12, 10));
 ///
-/// Modules with children, another Sequential for one, come as std::unique_ptr: std::make_unique<Block>(...).
+/// Pass modules with children, such as another Sequential, as std::unique_ptr: std::make_unique<Block>(...).
 class Sequential : public Module {
  public:
   template <class... Parts>
@@ -37,11 +37,11 @@ class Sequential : public Module {
     return add(std::make_unique<L>(std::move(layer)));
   }
 
-  /// x's own values when there is no module.
+  /// Without modules, y = x.
   Tensor forward(const Tensor& x) override;
 
   std::size_t size() const { return modules_.size(); }
-  /// Throws Error when there is no module of this number.
+  /// Throws Error when there is no module with this number.
   Module& operator[](std::size_t number) const&;
   Module& operator[](std::size_t number) const&& = delete;
 

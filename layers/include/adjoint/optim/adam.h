@@ -13,7 +13,7 @@ struct AdamOptions {
   double weight_decay = 0;            ///< Not negative.
 };
 
-/// Kingma, Ba: Adam: a method for stochastic optimization, 2015. In a parameter's step number t = 1, 2, ...
+/// Kingma, Ba: Adam: a method for stochastic optimization, 2015. In step t = 1, 2, ... of a parameter:
 /// g = dp + weight_decay p;   m = beta1 m + (1 - beta1) g;   v = beta2 v + (1 - beta2) g^2;
 /// p <- p - learning_rate (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon).
 class Adam final : public Optimizer {
@@ -25,7 +25,7 @@ class Adam final : public Optimizer {
  private:
   AdamOptions options_;
   std::vector<Tensor> m_, v_;
-  std::vector<double> steps_;  // Of each parameter, those without a gradient not counted.
+  std::vector<double> steps_;  // Of each parameter; steps without a gradient do not count.
 };
 
 }  // namespace adjoint

@@ -29,16 +29,16 @@ class Optimizer {
   void set_learning_rate(double learning_rate);
 
  protected:
-  /// Throws Error unless there are parameters and each is a leaf that requires a gradient and comes once.
+  /// Throws Error unless there are parameters and each is a leaf that requires a gradient and appears once.
   Optimizer(const char* name, std::vector<Tensor> parameters, double learning_rate);
   std::span<Tensor> parameters() { return parameters_; }
-  /// A zero of every parameter's shape and dtype, for what a rule remembers from step to step.
+  /// Zeros with the shape and dtype of each parameter, for the state that a rule keeps between steps.
   std::vector<Tensor> zeros_like_parameters() const;
   /// Throw Error unless value, an option, is finite and not negative, or in [0, 1).
   void check_not_negative(const char* option, double value) const;
   void check_fraction(const char* option, double value) const;
   /// Allocates all that step() will need before it changes anything: memory for the updated parameters, and
-  /// their gradients in row-major memory, unless they are outer products and the rule takes these.
+  /// their gradients in row-major memory. Gradients that are outer products stay so if the rule takes them.
   void prepare_step(bool takes_outer_product);
 
  private:

@@ -85,16 +85,10 @@ void run_outer_product(const GemmJob<T>& job, const GemmPlan& plan, std::int64_t
     const auto a = hn::Set(d, job.a[r]);
     const T* start = job.start == nullptr ? nullptr : job.start + r * job.start_row;
     T* c = job.c + r * columns;
-    const auto product = [&](std::int64_t j, auto load) HWY_ATTR {
-      const auto b = load(job.b + j);
-      return start == nullptr ? hn::Mul(a, b) : hn::MulAdd(a, b, load(start + j));
-    };
-    std::int64_t j = 0;
-    for (; j + kVectorSize<T> <= columns; j += kVectorSize<T>)
-      hn::StoreU(product(j, [&](const T* p) HWY_ATTR { return hn::LoadU(d, p); }), d, c + j);
-    const std::int64_t rest = columns - j;
-    if (rest > 0)
-      store_first(product(j, [&](const T* p) HWY_ATTR { return load_first(d, p, rest); }), d, c + j, rest);
+    for_vectors<T>(columns, [&](std::int64_t j, auto lanes) HWY_ATTR {
+      const auto b = lanes.load(job.b + j);
+      lanes.store(start == nullptr ? hn::Mul(a, b) : hn::MulAdd(a, b, lanes.load(start + j)), c + j);
+    });
   }
 }
 
@@ -102,35 +96,27 @@ void run_outer_product(const GemmJob<T>& job, const GemmPlan& plan, std::int64_t
 /// are fewer, over a piece of the depth: sums[r * kColumns + j].
 template <int kRows, int kColumns, class T>
 void dot_products(const GemmJob<T>& job, std::int64_t row, std::int64_t column, Piece depth, T* sums) {
-  using V = hn::Vec<Tag<T>>;
   const Tag<T> d;
   const T *a = job.a + row * job.sizes.depth + depth.begin, *b[kColumns];
   for (int j = 0; j < kColumns; ++j)
     b[j] = job.b + std::min(column + j, job.sizes.columns - 1) * job.sizes.depth + depth.begin;
-  V sum[kRows][kColumns];
-  HWY_UNROLL(4)
-  for (int r = 0; r < kRows; ++r) HWY_UNROLL(8)
-  for (int j = 0; j < kColumns; ++j) sum[r][j] = hn::Zero(d);
-  const auto add_products = [&](std::int64_t k, auto load) HWY_ATTR {
-    V a_values[kRows];
+  Vector<T> sum[kRows][kColumns];
+  for_block<kRows, kColumns>([&](int r, int j) HWY_ATTR { sum[r][j] = hn::Zero(d); });
+  for_vectors<T>(depth.size(), [&](std::int64_t k, auto lanes) HWY_ATTR {
+    Vector<T> a_values[kRows];
     HWY_UNROLL(4)
-    for (int r = 0; r < kRows; ++r) a_values[r] = load(a + r * job.sizes.depth + k);
+    for (int r = 0; r < kRows; ++r) a_values[r] = lanes.load(a + r * job.sizes.depth + k);
     HWY_UNROLL(8)
     for (int j = 0; j < kColumns; ++j) {
-      const V b_values = load(b[j] + k);
+      const auto b_values = lanes.load(b[j] + k);
       HWY_UNROLL(4)
       for (int r = 0; r < kRows; ++r) sum[r][j] = hn::MulAdd(a_values[r], b_values, sum[r][j]);
     }
-  };
-  std::int64_t k = 0;
-  for (; k + kVectorSize<T> <= depth.size(); k += kVectorSize<T>)
-    add_products(k, [&](const T* p) HWY_ATTR { return hn::LoadU(d, p); });
-  if (k < depth.size())
-    add_products(k, [&](const T* p) HWY_ATTR { return load_first(d, p, depth.size() - k); });
-  HWY_UNROLL(4)
-  for (int r = 0; r < kRows; ++r) HWY_UNROLL(2)
-  for (int j = 0; j < kColumns; j += 4)
+  });
+  for_block<kRows, kColumns / 4>([&](int r, int quarter) HWY_ATTR {
+    const int j = 4 * quarter;
     store_sums(d, sum[r][j], sum[r][j + 1], sum[r][j + 2], sum[r][j + 3], sums + r * kColumns + j);
+  });
 }
 
 /// kRows rows from `row` on of one piece of columns.
@@ -188,13 +174,10 @@ void pack_panel(const GemmJob<T>& job, Piece depth, Piece columns, T* packed, st
   if (job.sizes.transpose_b)
     return transpose_padded(job.b + columns.begin * job.sizes.depth + depth.begin, job.sizes.depth,
                             columns.size(), depth.size(), packed, width);
-  const Tag<T> d;
   for (std::int64_t k = depth.begin; k < depth.end; ++k, packed += width) {
-    const T* b = job.b + k * job.sizes.columns;
-    std::int64_t j = columns.begin;
-    for (; j + kVectorSize<T> <= columns.end; j += kVectorSize<T>)
-      hn::StoreU(hn::LoadU(d, b + j), d, packed + j - columns.begin);
-    if (j < columns.end) hn::StoreU(load_first(d, b + j, columns.end - j), d, packed + j - columns.begin);
+    const T* b = job.b + k * job.sizes.columns + columns.begin;
+    for_vectors<T>(columns.size(), [&](std::int64_t j, auto lanes)
+                                       HWY_ATTR { hn::StoreU(lanes.load(b + j), Tag<T>(), packed + j); });
   }
 }
 
@@ -212,11 +195,9 @@ void pack_rows(const GemmJob<T>& job, Piece rows, Piece depth, T* packed) {
   };
   if (!sizes.transpose_a)
     return pack_tiles([&](std::int64_t row, std::int64_t count, T* to) {
-      transpose(job.a + row * sizes.depth + depth.begin, sizes.depth, count, depth.size(), to, count,
-                [&](auto v, T* at, std::int64_t rest) HWY_ATTR {
-                  // What goes past a tile of one vector, the next column overwrites.
-                  count <= kVectorSize<T> ? hn::StoreU(v, Tag<T>(), at) : store_first(v, Tag<T>(), at, rest);
-                });
+      // The next column overwrites what goes past the end of a tile of one vector.
+      const auto transpose = count <= kVectorSize<T> ? transpose_padded<T> : transpose_exactly<T>;
+      transpose(job.a + row * sizes.depth + depth.begin, sizes.depth, count, depth.size(), to, count);
     });
   // Along A's rows, so that every cache line is read once.
   const hn::CappedTag<T, kTileRows<T>> d;

@@ -8,50 +8,10 @@
 #include <hwy/foreach_target.h>  // Must come before highway.h.
 
 #include "autograd/kernels/simd/dispatch.h"
-#include "autograd/kernels/simd/elementwise-inl.h"
+#include "autograd/kernels/simd/transpose-inl.h"
 #include "autograd/kernels/threads/parallel.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace adjoint::kernels::HWY_NAMESPACE {
-namespace {
-
-constexpr std::int64_t kRows = 4;
-
-/// y[c,r] = x[r,c] for 4 rows and a vector of columns; the strides are from one row of x or y to the next.
-template <class T>
-HWY_INLINE void transpose_tile(const T* x, std::int64_t x_stride, T* y, std::int64_t y_stride) {
-  const Tag<T> d;
-  HWY_ALIGN T tile[kVector<T> * kRows];
-  hn::StoreInterleaved4(hn::LoadU(d, x), hn::LoadU(d, x + x_stride), hn::LoadU(d, x + 2 * x_stride),
-                        hn::LoadU(d, x + 3 * x_stride), d, tile);
-  for (std::int64_t c = 0; c < kVector<T>; ++c) std::copy_n(tile + c * kRows, kRows, y + c * y_stride);
-}
-
-/// y[c,r] = x[r,c].
-template <class T>
-void transpose(std::int64_t rows, std::int64_t columns, const T* x, std::int64_t x_stride, T* y,
-               std::int64_t y_stride) {
-  constexpr std::int64_t kBlock =
-      64;  // Rows of x that are kept in the nearest cache and their pages at hand.
-  const std::int64_t tiled_columns = columns - columns % kVector<T>;
-  for (std::int64_t first = 0; first < rows; first += kBlock) {
-    const std::int64_t last = std::min(rows, first + kBlock), tiled_last = last - (last - first) % kRows;
-    for (std::int64_t c = 0; c < tiled_columns; c += kVector<T>) {
-      for (std::int64_t r = first; r < tiled_last; r += kRows) {
-        transpose_tile(x + r * x_stride + c, x_stride, y + c * y_stride + r, y_stride);
-      }
-    }
-    for (std::int64_t c = 0; c < columns; ++c) {
-      for (std::int64_t r = c < tiled_columns ? tiled_last : first; r < last; ++r) {
-        y[c * y_stride + r] = x[r * x_stride + c];
-      }
-    }
-  }
-}
-
-}  // namespace
-}  // namespace adjoint::kernels::HWY_NAMESPACE
-
 namespace adjoint::kernels {
 namespace {
 
@@ -60,7 +20,7 @@ struct Transpose;
 
 template <class T>
 struct Transpose<HWY_TARGET, T> {
-  static constexpr auto transpose = HWY_NAMESPACE::transpose<T>;
+  static constexpr auto transpose = HWY_NAMESPACE::transpose_exactly<T>;
 };
 
 }  // namespace
@@ -140,7 +100,7 @@ void transpose_matrices(const Axes& axes, std::int64_t count, const T* x, T* y) 
     const auto [from, to] = axes.offsets(2, chunk / strips);
     const std::int64_t first = chunk % strips * width;
     best<Transpose, T>([&, from = from, to = to](auto k) {
-      k.transpose(row.size, std::min(width, column.size - first), x + from + first, row.from,
+      k.transpose(x + from + first, row.from, row.size, std::min(width, column.size - first),
                   y + to + first * column.to, column.to);
     });
   });

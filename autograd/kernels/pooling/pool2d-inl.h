@@ -14,7 +14,7 @@
 #include "autograd/kernels/layout/interleaved.h"
 #include "autograd/kernels/linalg/tile.h"
 #include "autograd/kernels/pooling/pool2d.h"
-#include "autograd/kernels/simd/elementwise-inl.h"
+#include "autograd/kernels/simd/vectors-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels::HWY_NAMESPACE {
@@ -53,7 +53,9 @@ template <class T>
 class Pairs {
  public:
   HWY_INLINE explicit Pairs(std::int64_t count)
-      : begin_of_high_(std::min(count, kVector<T>)), low_(begin_of_high_), high_(count - begin_of_high_) {}
+      : begin_of_high_(std::min(count, kVectorSize<T>)),
+        low_(begin_of_high_),
+        high_(count - begin_of_high_) {}
   HWY_INLINE void load(const T* from, Vector<T>& even, Vector<T>& odd) const {
     const Tag<T> d;
     const auto first = low_.load(from), second = high_.load(from + begin_of_high_);
@@ -61,19 +63,19 @@ class Pairs {
     odd = hn::ConcatOdd(d, second, first);
   }
   HWY_INLINE void store(Vector<T> even, Vector<T> odd, T* to) const {
-    HWY_ALIGN T both[2 * kVector<T>];
+    HWY_ALIGN T both[2 * kVectorSize<T>];
     hn::StoreInterleaved2(even, odd, Tag<T>(), both);
-    if (begin_of_high_ < kVector<T>) return low_.store(hn::Load(Tag<T>(), both), to);
-    Whole<T>().store(hn::Load(Tag<T>(), both), to);
-    high_.store(hn::Load(Tag<T>(), both + kVector<T>), to + kVector<T>);
+    if (begin_of_high_ < kVectorSize<T>) return low_.store(hn::Load(Tag<T>(), both), to);
+    AllLanes<T>().store(hn::Load(Tag<T>(), both), to);
+    high_.store(hn::Load(Tag<T>(), both + kVectorSize<T>), to + kVectorSize<T>);
   }
 
  private:
   std::int64_t begin_of_high_;
-  Part<T> low_, high_;
+  FirstLanes<T> low_, high_;
 };
 
-/// Neighboring columns side by side in one vector; Access is a Whole or a Part, kStride 2 or 0 for any
+/// Neighboring columns side by side in one vector; Access is AllLanes or FirstLanes, kStride 2 or 0 for any
 /// stride.
 template <class T, class Access, int kStride>
 struct RowsGroup {
@@ -108,7 +110,7 @@ struct RowsGroup {
 
   template <bool kAdd>
   HWY_INLINE void scatter(Vector<T> value, T* to, int) const {
-    HWY_ALIGN T values[kVector<T>];
+    HWY_ALIGN T values[kVectorSize<T>];
     hn::Store(value, Tag<T>(), values);
     for (std::int64_t k = 0; k < count; ++k) to[k * stride] = kAdd ? to[k * stride] + values[k] : values[k];
   }
@@ -121,7 +123,7 @@ struct RowsGroup {
       return even;
     }
     if (stride == 1) return access.load(from);
-    HWY_ALIGN T values[kVector<T>] = {};
+    HWY_ALIGN T values[kVectorSize<T>] = {};
     for (std::int64_t k = 0; k < count; ++k) values[k] = from[k * stride];
     return hn::Load(Tag<T>(), values);
   }
@@ -130,18 +132,20 @@ struct RowsGroup {
 /// Columns that each are a vector of images, or several.
 template <class T, int kColumns>
 struct LanesGroup {
-  static constexpr int kParts = static_cast<int>(kInterleaved<T> / kVector<T>);
+  static constexpr int kParts = static_cast<int>(kInterleaved<T> / kVectorSize<T>);
   static constexpr int kVectors = kColumns * kParts;
   static constexpr bool kPairs = false;
   std::int64_t stride;
 
   HWY_INLINE std::int64_t place(int k) const {
-    return k / kParts * stride * kInterleaved<T> + k % kParts * kVector<T>;
+    return k / kParts * stride * kInterleaved<T> + k % kParts * kVectorSize<T>;
   }
 
-  HWY_INLINE Vector<T> load(const T* from, int k) const { return hn::LoadU(Tag<T>(), from + k * kVector<T>); }
+  HWY_INLINE Vector<T> load(const T* from, int k) const {
+    return hn::LoadU(Tag<T>(), from + k * kVectorSize<T>);
+  }
   HWY_INLINE void store(Vector<T> value, T* to, int k) const {
-    hn::StoreU(value, Tag<T>(), to + k * kVector<T>);
+    hn::StoreU(value, Tag<T>(), to + k * kVectorSize<T>);
   }
 
   template <class Body>
@@ -166,13 +170,13 @@ struct RowsLayout {
   static constexpr std::int64_t kElement = 1;
   template <class Body>
   static HWY_INLINE std::int64_t with_group(std::int64_t count, std::int64_t stride, const Body& body) {
-    count = std::min(count, kVector<T>);
+    count = std::min(count, kVectorSize<T>);
     if (stride != 2) {
-      body(RowsGroup<T, Part<T>, 0>{Part<T>(count), count, stride});
-    } else if (count < kVector<T>) {
-      body(RowsGroup<T, Part<T>, 2>{Part<T>(count), count, stride});
+      body(RowsGroup<T, FirstLanes<T>, 0>{FirstLanes<T>(count), count, stride});
+    } else if (count < kVectorSize<T>) {
+      body(RowsGroup<T, FirstLanes<T>, 2>{FirstLanes<T>(count), count, stride});
     } else {
-      body(RowsGroup<T, Whole<T>, 2>{{}, count, stride});
+      body(RowsGroup<T, AllLanes<T>, 2>{{}, count, stride});
     }
     return count;
   }
@@ -184,7 +188,7 @@ struct LanesLayout {
   template <class Body>
   static HWY_INLINE std::int64_t with_group(std::int64_t count, std::int64_t stride, const Body& body) {
     // Four vectors hide the latency of an addition.
-    constexpr int kColumns = std::max<int>(1, 4 * static_cast<int>(kVector<T> / kInterleaved<T>));
+    constexpr int kColumns = std::max<int>(1, 4 * static_cast<int>(kVectorSize<T> / kInterleaved<T>));
     if (count < kColumns) {
       body(LanesGroup<T, 1>{stride});
       return 1;

@@ -61,7 +61,7 @@ HWY_INLINE void write_pairs(const RowsGroup<T, Access, 2>& group, const Window& 
   for (std::int64_t u = w.rows.first; u < w.rows.last; ++u) {
     const auto even = values.at(2 * u, 0), odd = values.at(2 * u + 1, 0);
     T* to = dx + w.start + u * w.row_step;
-    if constexpr (std::is_same_v<Access, Whole<T>>) {
+    if constexpr (std::is_same_v<Access, AllLanes<T>>) {
       hn::StoreInterleaved2(even, odd, d, to);
     } else {
       group.pairs.store(even, odd, to);

@@ -12,7 +12,7 @@
 #include "autograd/kernels/layout/interleaved.h"
 #include "autograd/kernels/reduce/long_sums.h"
 #include "autograd/kernels/simd/dispatch.h"
-#include "autograd/kernels/simd/elementwise-inl.h"
+#include "autograd/kernels/simd/vectors-inl.h"
 #include "autograd/kernels/threads/parallel.h"
 #include "autograd/kernels/threads/scratch.h"
 
@@ -80,13 +80,13 @@ HWY_INLINE T reduce_row(std::int64_t n, const T* x) {
   const auto none = hn::Set(Tag<T>(), F::template kNone<T>);
   Vector<T> streams[kStreams] = {none, none, none, none};
   std::int64_t i = 0;
-  for (; i + kStreams * kVector<T> <= n; i += kStreams * kVector<T>) {
+  for (; i + kStreams * kVectorSize<T> <= n; i += kStreams * kVectorSize<T>) {
     for (int k = 0; k < kStreams; ++k) {
-      streams[k] = F::combine(streams[k], hn::LoadU(Tag<T>(), x + i + k * kVector<T>));
+      streams[k] = F::combine(streams[k], hn::LoadU(Tag<T>(), x + i + k * kVectorSize<T>));
     }
   }
-  for_vectors<T>(n - i, [&](std::int64_t j, auto part) HWY_ATTR {
-    streams[0] = F::combine(streams[0], part.load_or(x + i + j, F::template kNone<T>));
+  for_vectors<T>(n - i, [&](std::int64_t j, auto lanes) HWY_ATTR {
+    streams[0] = F::combine(streams[0], lanes.load_or(x + i + j, F::template kNone<T>));
   });
   return F::lanes(Tag<T>(), combine_streams<F, T>(streams));
 }
@@ -100,26 +100,26 @@ template <class F, class T>
 void reduce_columns(std::int64_t rows, std::int64_t columns, std::int64_t stride, const T* x, T* y) {
   const auto none = hn::Set(Tag<T>(), F::template kNone<T>);
   std::int64_t first = 0;
-  for (; first + kStreams * kVector<T> <= columns; first += kStreams * kVector<T>) {
+  for (; first + kStreams * kVectorSize<T> <= columns; first += kStreams * kVectorSize<T>) {
     Vector<T> sums[kStreams] = {none, none, none, none};
     for (std::int64_t row = 0; row < rows; ++row) {
       for (int k = 0; k < kStreams; ++k) {
-        sums[k] = F::combine(sums[k], hn::LoadU(Tag<T>(), x + row * stride + first + k * kVector<T>));
+        sums[k] = F::combine(sums[k], hn::LoadU(Tag<T>(), x + row * stride + first + k * kVectorSize<T>));
       }
     }
-    for (int k = 0; k < kStreams; ++k) hn::StoreU(sums[k], Tag<T>(), y + first + k * kVector<T>);
+    for (int k = 0; k < kStreams; ++k) hn::StoreU(sums[k], Tag<T>(), y + first + k * kVectorSize<T>);
   }
-  for_vectors<T>(columns - first, [&](std::int64_t i, auto part) HWY_ATTR {
+  for_vectors<T>(columns - first, [&](std::int64_t i, auto lanes) HWY_ATTR {
     const T* column = x + first + i;
     Vector<T> streams[kStreams] = {none, none, none, none};
     std::int64_t row = 0;
     for (; row + kStreams <= rows; row += kStreams) {
       for (int k = 0; k < kStreams; ++k) {
-        streams[k] = F::combine(streams[k], part.load(column + (row + k) * stride));
+        streams[k] = F::combine(streams[k], lanes.load(column + (row + k) * stride));
       }
     }
-    for (; row < rows; ++row) streams[0] = F::combine(streams[0], part.load(column + row * stride));
-    part.store(combine_streams<F, T>(streams), y + first + i);
+    for (; row < rows; ++row) streams[0] = F::combine(streams[0], lanes.load(column + row * stride));
+    lanes.store(combine_streams<F, T>(streams), y + first + i);
   });
 }
 
@@ -129,10 +129,10 @@ void add_lanes(std::int64_t channels, const T* whole, const T* last, std::int64_
   const Tag<T> d;
   for (std::int64_t channel = 0; channel < channels; ++channel) {
     Vector<T> sum = hn::Zero(d);
-    for (std::int64_t lane = 0; lane < kInterleaved<T>; lane += kVector<T>) {
+    for (std::int64_t lane = 0; lane < kInterleaved<T>; lane += kVectorSize<T>) {
       const std::int64_t at = channel * kInterleaved<T> + lane;
       const auto counts =
-          hn::FirstN(d, static_cast<std::size_t>(std::clamp<std::int64_t>(images - lane, 0, kVector<T>)));
+          hn::FirstN(d, static_cast<std::size_t>(std::clamp<std::int64_t>(images - lane, 0, kVectorSize<T>)));
       if (whole != nullptr) sum = hn::Add(sum, hn::LoadU(d, whole + at));
       sum = hn::Add(sum, hn::IfThenElseZero(counts, hn::LoadU(d, last + at)));
     }

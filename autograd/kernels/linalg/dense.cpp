@@ -10,7 +10,6 @@
 #include "autograd/kernels/linalg/tile.h"
 #include "autograd/kernels/reduce/long_sums.h"
 #include "autograd/kernels/threads/chunks.h"
-#include "autograd/kernels/threads/parallel.h"
 #include "autograd/kernels/threads/scratch.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -196,9 +195,9 @@ void weight_grad_interleaved(const DenseSizes& s, const T* dy, const T* x, T* dw
   if (s.batch == 0) std::fill_n(dw, s.outputs * s.inputs, T(0));
   const auto block_to_rows = best<Dense, T>([](auto k) { return k.block_to_rows; });
   const auto run_panels = best<Dense, T>([](auto k) { return k.run_panels; });
-  const std::int64_t panels = divide_up(s.inputs, kPanelColumns);
-  parallel_for(panels, s.batch * s.inputs * s.outputs, [&](std::int64_t panel) {
-    const Piece columns{panel * kPanelColumns, std::min((panel + 1) * kPanelColumns, s.inputs)};
+  const std::int64_t work = s.batch * s.inputs * s.outputs;
+  for_chunks_of(kPanelColumns, s.inputs, work, [&](std::int64_t column, std::int64_t count) {
+    const Piece columns{column, column + count};
     const Scratch<T> x_rows(std::min(s.batch, kChunkImages) * kPanelColumns);
     for (std::int64_t first = 0; first < s.batch; first += kChunkImages) {
       const std::int64_t images = std::min(s.batch - first, kChunkImages);

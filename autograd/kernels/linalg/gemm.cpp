@@ -10,7 +10,6 @@
 #include "autograd/kernels/linalg/tile.h"
 #include "autograd/kernels/reduce/long_sums.h"
 #include "autograd/kernels/threads/chunks.h"
-#include "autograd/kernels/threads/parallel.h"
 #include "autograd/kernels/threads/scratch.h"
 
 #undef HWY_TARGET_INCLUDE

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "autograd/kernels/threads/chunks.h"
+
 namespace adjoint::kernels {
 
 /// What a product is added to: nothing, an array of C's kind, or one value per row.
@@ -38,16 +40,5 @@ struct Tile {
 
 /// The only segment of a plain product.
 inline constexpr Segment kOneSegment{0, 0};
-
-/// [begin, end) of piece `index` when `total` is cut into `pieces` as equal as can be.
-struct Piece {
-  std::int64_t begin, end;
-  std::int64_t size() const { return end - begin; }
-};
-constexpr Piece piece(std::int64_t total, std::int64_t pieces, std::int64_t index) {
-  return {total * index / pieces, total * (index + 1) / pieces};
-}
-constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return divide_up(a, b) * b; }
 
 }  // namespace adjoint::kernels

@@ -9,7 +9,7 @@
 
 #include "autograd/kernels/simd/dispatch.h"
 #include "autograd/kernels/simd/transpose-inl.h"
-#include "autograd/kernels/threads/parallel.h"
+#include "autograd/kernels/threads/chunks.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels {
@@ -30,8 +30,6 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace adjoint::kernels {
 namespace {
-
-constexpr std::int64_t kChunk = 16384;  // Elements per chunk.
 
 struct Axis {
   std::int64_t size, from, to;  // A step along it moves by `from` in x and by `to` in y.
@@ -80,13 +78,14 @@ struct Axes {
 /// The last axis is the same in both arrays: runs of n elements are moved.
 template <class T>
 void copy_runs(const Axes& axes, std::int64_t count, const T* x, T* y) {
-  const std::int64_t n = axes.axes[0].size, runs = count / n, step = std::max<std::int64_t>(1, kChunk / n);
-  parallel_for((runs + step - 1) / step, count * kElementWork, [&](std::int64_t chunk) {
-    for (std::int64_t run = chunk * step; run < std::min(runs, (chunk + 1) * step); ++run) {
-      const auto [from, to] = axes.offsets(1, run);
-      std::copy_n(x + from, n, y + to);
-    }
-  });
+  const std::int64_t n = axes.axes[0].size;
+  for_chunks_of(parts_in_chunk(n), count / n, count * kElementWork,
+                [&](std::int64_t first, std::int64_t runs) {
+                  for (std::int64_t run = first; run < first + runs; ++run) {
+                    const auto [from, to] = axes.offsets(1, run);
+                    std::copy_n(x + from, n, y + to);
+                  }
+                });
 }
 
 /// Axis 0, y's last, becomes the rows of matrices whose columns are axis 1, x's last.
@@ -94,8 +93,9 @@ template <class T>
 void transpose_matrices(const Axes& axes, std::int64_t count, const T* x, T* y) {
   const auto [row, column] = std::pair(axes.axes[0], axes.axes[1]);
   const std::int64_t matrices = count / (row.size * column.size);
-  const std::int64_t width = std::clamp<std::int64_t>(kChunk / row.size / 16 * 16, 16, kChunk);
-  const std::int64_t strips = (column.size + width - 1) / width;
+  const std::int64_t width =
+      std::clamp<std::int64_t>(kChunkElements / row.size / 16 * 16, 16, kChunkElements);
+  const std::int64_t strips = divide_up(column.size, width);
   parallel_for(matrices * strips, count * kElementWork, [&, row = row, column = column](std::int64_t chunk) {
     const auto [from, to] = axes.offsets(2, chunk / strips);
     const std::int64_t first = chunk % strips * width;

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "autograd/kernels/linalg/tile.h"
-
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "autograd/kernels/optim/optimizer_step.cpp"
 #include <hwy/foreach_target.h>  // Must come before highway.h.
@@ -50,37 +48,38 @@ void sgd_step(std::int64_t n, const SgdStep& step, const T* grad, T* velocity, T
                         HWY_ATTR { of_vector(lanes, lanes.load(grad + i), i, velocity, param); });
 }
 
-/// A vector may hold the end of one row and the beginning of the next, so that all rows are worked on in
-/// whole vectors.
+/// The rows of param lie one after the other, and vectors run on from one row to the next: only the last
+/// vector of all may be incomplete, since stores of incomplete vectors take long. A vector across the end of
+/// a row holds multiples of the end of b by a[r] and multiples of the beginning of b by a[r + 1].
 template <class T>
 void sgd_step_outer(std::int64_t rows, std::int64_t columns, const SgdStep& step, const T* a, const T* b,
                     T* velocity, T* param) {
   const Tag<T> d;
   const SgdOfVector<T> of_vector(step);
-  T end_and_beginning[2 * kVectorSize<T>];  // Of b.
-  if (columns >= kVectorSize<T>) {
+  const bool runs_on = columns >= kVectorSize<T>;
+  T end_and_beginning[2 * kVectorSize<T>];  // A vector of the end of b, and one of its beginning.
+  if (runs_on) {
     std::copy_n(b + columns - kVectorSize<T>, kVectorSize<T>, end_and_beginning);
     std::copy_n(b, kVectorSize<T>, end_and_beginning + kVectorSize<T>);
   }
-  std::int64_t j = 0;
+  std::int64_t done_in_next_row = 0;
   for (std::int64_t r = 0; r < rows; ++r) {
     const auto factor = hn::Set(d, a[r]);
     const std::int64_t row = r * columns;
+    std::int64_t j = done_in_next_row;
     for (; j + kVectorSize<T> <= columns; j += kVectorSize<T>)
       of_vector(AllLanes<T>(), hn::Mul(factor, hn::LoadU(d, b + j)), row + j, velocity, param);
-    const std::int64_t rest = columns - j;
-    if (rest == 0) {
-      j = 0;
-    } else if (r + 1 < rows && columns >= kVectorSize<T>) {
-      const auto in_row = hn::FirstN(d, static_cast<std::size_t>(rest));
-      const auto factors = hn::IfThenElse(in_row, factor, hn::Set(d, a[r + 1]));
-      const auto products = hn::Mul(factors, hn::LoadU(d, end_and_beginning + kVectorSize<T> - rest));
+    done_in_next_row = 0;
+    if (j == columns) continue;
+    const FirstLanes<T> in_this_row(columns - j);
+    if (runs_on && r + 1 < rows) {
+      const auto factors = hn::IfThenElse(in_this_row.mask(), factor, hn::Set(d, a[r + 1]));
+      const auto products =
+          hn::Mul(factors, hn::LoadU(d, end_and_beginning + kVectorSize<T> - (columns - j)));
       of_vector(AllLanes<T>(), products, row + j, velocity, param);
-      j = kVectorSize<T> - rest;
+      done_in_next_row = kVectorSize<T> - (columns - j);
     } else {
-      const FirstLanes<T> lanes(rest);
-      of_vector(lanes, hn::Mul(factor, lanes.load(b + j)), row + j, velocity, param);
-      j = 0;
+      of_vector(in_this_row, hn::Mul(factor, in_this_row.load(b + j)), row + j, velocity, param);
     }
   }
 }
@@ -145,7 +144,6 @@ void sgd_step(std::int64_t n, const SgdStep& step, const T* grad, T* velocity, T
 template <class T>
 void sgd_step_outer(std::int64_t rows, std::int64_t columns, const SgdStep& step, const T* a, const T* b,
                     T* velocity, T* param) {
-  constexpr std::int64_t kChunkElements = 16384;
   if (rows * columns == 0) return;
   const std::int64_t chunks = std::min(rows, rows * columns / kChunkElements + 1);
   parallel_for(chunks, rows * columns, [&](std::int64_t chunk) {

@@ -12,9 +12,9 @@
 #include <type_traits>
 
 #include "autograd/kernels/layout/interleaved.h"
-#include "autograd/kernels/linalg/tile.h"
 #include "autograd/kernels/pooling/pool2d.h"
 #include "autograd/kernels/simd/vectors-inl.h"
+#include "autograd/kernels/threads/chunks.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels::HWY_NAMESPACE {
@@ -236,7 +236,7 @@ class AverageDivisor {
 template <class Layout, class Body>
 HWY_INLINE void for_groups(const Pool2dSizes& s, std::int64_t planes, const Body& body) {
   // Columns whose windows no padding cuts.
-  const std::int64_t whole_first = (s.padding_width + s.stride_width - 1) / s.stride_width;
+  const std::int64_t whole_first = divide_up(s.padding_width, s.stride_width);
   const std::int64_t room = s.width + s.padding_width - s.window_width;
   const std::int64_t whole_last = room < 0 ? 0 : std::min(s.out_width, room / s.stride_width + 1);
   // Calls body for one group from column j on, at some rows of some planes; returns the next group's column.

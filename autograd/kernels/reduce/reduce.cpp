@@ -13,7 +13,7 @@
 #include "autograd/kernels/reduce/long_sums.h"
 #include "autograd/kernels/simd/dispatch.h"
 #include "autograd/kernels/simd/vectors-inl.h"
-#include "autograd/kernels/threads/parallel.h"
+#include "autograd/kernels/threads/chunks.h"
 #include "autograd/kernels/threads/scratch.h"
 
 #ifndef ADJOINT_REDUCE_CPP
@@ -166,18 +166,12 @@ HWY_AFTER_NAMESPACE();
 namespace adjoint::kernels {
 namespace {
 
-constexpr std::int64_t kChunk = 16384;  // Elements per chunk.
-
-std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
 /// y[o] = over a of x[o,a], x [outer,axis].
 template <class T>
 void reduce_last(const Reduction<T>& f, std::int64_t outer, std::int64_t axis, const T* x, T* y) {
-  const std::int64_t rows = std::max<std::int64_t>(1, kChunk / std::max<std::int64_t>(1, axis));
-  parallel_for(divide_up(outer, rows), outer * axis * kElementWork, [&](std::int64_t chunk) {
-    const std::int64_t first = chunk * rows;
-    f.rows(std::min(rows, outer - first), axis, x + first * axis, y + first);
-  });
+  for_chunks_of(
+      parts_in_chunk(axis), outer, outer * axis * kElementWork,
+      [&](std::int64_t first, std::int64_t count) { f.rows(count, axis, x + first * axis, y + first); });
 }
 
 /// y[o,p,i] = over the a of piece p of x[o,a,i], x [outer,axis,inner], piece p being [p piece, (p + 1)
@@ -186,7 +180,7 @@ template <class T>
 void reduce_pieces(const Reduction<T>& f, std::int64_t outer, std::int64_t axis, std::int64_t inner,
                    std::int64_t piece, const T* x, T* y) {
   const std::int64_t pieces = std::max<std::int64_t>(1, divide_up(axis, piece));
-  const std::int64_t span = std::min(inner, kChunk / 4), spans = divide_up(inner, span);
+  const std::int64_t span = std::min(inner, kChunkElements / 4), spans = divide_up(inner, span);
   parallel_for(outer * pieces * spans, outer * axis * inner * kElementWork, [&](std::int64_t chunk) {
     const std::int64_t column = chunk % spans * span, p = chunk / spans % pieces, o = chunk / spans / pieces;
     const std::int64_t rows = std::min(piece, axis - p * piece), columns = std::min(span, inner - column);
@@ -207,7 +201,7 @@ void reduce_axis(const Reduction<T>& f, std::int64_t outer, std::int64_t axis, s
                  T* y) {
   if (outer * inner == 0) return;
   const std::int64_t piece =
-      inner == 1 ? kChunk / 4 : std::clamp<std::int64_t>(kChunk / inner, 128, kShortSum);
+      inner == 1 ? kChunkElements / 4 : std::clamp<std::int64_t>(kChunkElements / inner, 128, kShortSum);
   if (axis <= piece)
     return inner == 1 ? reduce_last(f, outer, axis, x, y) : reduce_pieces(f, outer, axis, inner, piece, x, y);
   const std::int64_t pieces = divide_up(axis, piece);

@@ -10,7 +10,7 @@
 #include "autograd/kernels/simd/dispatch.h"
 #include "autograd/kernels/simd/math-inl.h"
 #include "autograd/kernels/softmax/softmax_loss.h"
-#include "autograd/kernels/threads/parallel.h"
+#include "autograd/kernels/threads/chunks.h"
 
 #ifndef ADJOINT_SOFTMAX_CPP
 #define ADJOINT_SOFTMAX_CPP
@@ -225,42 +225,38 @@ HWY_AFTER_NAMESPACE();
 namespace adjoint::kernels {
 namespace {
 
-/// Calls body(sizes of a part, offset in [outer,axis,inner], offset in [outer,inner]) for parts that make up
-/// it all.
+/// Calls body(sizes, offset in [outer,axis,inner], offset in [outer,inner]) for chunks of the outer axis.
 template <class Body>
-void for_parts(const Sizes& sizes, const Body& body) {
-  constexpr std::int64_t kChunk = 4096;  // Elements.
-  constexpr std::int64_t kCost = 2;      // Of each, beside an element that is read and written.
+void for_outer_chunks(const Sizes& sizes, const Body& body) {
+  constexpr std::int64_t kElements = 4096;  // Of a chunk.
+  constexpr std::int64_t kCost = 2;         // Of an element, compared with one that is read and written.
   const std::int64_t each = sizes.axis * sizes.inner;
   if (each == 0) return;
-  const std::int64_t step = std::max<std::int64_t>(1, kChunk / each);
-  parallel_for((sizes.outer + step - 1) / step, sizes.outer * each * kCost * kElementWork,
-               [&](std::int64_t chunk) {
-                 const std::int64_t first = chunk * step;
-                 body(Sizes{std::min(step, sizes.outer - first), sizes.axis, sizes.inner}, first * each,
-                      first * sizes.inner);
-               });
+  for_chunks_of(parts_in_chunk(each, kElements), sizes.outer, sizes.outer * each * kCost * kElementWork,
+                [&](std::int64_t first, std::int64_t count) {
+                  body(Sizes{count, sizes.axis, sizes.inner}, first * each, first * sizes.inner);
+                });
 }
 
 }  // namespace
 
 template <class T>
 void softmax(std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* x, T* y) {
-  for_parts({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t) {
+  for_outer_chunks({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t) {
     best<Softmax, T>([&](auto k) { k.softmax(sizes, x + at, y + at, nullptr, nullptr); });
   });
 }
 
 template <class T>
 void log_softmax(std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* x, T* y) {
-  for_parts({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t) {
+  for_outer_chunks({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t) {
     best<Softmax, T>([&](auto k) { k.log_softmax(sizes, x + at, y + at); });
   });
 }
 
 template <class T>
 void softmax_grad(std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* dy, const T* y, T* dx) {
-  for_parts({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t) {
+  for_outer_chunks({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t) {
     best<Softmax, T>([&](auto k) { k.softmax_grad(sizes, dy + at, y + at, dx + at); });
   });
 }
@@ -268,7 +264,7 @@ void softmax_grad(std::int64_t outer, std::int64_t axis, std::int64_t inner, con
 template <class T>
 void log_softmax_grad(std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* dy, const T* y,
                       T* dx) {
-  for_parts({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t) {
+  for_outer_chunks({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t) {
     best<Softmax, T>([&](auto k) { k.log_softmax_grad(sizes, dy + at, y + at, dx + at); });
   });
 }
@@ -276,7 +272,7 @@ void log_softmax_grad(std::int64_t outer, std::int64_t axis, std::int64_t inner,
 template <class T>
 void softmax_and_sums(std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* x, T* y, T* largest,
                       T* log_sum) {
-  for_parts({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t out) {
+  for_outer_chunks({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t out) {
     best<Softmax, T>([&](auto k) { k.softmax(sizes, x + at, y + at, largest + out, log_sum + out); });
   });
 }
@@ -284,7 +280,7 @@ void softmax_and_sums(std::int64_t outer, std::int64_t axis, std::int64_t inner,
 template <class T>
 void target_loss(std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* x, const T* targets,
                  const T* largest, const T* log_sum, T* loss) {
-  for_parts({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t out) {
+  for_outer_chunks({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t out) {
     best<Softmax, T>([&](auto k) {
       k.target_loss(sizes, x + at, targets + at, largest + out, log_sum + out, loss + out);
     });

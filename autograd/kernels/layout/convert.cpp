@@ -9,7 +9,7 @@
 #include "autograd/kernels/layout/interleaved.h"
 #include "autograd/kernels/simd/dispatch.h"
 #include "autograd/kernels/simd/transpose-inl.h"
-#include "autograd/kernels/threads/parallel.h"
+#include "autograd/kernels/threads/chunks.h"
 #include "autograd/kernels/threads/scratch.h"
 
 #ifndef ADJOINT_LAYOUT_CPP
@@ -17,8 +17,8 @@
 namespace adjoint::kernels {
 namespace {
 
-/// How many bytes ahead are prefetched. Images drawn at random are in no cache, and sixteen streams are too
-/// many for the processor to prefetch by itself.
+/// Bytes to prefetch ahead. Images drawn at random are in no cache, and the processor does not prefetch
+/// sixteen streams by itself.
 constexpr std::int64_t kAhead = 192;
 
 }  // namespace
@@ -41,9 +41,9 @@ void deinterleave_block(std::int64_t features, std::int64_t count, const T* bloc
   transpose_blocks<false>(block, kInterleaved<T>, features, count, images, features);
 }
 
-// byte / 255 with the bits of a division, which is several times slower: 1/255 is kLeading + kRest. The
-// product of a byte and kLeading is exact, and that with kRest is so small beside it that its own rounding
-// does not show: only the sum is rounded, and no byte / 255 lies near the middle between two numbers.
+// byte / 255 with the bits of a division, which would be several times slower. 1/255 is kLeading + kRest. The
+// product of a byte and kLeading is exact. The product with kRest is so much smaller that its own rounding
+// does not matter. Only the sum is rounded, and no byte / 255 lies near the middle between two numbers.
 template <class T>
 constexpr T kLeading = T(257) / 65536;
 template <class T>
@@ -65,10 +65,10 @@ HWY_INLINE Vector<T> pixels_of(Vector<T> bytes) {
   return hn::MulAdd(bytes, hn::Set(d, kLeading<T>), hn::Mul(bytes, hn::Set(d, kRest<T>)));
 }
 
-/// turned[f * 16 + l] = images[l][f] for 16 features, 0 from l = count on. Four rounds that each interleave
-/// register k with register k + 8 turn a matrix of 16 x 16.
-inline void turn_bytes(const std::uint8_t* const* images, std::int64_t feature, std::int64_t count,
-                       std::uint8_t* turned) {
+/// transposed[f * 16 + l] = images[l][f] for 16 features, 0 from l = count on. Four rounds, which each
+/// interleave register k with register k + 8, transpose a matrix of 16 x 16.
+inline void transpose_bytes(const std::uint8_t* const* images, std::int64_t feature, std::int64_t count,
+                            std::uint8_t* transposed) {
   const hn::FixedTag<std::uint8_t, 16> d;
   hn::Vec<decltype(d)> v[16], mixed[16];
   for (std::int64_t l = 0; l < 16; ++l) v[l] = l < count ? hn::LoadU(d, images[l] + feature) : hn::Zero(d);
@@ -79,7 +79,7 @@ inline void turn_bytes(const std::uint8_t* const* images, std::int64_t feature, 
     }
     std::copy_n(mixed, 16, v);
   }
-  for (int k = 0; k < 16; ++k) hn::Store(v[k], d, turned + 16 * k);
+  for (int k = 0; k < 16; ++k) hn::Store(v[k], d, transposed + 16 * k);
 }
 
 /// block[f,l] = images[l][f] / 255 for a block of `count` images, 0 from l = count on.
@@ -92,11 +92,11 @@ void bytes_to_block(std::int64_t features, const std::uint8_t* const* images, st
   for (; f + 16 <= features; f += 16) {
     const std::int64_t ahead = std::min(f + kAhead, features - 1);
     for (std::int64_t l = 0; l < count && f % 64 == 0; ++l) __builtin_prefetch(images[l] + ahead);
-    HWY_ALIGN std::uint8_t turned[16 * 16];
-    turn_bytes(images, f, count, turned);
+    HWY_ALIGN std::uint8_t transposed[16 * 16];
+    transpose_bytes(images, f, count, transposed);
     for (std::int64_t k = 0; k < 16; ++k) {
       for (std::int64_t lane = 0; lane < kInterleaved<T>; lane += kVectorSize<T>) {
-        const auto whole = hn::PromoteTo(integers, hn::LoadU(bytes, turned + 16 * k + lane));
+        const auto whole = hn::PromoteTo(integers, hn::LoadU(bytes, transposed + 16 * k + lane));
         T* to = block + (f + k) * kInterleaved<T> + lane;
         if constexpr (sizeof(T) == 4) {
           hn::Store(pixels_of<T>(hn::ConvertTo(d, whole)), d, to);
@@ -137,15 +137,6 @@ HWY_AFTER_NAMESPACE();
 namespace adjoint::kernels {
 namespace {
 
-/// Calls body(images in the block, first image) for every block, on several threads.
-template <class T, class Body>
-void for_blocks(std::int64_t count, std::int64_t features, const Body& body) {
-  parallel_for(interleaved_blocks<T>(count), count * features * kElementWork, [&](std::int64_t block) {
-    const std::int64_t first = block * kInterleaved<T>;
-    body(std::min(count - first, kInterleaved<T>), first);
-  });
-}
-
 template <class T>
 void gather_row_major(const std::uint8_t* images, std::int64_t features, const std::int64_t* index,
                       std::int64_t count, T* to) {
@@ -158,39 +149,44 @@ void gather_row_major(const std::uint8_t* images, std::int64_t features, const s
 template <class T>
 void gather_interleaved(const std::uint8_t* images, std::int64_t features, const std::int64_t* index,
                         std::int64_t count, T* to) {
-  for_blocks<T>(count, features, [&](std::int64_t used, std::int64_t first) {
-    const std::uint8_t* of_block[kInterleaved<T>];
-    for (std::int64_t l = 0; l < used; ++l) {
-      of_block[l] = images + index[first + l] * features;
-      for (std::int64_t i = 0; i < std::min(kAhead, features); i += 64) __builtin_prefetch(of_block[l] + i);
-    }
-    best<Conversions, T>([&](auto k) { k.bytes_to_block(features, of_block, used, to + first * features); });
-  });
+  for_chunks_of(kInterleaved<T>, count, count * features * kElementWork,
+                [&](std::int64_t first, std::int64_t used) {
+                  const std::uint8_t* of_block[kInterleaved<T>];
+                  for (std::int64_t l = 0; l < used; ++l) {
+                    of_block[l] = images + index[first + l] * features;
+                    for (std::int64_t i = 0; i < std::min(kAhead, features); i += 64)
+                      __builtin_prefetch(of_block[l] + i);
+                  }
+                  best<Conversions, T>(
+                      [&](auto k) { k.bytes_to_block(features, of_block, used, to + first * features); });
+                });
 }
 
 }  // namespace
 
 template <class T>
 void interleave(std::int64_t count, std::int64_t features, const T* images, T* blocks) {
-  for_blocks<T>(count, features, [&](std::int64_t used, std::int64_t first) {
-    const T* from = images + first * features;
-    const Scratch<T> padded(used == kInterleaved<T> ? 0 : kInterleaved<T> * features);
-    if (used < kInterleaved<T>) {
-      std::copy_n(from, used * features, padded.get());
-      std::fill_n(padded.get() + used * features, (kInterleaved<T> - used) * features, T(0));
-      from = padded.get();
-    }
-    best<Conversions, T>([&](auto k) { k.interleave_block(features, from, blocks + first * features); });
-  });
+  for_chunks_of(
+      kInterleaved<T>, count, count * features * kElementWork, [&](std::int64_t first, std::int64_t used) {
+        const T* from = images + first * features;
+        const Scratch<T> padded(used == kInterleaved<T> ? 0 : kInterleaved<T> * features);
+        if (used < kInterleaved<T>) {
+          std::copy_n(from, used * features, padded.get());
+          std::fill_n(padded.get() + used * features, (kInterleaved<T> - used) * features, T(0));
+          from = padded.get();
+        }
+        best<Conversions, T>([&](auto k) { k.interleave_block(features, from, blocks + first * features); });
+      });
 }
 
 template <class T>
 void deinterleave(std::int64_t count, std::int64_t features, const T* blocks, T* images) {
-  for_blocks<T>(count, features, [&](std::int64_t used, std::int64_t first) {
-    best<Conversions, T>([&](auto k) {
-      k.deinterleave_block(features, used, blocks + first * features, images + first * features);
-    });
-  });
+  for_chunks_of(
+      kInterleaved<T>, count, count * features * kElementWork, [&](std::int64_t first, std::int64_t used) {
+        best<Conversions, T>([&](auto k) {
+          k.deinterleave_block(features, used, blocks + first * features, images + first * features);
+        });
+      });
 }
 
 template <class T>

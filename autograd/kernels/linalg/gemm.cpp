@@ -1,8 +1,10 @@
-// Three ways to a product. A single column times a single row: multiples of the row. Few rows times a
-// transposed B: dot products along contiguous rows, nothing is copied. Everything else: tiles held in
-// registers. B's columns are cut into panels of a few vectors; a panel
-// is copied to be contiguous where it is read often enough to pay, and where B is transposed. A is read in
-// place. A great depth is cut into pieces, each a product of its own; these are added up as a tree.
+// A product is computed in one of three ways:
+// - A single column times a single row: multiples of the row.
+// - Few rows times a transposed B: dot products of contiguous rows. Nothing is copied.
+// - Everything else: tiles held in registers. B's columns are cut into panels of a few vectors. A panel is
+//   copied to contiguous memory if B is transposed, or if it is read often. Blocks of A that several panels
+//   read are copied too.
+// A large depth is cut into pieces. Each piece is a product of its own; the products are added as a tree.
 #include "autograd/kernels/linalg/gemm.h"
 
 #include <algorithm>
@@ -28,7 +30,7 @@ namespace adjoint::kernels {
 template <class T>
 struct GemmJob {
   GemmSizes sizes;
-  const T *a, *b, *start;  // C's beginning is start[r * start_row + j], or 0 when start is null
+  const T *a, *b, *start;  // C starts as start[r * start_row + j], or as 0 if start is null
   std::int64_t start_row;
   T* c;
   Piece depth;  // the part of the depth that this job covers
@@ -37,7 +39,7 @@ struct GemmJob {
 enum class GemmWay { outer_product, dot_products, tiles };
 
 /// How a product, or a piece of its depth, is cut into chunks that different threads may take: blocks of rows
-/// times groups of panels, a panel being a few vectors of columns.
+/// times groups of panels. A panel consists of a few vectors of columns.
 struct GemmPlan {
   GemmWay way;
   std::int64_t row_blocks, panels, groups;
@@ -52,12 +54,12 @@ namespace adjoint::kernels::HWY_NAMESPACE {
 namespace {
 
 constexpr std::int64_t kDepthBlock = 256;  // A packed panel of this depth stays in the first-level cache.
-constexpr std::int64_t kRowBlock = 256;    // So many rows of A of that depth stay in the second-level cache.
+constexpr std::int64_t kRowBlock = 256;    // Rows of A of that depth that stay in the second-level cache.
 constexpr std::int64_t kGroupPanels = 8;   // Panels that share one packed block of A.
-constexpr std::int64_t kFewestChunks = 4;  // For the threads; smaller products have one panel in a group.
+constexpr std::int64_t kFewestChunks = 4;  // For several threads. Groups of smaller products have one panel.
 constexpr std::int64_t kDotColumns = 64;   // Columns per chunk of dot products.
 constexpr int kDotRows = 4;
-constexpr std::int64_t kDotVectors = 256;  // Of the depth, added up before their lanes are.
+constexpr std::int64_t kDotVectors = 256;  // Of the depth, added before the sum across lanes.
 
 template <class T>
 GemmPlan plan(const GemmSizes& sizes) {
@@ -91,8 +93,8 @@ void run_outer_product(const GemmJob<T>& job, const GemmPlan& plan, std::int64_t
   }
 }
 
-/// kRows rows from `row` on times kColumns columns from `column` on, the last of them repeated where there
-/// are fewer, over a piece of the depth: sums[r * kColumns + j].
+/// sums[r * kColumns + j] = the product of row `row` + r and column `column` + j over a piece of the depth.
+/// The last column is repeated if there are fewer than kColumns.
 template <int kRows, int kColumns, class T>
 void dot_products(const GemmJob<T>& job, std::int64_t row, std::int64_t column, Piece depth, T* sums) {
   const Tag<T> d;
@@ -166,7 +168,7 @@ void run_dot_products(const GemmJob<T>& job, const GemmPlan& plan, std::int64_t 
   }
 }
 
-/// packed[k, :] = op(B)[depth_begin + k, columns], rows of `width` values of which those past the end are
+/// packed[k, :] = op(B)[depth.begin + k, columns], in rows of `width` values. Values past the columns are
 /// unspecified.
 template <class T>
 void pack_panel(const GemmJob<T>& job, Piece depth, Piece columns, T* packed, std::int64_t width) {
@@ -321,7 +323,7 @@ template <class T>
 void run(GemmJob<T> job) {
   auto& sizes = job.sizes;
   if (sizes.rows == 0 || sizes.columns == 0) return;
-  // A single row or column is stored alike either way round.
+  // A single row or column is stored in the same way as its transpose.
   if (sizes.rows == 1) sizes.transpose_a = false;
   if (sizes.columns == 1 && sizes.rows > 1 && job.start_row != 0) {
     std::swap(job.a, job.b);
@@ -334,17 +336,17 @@ void run(GemmJob<T> job) {
     job.depth = {0, sizes.depth};
     return parallel_for(plan.chunks(), work, [&](std::int64_t chunk) { run_chunk(job, plan, chunk); });
   }
-  // C for each piece of the depth; of all but the first, beside it.
+  // The first piece of the depth is computed in C, each other one in an array of its own.
   const std::int64_t pieces = divide_up(sizes.depth, kDepthPiece);
   const Scratch<T> others((pieces - 1) * size);
   const auto c_of = [&](std::int64_t p) { return p == 0 ? job.c : others.get() + (p - 1) * size; };
   parallel_for(plan.chunks() * pieces, work, [&](std::int64_t chunk) {
     const std::int64_t p = chunk / plan.chunks();
-    GemmJob<T> part = job;
-    part.depth = piece(sizes.depth, pieces, p);
-    part.c = c_of(p);
-    if (p > 0) part.start = nullptr;
-    run_chunk(part, plan, chunk % plan.chunks());
+    GemmJob<T> of_piece = job;
+    of_piece.depth = piece(sizes.depth, pieces, p);
+    of_piece.c = c_of(p);
+    if (p > 0) of_piece.start = nullptr;
+    run_chunk(of_piece, plan, chunk % plan.chunks());
   });
   for_chunks(size, size * pieces * kElementWork, [&](std::int64_t i, std::int64_t count) {
     for (std::int64_t step = 1; step < pieces; step *= 2)

@@ -1,4 +1,5 @@
-// The tile kernel: kRows x kVectors accumulators, one for every number of rows and vectors that fit.
+// The tile kernel: kRows x kVectors accumulators. There is an instance for every number of rows and vectors
+// that fits in the registers.
 #include "autograd/kernels/linalg/tile.h"
 
 #include <array>
@@ -21,7 +22,8 @@ template <int kRows, int kVectors, class T>
 struct Sums {
   Vector<T> at[kRows][kVectors];
 
-  /// Calls body(r, v, load or store of that vector: AllLanes, or `last` for the last one).
+  /// Calls body(r, v, lanes): lanes loads and stores vector v of a row. It is `last` for the last vector,
+  /// else AllLanes.
   template <class Body>
   static HWY_INLINE void for_vectors_of(const FirstLanes<T>& last, const Body& body) {
     for_block<kRows, kVectors>([&](int r, int v) HWY_ATTR {
@@ -133,7 +135,8 @@ std::size_t index(int rows, int vectors) {
   return static_cast<std::size_t>((rows - 1) * kTileVectors + vectors - 1);
 }
 
-/// The tile as a tree of short sums: both halves of its products, the second one beside C.
+/// The tile as a tree of short sums: each half of its products separately, the second half in an array of its
+/// own, which is then added to C.
 template <class T>
 void run_halves(int rows, int vectors, const Tile<T>& tile);
 

@@ -1,6 +1,6 @@
 #pragma once
-// A tile of a matrix product small enough to be held in registers: what products, dense layers and row-layout
-// convolutions are all made of.
+// A tile of a matrix product that fits in registers. Matrix products, dense layers and row-major convolutions
+// are made of such tiles.
 
 #include <cstdint>
 
@@ -8,7 +8,7 @@
 
 namespace adjoint::kernels {
 
-/// What a product is added to: nothing, an array of C's kind, or one value per row.
+/// What a product is added to: nothing, an array like C, or one value for each row.
 enum class Start { zero, array, row_values };
 
 /// Where a run of products begins, relative to a tile's a and b.
@@ -35,7 +35,7 @@ struct Tile {
   Start start = Start::zero;
   const T* start_values = nullptr;
   std::int64_t start_row = 0;  // from start[r, :] to start[r + 1, :]; vectors are c_vector apart
-  bool add = false;            // the finished sum to C's former values
+  bool add = false;            // whether the finished sum is added to C
 };
 
 /// The only segment of a plain product.

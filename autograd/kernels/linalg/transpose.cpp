@@ -35,7 +35,8 @@ struct Axis {
   std::int64_t size, from, to;  // A step along it moves by `from` in x and by `to` in y.
 };
 
-/// The axes of y from the last to the first, without those of size 1, neighbors in both arrays merged.
+/// The axes of y from the last to the first. Axes of size 1 are left out, and axes that are neighbors in both
+/// arrays are merged.
 struct Axes {
   int rank = 0;
   Axis axes[Shape::kMaxRank];
@@ -62,7 +63,7 @@ struct Axes {
     }
   }
 
-  /// Where index number `flat` over the axes from `first` on lies in x and in y.
+  /// The offsets in x and in y of element number `flat` of the axes from `first` on.
   std::pair<std::int64_t, std::int64_t> offsets(int first, std::int64_t flat) const {
     std::int64_t from = 0, to = 0;
     for (int k = first; k < rank; ++k) {
@@ -75,7 +76,7 @@ struct Axes {
   }
 };
 
-/// The last axis is the same in both arrays: runs of n elements are moved.
+/// The last axis is the same in both arrays: copies runs of n elements.
 template <class T>
 void copy_runs(const Axes& axes, std::int64_t count, const T* x, T* y) {
   const std::int64_t n = axes.axes[0].size;

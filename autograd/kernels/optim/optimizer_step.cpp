@@ -14,7 +14,7 @@ HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels::HWY_NAMESPACE {
 namespace {
 
-/// A step of sgd for one vector of parameters.
+/// A step of stochastic gradient descent for one vector of parameters.
 template <class T>
 class SgdOfVector {
  public:
@@ -129,8 +129,8 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace adjoint::kernels {
-// Updates count as one multiply-add for each parameter: parameters whose products one thread forms stay with
-// it.
+// An update counts as one multiply-add for each parameter. Small updates thus stay in the thread that
+// computed the gradient.
 
 template <class T>
 void sgd_step(std::int64_t n, const SgdStep& step, const T* grad, T* velocity, T* param) {

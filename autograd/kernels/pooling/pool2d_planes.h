@@ -9,8 +9,8 @@
 
 namespace adjoint::kernels {
 
-/// Calls body(planes, x offset, y offset) for runs of planes, images' or in the lanes layout blocks'
-/// channels.
+/// Calls body(planes, x offset, y offset) for groups of neighboring planes, on several threads. A plane is a
+/// channel of an image, or of a block of interleaved images.
 template <class T, class Body>
 void for_planes(const Pool2dSizes& sizes, Layout layout, const Body& body) {
   const bool blocks = layout == Layout::interleaved;

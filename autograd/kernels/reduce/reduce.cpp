@@ -21,9 +21,9 @@
 namespace adjoint::kernels {
 namespace {
 
-/// One kind of reduction as compiled for one instruction set.
+/// The sum or the maximum, as compiled for one instruction set.
 template <class T>
-struct Reduction {
+struct Reducer {
   /// y[i] = over k < n of x[i n + k], for i < rows.
   void (*rows)(std::int64_t rows, std::int64_t n, const T* x, T* y);
   /// y[c] = over i < rows of x[i stride + c], for c < columns.
@@ -54,7 +54,7 @@ struct Sum {
 struct Max {
   template <class T>
   static constexpr T kNone = -std::numeric_limits<T>::infinity();
-  // NaN wins: b when it is NaN, since comparing it is false.
+  // NaN wins. If b is NaN, a > b is false, and the result is b.
   template <class V>
   static HWY_INLINE V combine(V a, V b) {
     return hn::IfThenElse(hn::Or(hn::Gt(a, b), hn::IsNaN(a)), a, b);
@@ -141,7 +141,7 @@ void add_lanes(std::int64_t channels, const T* whole, const T* last, std::int64_
 }
 
 template <class F, class T>
-constexpr Reduction<T> kReduction = {reduce_rows<F, T>, reduce_columns<F, T>};
+constexpr Reducer<T> kReducer = {reduce_rows<F, T>, reduce_columns<F, T>};
 }  // namespace
 }  // namespace adjoint::kernels::HWY_NAMESPACE
 
@@ -149,12 +149,12 @@ namespace adjoint::kernels {
 namespace {
 
 template <std::int64_t kInstructionSet, class T>
-struct Reductions;
+struct Reducers;
 
 template <class T>
-struct Reductions<HWY_TARGET, T> {
-  static constexpr Reduction<T> sum = HWY_NAMESPACE::kReduction<HWY_NAMESPACE::Sum, T>;
-  static constexpr Reduction<T> max = HWY_NAMESPACE::kReduction<HWY_NAMESPACE::Max, T>;
+struct Reducers<HWY_TARGET, T> {
+  static constexpr Reducer<T> sum = HWY_NAMESPACE::kReducer<HWY_NAMESPACE::Sum, T>;
+  static constexpr Reducer<T> max = HWY_NAMESPACE::kReducer<HWY_NAMESPACE::Max, T>;
   static constexpr auto add_lanes = HWY_NAMESPACE::add_lanes<T>;
 };
 
@@ -168,16 +168,16 @@ namespace {
 
 /// y[o] = over a of x[o,a], x [outer,axis].
 template <class T>
-void reduce_last(const Reduction<T>& f, std::int64_t outer, std::int64_t axis, const T* x, T* y) {
+void reduce_last(const Reducer<T>& f, std::int64_t outer, std::int64_t axis, const T* x, T* y) {
   for_chunks_of(
       parts_in_chunk(axis), outer, outer * axis * kElementWork,
       [&](std::int64_t first, std::int64_t count) { f.rows(count, axis, x + first * axis, y + first); });
 }
 
-/// y[o,p,i] = over the a of piece p of x[o,a,i], x [outer,axis,inner], piece p being [p piece, (p + 1)
-/// piece).
+/// y[o,p,i] = over the a of piece p of x[o,a,i], x [outer,axis,inner]. Piece p contains `piece` values of a,
+/// the last one perhaps fewer.
 template <class T>
-void reduce_pieces(const Reduction<T>& f, std::int64_t outer, std::int64_t axis, std::int64_t inner,
+void reduce_pieces(const Reducer<T>& f, std::int64_t outer, std::int64_t axis, std::int64_t inner,
                    std::int64_t piece, const T* x, T* y) {
   const std::int64_t pieces = std::max<std::int64_t>(1, divide_up(axis, piece));
   const std::int64_t span = std::min(inner, kChunkElements / 4), spans = divide_up(inner, span);
@@ -194,10 +194,10 @@ void reduce_pieces(const Reduction<T>& f, std::int64_t outer, std::int64_t axis,
   });
 }
 
-/// y[o,i] = over a of x[o,a,i], x [outer,axis,inner]: a long axis in pieces first, then over the pieces'
-/// results.
+/// y[o,i] = over a of x[o,a,i], x [outer,axis,inner]. A long axis is cut into pieces, whose results are then
+/// reduced.
 template <class T>
-void reduce_axis(const Reduction<T>& f, std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* x,
+void reduce_axis(const Reducer<T>& f, std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* x,
                  T* y) {
   if (outer * inner == 0) return;
   const std::int64_t piece =
@@ -213,8 +213,8 @@ void reduce_axis(const Reduction<T>& f, std::int64_t outer, std::int64_t axis, s
 /// Reduces x over the axes from number `axis` on that y repeats; the axes before it, inner elements, are
 /// kept.
 template <class T>
-void reduce_axes(const Reduction<T>& f, const BroadcastAxes<1>& axes, int axis, std::int64_t inner,
-                 const T* x, T* y) {
+void reduce_axes(const Reducer<T>& f, const BroadcastAxes<1>& axes, int axis, std::int64_t inner, const T* x,
+                 T* y) {
   while (axis < axes.rank && axes.strides[axis][0] != 0) inner *= axes.sizes[axis++];
   if (axis == axes.rank) {
     std::copy_n(x, inner, y);
@@ -234,31 +234,33 @@ void reduce_axes(const Reduction<T>& f, const BroadcastAxes<1>& axes, int axis, 
 template <class T>
 T sum_all(std::int64_t n, const T* x) {
   T sum;
-  reduce_axis(best<Reductions, T>([](auto k) { return k.sum; }), 1, n, 1, x, &sum);
+  reduce_axis(best<Reducers, T>([](auto k) { return k.sum; }), 1, n, 1, x, &sum);
   return sum;
 }
 
 template <class T>
 void sum_to(const Shape& x_shape, const T* x, const Shape& y_shape, T* y) {
-  reduce_axes(best<Reductions, T>([](auto k) { return k.sum; }), {x_shape, {&y_shape}}, 0, 1, x, y);
+  reduce_axes(best<Reducers, T>([](auto k) { return k.sum; }), {x_shape, {&y_shape}}, 0, 1, x, y);
 }
 
 template <class T>
 void max_to(const Shape& x_shape, const T* x, const Shape& y_shape, T* y) {
-  reduce_axes(best<Reductions, T>([](auto k) { return k.max; }), {x_shape, {&y_shape}}, 0, 1, x, y);
+  reduce_axes(best<Reducers, T>([](auto k) { return k.max; }), {x_shape, {&y_shape}}, 0, 1, x, y);
 }
 
-// Spare lanes stay in lanes of their own until the end, where only the last block has any.
+// Each lane keeps its own sum until the end. Only the last block has spare lanes, and its sums are kept
+// apart.
 template <class T>
-void sum_lanes_per_channel(std::int64_t batch, std::int64_t channels, std::int64_t plane, const T* x, T* y) {
+void sum_interleaved_per_channel(std::int64_t batch, std::int64_t channels, std::int64_t plane, const T* x,
+                                 T* y) {
   if (batch == 0) return static_cast<void>(std::fill_n(y, channels, T(0)));
-  const Reduction<T> sum = best<Reductions, T>([](auto k) { return k.sum; });
+  const Reducer<T> sum = best<Reducers, T>([](auto k) { return k.sum; });
   const std::int64_t blocks = interleaved_blocks<T>(batch), block = channels * kInterleaved<T>;
   const Scratch<T> planes(plane == 1 ? 0 : blocks * block), whole(block);
   if (plane != 1) reduce_axis(sum, blocks * channels, plane, kInterleaved<T>, x, planes.get());
   const T* values = plane == 1 ? x : planes.get();
   if (blocks > 1) reduce_axis(sum, 1, blocks - 1, block, values, whole.get());
-  best<Reductions, T>([&](auto k) {
+  best<Reducers, T>([&](auto k) {
     k.add_lanes(channels, blocks > 1 ? whole.get() : nullptr, values + (blocks - 1) * block,
                 last_block_images<T>(batch), y);
   });
@@ -268,7 +270,7 @@ void sum_lanes_per_channel(std::int64_t batch, std::int64_t channels, std::int64
   template T sum_all(std::int64_t, const T*);                     \
   template void sum_to(const Shape&, const T*, const Shape&, T*); \
   template void max_to(const Shape&, const T*, const Shape&, T*); \
-  template void sum_lanes_per_channel(std::int64_t, std::int64_t, std::int64_t, const T*, T*)
+  template void sum_interleaved_per_channel(std::int64_t, std::int64_t, std::int64_t, const T*, T*)
 ADJOINT_INSTANTIATE(float);
 ADJOINT_INSTANTIATE(double);
 #undef ADJOINT_INSTANTIATE

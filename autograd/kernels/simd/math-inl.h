@@ -56,9 +56,9 @@ struct Sigmoid {
   }
 };
 
-/// Constants and functions of vectors of T, for those who have no tag at hand: m(2) * m.exp(x). Beside these
-/// there are Highway's operators, and its functions, which are found by their arguments: Abs(x), IfThenElse(x
-/// < m(0), a, b).
+/// Constants and functions of vectors of T that need no tag: m(2) * m.exp(x). Highway's operators can be used
+/// with them, and so can its functions, which are found by their arguments: Abs(x), IfThenElse(x < m(0), a,
+/// b).
 template <class T>
 struct Math {
   using V = Vector<T>;

@@ -30,8 +30,8 @@ HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels::HWY_NAMESPACE {
 namespace {
 
-/// The sum of n terms in three stages, so that its rounding error stays small however many there are:
-/// add_up(first, last) returns that of some.
+/// The sum of n terms in three stages, so that its rounding error stays small for any n. add_up(first, last)
+/// returns the sum of the terms from `first` to before `last`.
 template <class T, class AddUp>
 HWY_INLINE Vector<T> sum_in_stages(std::int64_t n, const AddUp& add_up) {
   constexpr std::int64_t kStage = 256;
@@ -45,9 +45,9 @@ HWY_INLINE Vector<T> sum_in_stages(std::int64_t n, const AddUp& add_up) {
   return total;
 }
 
-// The two ways to walk along the axis, with what belongs to all of it kept in a vector: for_each calls
-// body(lanes, offset) for vectors that make up the axis; sum starts with 0 and calls add(lanes, offset, sum)
-// for the new sum; max finishes what was accumulated.
+// The two ways to walk along the axis. A vector holds what belongs to the whole axis. for_each calls
+// body(lanes, offset) for vectors that make up the axis. sum starts with 0; add(lanes, offset, sum) returns
+// the new sum. max finishes the maximum of the vectors.
 
 /// Several neighboring axes, each in a lane of its own; Access is AllLanes or FirstLanes.
 template <class T, class Access>
@@ -61,7 +61,7 @@ struct Columns {
   }
   template <class Add>
   HWY_INLINE Vector<T> sum(const Add& add) const {
-    // Inlined, GCC would keep the sum on the stack.
+    // If this were inlined, GCC would keep the sum on the stack.
     return sum_in_stages<T>(axis, [&](std::int64_t first, std::int64_t last) HWY_ATTR HWY_NOINLINE {
       auto sum = hn::Zero(Tag<T>());
       for (std::int64_t k = first; k < last; ++k) sum = add(lanes, k * inner, sum);

@@ -322,13 +322,6 @@ void run_rows(std::int64_t rows, std::int64_t vectors, Tile<T> tile) {
 }
 
 template <class T>
-void transpose_exactly(const T* from, std::int64_t from_step, std::int64_t rows, std::int64_t columns, T* to,
-                       std::int64_t to_step) {
-  transpose(from, from_step, rows, columns, to, to_step,
-            [](auto v, T* at, std::int64_t count) HWY_ATTR { store_first(v, Tag<T>(), at, count); });
-}
-
-template <class T>
 constexpr RowKernels<T> kKernels{kVectorSize<T>,
                                  shift<T>,
                                  convolve<T>,

@@ -1,5 +1,5 @@
 #pragma once
-// Between the layouts (see interleaved.h), and batches of byte images in either of them.
+// Conversions between the layouts (see interleaved.h), and from images of bytes to either layout.
 
 #include <cstdint>
 

@@ -1,8 +1,8 @@
 #pragma once
 // The interleaved layout: [ceil(N / L)][F][L] with L = kInterleaved<T> = 16 float32 or 8 float64 (64 bytes,
 // one AVX-512 register). Image n is lane n % L of block n / L, and the L images of a block go through the
-// same arithmetic side by side. When N is no multiple of L, the last block's spare lanes hold unspecified
-// values, NaN and infinity included: reductions across lanes skip them; other kernels may compute on them
+// same arithmetic side by side. If N is not a multiple of L, the last block's spare lanes hold unspecified
+// values, possibly NaN or infinity: reductions across lanes skip them; other kernels may compute on them
 // harmlessly.
 //
 // Every array of values starts at a 64-byte boundary, in either layout.

@@ -1,6 +1,6 @@
-// Rows: matrix products. Lanes: the tile kernel with a block's lanes as columns and broadcast weights; only
-// the weight gradient, which sums over lanes, first turns x into rows, so that the images become the depth of
-// a product and the spare lanes are never read.
+// Row-major: matrix products. Interleaved: the tile kernel with the images of a block as columns and
+// broadcast weights. Only the weight gradient, which sums over images, first makes x row-major. The images
+// then become the depth of a product, and the spare lanes are never read.
 #include "autograd/kernels/linalg/dense.h"
 
 #include <algorithm>
@@ -10,7 +10,6 @@
 #include "autograd/kernels/linalg/tile.h"
 #include "autograd/kernels/reduce/long_sums.h"
 #include "autograd/kernels/threads/chunks.h"
-#include "autograd/kernels/threads/parallel.h"
 #include "autograd/kernels/threads/scratch.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -25,7 +24,7 @@
 #define ADJOINT_KERNELS_DENSE_CPP
 namespace adjoint::kernels {
 
-/// to[b][r] = start[r] + sum_k w(r, k) from[b][k] for blocks b of lanes: the layer and its input gradient.
+/// to[b][r] = start[r] + sum_k w(r, k) from[b][k] for blocks b of images: the layer and its input gradient.
 template <class T>
 struct BlockProduct {
   std::int64_t rows, depth;
@@ -35,8 +34,8 @@ struct BlockProduct {
   T* to;
 };
 
-/// Columns from first_column on of dw (+)= sum over some images of dy x, with these columns of x turned into
-/// rows of x_step values.
+/// Columns from first_column on of dw (+)= sum over some images of dy x. These columns of x are row-major,
+/// with x_step values from one image to the next.
 template <class T>
 struct ImageProduct {
   std::int64_t inputs, outputs, images, first_column;
@@ -61,7 +60,7 @@ void run_blocks(const BlockProduct<T>& product, Piece blocks, Piece rows) {
   tile.a_row = product.w_row;
   tile.a_step = product.w_step;
   tile.b_step = tile.c_row = kInterleaved<T>;
-  // Vectors of a tile are the blocks where a register holds a block, else the parts of one block.
+  // If a register holds a block, the vectors of a tile are blocks; else they are parts of one block.
   tile.b_vector = kBlockVectors == 1 ? product.depth * kInterleaved<T> : kVectorSize<T>;
   tile.c_vector = kBlockVectors == 1 ? product.rows * kInterleaved<T> : kVectorSize<T>;
   tile.segments = &kOneSegment;
@@ -88,7 +87,7 @@ void run_blocks(const BlockProduct<T>& product, Piece blocks, Piece rows) {
       run_rows(block, v * kVectorSize<T>, std::min<std::int64_t>(kBlockVectors - v, kTileVectors));
 }
 
-/// rows[l * rows_step + i] = block[i][l] for the first `images` lanes l.
+/// rows[n * rows_step + i] = block[i][n] for the first `images` images n of a block.
 template <class T>
 void block_to_rows(const T* block, std::int64_t inputs, std::int64_t images, T* rows,
                    std::int64_t rows_step) {
@@ -196,9 +195,9 @@ void weight_grad_interleaved(const DenseSizes& s, const T* dy, const T* x, T* dw
   if (s.batch == 0) std::fill_n(dw, s.outputs * s.inputs, T(0));
   const auto block_to_rows = best<Dense, T>([](auto k) { return k.block_to_rows; });
   const auto run_panels = best<Dense, T>([](auto k) { return k.run_panels; });
-  const std::int64_t panels = divide_up(s.inputs, kPanelColumns);
-  parallel_for(panels, s.batch * s.inputs * s.outputs, [&](std::int64_t panel) {
-    const Piece columns{panel * kPanelColumns, std::min((panel + 1) * kPanelColumns, s.inputs)};
+  const std::int64_t work = s.batch * s.inputs * s.outputs;
+  for_chunks_of(kPanelColumns, s.inputs, work, [&](std::int64_t column, std::int64_t count) {
+    const Piece columns{column, column + count};
     const Scratch<T> x_rows(std::min(s.batch, kChunkImages) * kPanelColumns);
     for (std::int64_t first = 0; first < s.batch; first += kChunkImages) {
       const std::int64_t images = std::min(s.batch - first, kChunkImages);

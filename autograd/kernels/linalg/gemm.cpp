@@ -1,8 +1,10 @@
-// Three ways to a product. A single column times a single row: multiples of the row. Few rows times a
-// transposed B: dot products along contiguous rows, nothing is copied. Everything else: tiles held in
-// registers. B's columns are cut into panels of a few vectors; a panel
-// is copied to be contiguous where it is read often enough to pay, and where B is transposed. A is read in
-// place. A great depth is cut into pieces, each a product of its own; these are added up as a tree.
+// A product is computed in one of three ways:
+// - A single column times a single row: multiples of the row.
+// - Few rows times a transposed B: dot products of contiguous rows. Nothing is copied.
+// - Everything else: tiles held in registers. B's columns are cut into panels of a few vectors. A panel is
+//   copied to contiguous memory if B is transposed, or if it is read often. Blocks of A that several panels
+//   read are copied too.
+// A large depth is cut into pieces. Each piece is a product of its own; the products are added as a tree.
 #include "autograd/kernels/linalg/gemm.h"
 
 #include <algorithm>
@@ -10,7 +12,6 @@
 #include "autograd/kernels/linalg/tile.h"
 #include "autograd/kernels/reduce/long_sums.h"
 #include "autograd/kernels/threads/chunks.h"
-#include "autograd/kernels/threads/parallel.h"
 #include "autograd/kernels/threads/scratch.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -29,7 +30,7 @@ namespace adjoint::kernels {
 template <class T>
 struct GemmJob {
   GemmSizes sizes;
-  const T *a, *b, *start;  // C's beginning is start[r * start_row + j], or 0 when start is null
+  const T *a, *b, *start;  // C starts as start[r * start_row + j], or as 0 if start is null
   std::int64_t start_row;
   T* c;
   Piece depth;  // the part of the depth that this job covers
@@ -38,7 +39,7 @@ struct GemmJob {
 enum class GemmWay { outer_product, dot_products, tiles };
 
 /// How a product, or a piece of its depth, is cut into chunks that different threads may take: blocks of rows
-/// times groups of panels, a panel being a few vectors of columns.
+/// times groups of panels. A panel consists of a few vectors of columns.
 struct GemmPlan {
   GemmWay way;
   std::int64_t row_blocks, panels, groups;
@@ -53,12 +54,12 @@ namespace adjoint::kernels::HWY_NAMESPACE {
 namespace {
 
 constexpr std::int64_t kDepthBlock = 256;  // A packed panel of this depth stays in the first-level cache.
-constexpr std::int64_t kRowBlock = 256;    // So many rows of A of that depth stay in the second-level cache.
+constexpr std::int64_t kRowBlock = 256;    // Rows of A of that depth that stay in the second-level cache.
 constexpr std::int64_t kGroupPanels = 8;   // Panels that share one packed block of A.
-constexpr std::int64_t kFewestChunks = 4;  // For the threads; smaller products have one panel in a group.
+constexpr std::int64_t kFewestChunks = 4;  // For several threads. Groups of smaller products have one panel.
 constexpr std::int64_t kDotColumns = 64;   // Columns per chunk of dot products.
 constexpr int kDotRows = 4;
-constexpr std::int64_t kDotVectors = 256;  // Of the depth, added up before their lanes are.
+constexpr std::int64_t kDotVectors = 256;  // Of the depth, added before the sum across lanes.
 
 template <class T>
 GemmPlan plan(const GemmSizes& sizes) {
@@ -85,52 +86,38 @@ void run_outer_product(const GemmJob<T>& job, const GemmPlan& plan, std::int64_t
     const auto a = hn::Set(d, job.a[r]);
     const T* start = job.start == nullptr ? nullptr : job.start + r * job.start_row;
     T* c = job.c + r * columns;
-    const auto product = [&](std::int64_t j, auto load) HWY_ATTR {
-      const auto b = load(job.b + j);
-      return start == nullptr ? hn::Mul(a, b) : hn::MulAdd(a, b, load(start + j));
-    };
-    std::int64_t j = 0;
-    for (; j + kVectorSize<T> <= columns; j += kVectorSize<T>)
-      hn::StoreU(product(j, [&](const T* p) HWY_ATTR { return hn::LoadU(d, p); }), d, c + j);
-    const std::int64_t rest = columns - j;
-    if (rest > 0)
-      store_first(product(j, [&](const T* p) HWY_ATTR { return load_first(d, p, rest); }), d, c + j, rest);
+    for_vectors<T>(columns, [&](std::int64_t j, auto lanes) HWY_ATTR {
+      const auto b = lanes.load(job.b + j);
+      lanes.store(start == nullptr ? hn::Mul(a, b) : hn::MulAdd(a, b, lanes.load(start + j)), c + j);
+    });
   }
 }
 
-/// kRows rows from `row` on times kColumns columns from `column` on, the last of them repeated where there
-/// are fewer, over a piece of the depth: sums[r * kColumns + j].
+/// sums[r * kColumns + j] = the product of row `row` + r and column `column` + j over a piece of the depth.
+/// The last column is repeated if there are fewer than kColumns.
 template <int kRows, int kColumns, class T>
 void dot_products(const GemmJob<T>& job, std::int64_t row, std::int64_t column, Piece depth, T* sums) {
-  using V = hn::Vec<Tag<T>>;
   const Tag<T> d;
   const T *a = job.a + row * job.sizes.depth + depth.begin, *b[kColumns];
   for (int j = 0; j < kColumns; ++j)
     b[j] = job.b + std::min(column + j, job.sizes.columns - 1) * job.sizes.depth + depth.begin;
-  V sum[kRows][kColumns];
-  HWY_UNROLL(4)
-  for (int r = 0; r < kRows; ++r) HWY_UNROLL(8)
-  for (int j = 0; j < kColumns; ++j) sum[r][j] = hn::Zero(d);
-  const auto add_products = [&](std::int64_t k, auto load) HWY_ATTR {
-    V a_values[kRows];
+  Vector<T> sum[kRows][kColumns];
+  for_block<kRows, kColumns>([&](int r, int j) HWY_ATTR { sum[r][j] = hn::Zero(d); });
+  for_vectors<T>(depth.size(), [&](std::int64_t k, auto lanes) HWY_ATTR {
+    Vector<T> a_values[kRows];
     HWY_UNROLL(4)
-    for (int r = 0; r < kRows; ++r) a_values[r] = load(a + r * job.sizes.depth + k);
+    for (int r = 0; r < kRows; ++r) a_values[r] = lanes.load(a + r * job.sizes.depth + k);
     HWY_UNROLL(8)
     for (int j = 0; j < kColumns; ++j) {
-      const V b_values = load(b[j] + k);
+      const auto b_values = lanes.load(b[j] + k);
       HWY_UNROLL(4)
       for (int r = 0; r < kRows; ++r) sum[r][j] = hn::MulAdd(a_values[r], b_values, sum[r][j]);
     }
-  };
-  std::int64_t k = 0;
-  for (; k + kVectorSize<T> <= depth.size(); k += kVectorSize<T>)
-    add_products(k, [&](const T* p) HWY_ATTR { return hn::LoadU(d, p); });
-  if (k < depth.size())
-    add_products(k, [&](const T* p) HWY_ATTR { return load_first(d, p, depth.size() - k); });
-  HWY_UNROLL(4)
-  for (int r = 0; r < kRows; ++r) HWY_UNROLL(2)
-  for (int j = 0; j < kColumns; j += 4)
+  });
+  for_block<kRows, kColumns / 4>([&](int r, int quarter) HWY_ATTR {
+    const int j = 4 * quarter;
     store_sums(d, sum[r][j], sum[r][j + 1], sum[r][j + 2], sum[r][j + 3], sums + r * kColumns + j);
+  });
 }
 
 /// kRows rows from `row` on of one piece of columns.
@@ -181,20 +168,17 @@ void run_dot_products(const GemmJob<T>& job, const GemmPlan& plan, std::int64_t 
   }
 }
 
-/// packed[k, :] = op(B)[depth_begin + k, columns], rows of `width` values of which those past the end are
+/// packed[k, :] = op(B)[depth.begin + k, columns], in rows of `width` values. Values past the columns are
 /// unspecified.
 template <class T>
 void pack_panel(const GemmJob<T>& job, Piece depth, Piece columns, T* packed, std::int64_t width) {
   if (job.sizes.transpose_b)
     return transpose_padded(job.b + columns.begin * job.sizes.depth + depth.begin, job.sizes.depth,
                             columns.size(), depth.size(), packed, width);
-  const Tag<T> d;
   for (std::int64_t k = depth.begin; k < depth.end; ++k, packed += width) {
-    const T* b = job.b + k * job.sizes.columns;
-    std::int64_t j = columns.begin;
-    for (; j + kVectorSize<T> <= columns.end; j += kVectorSize<T>)
-      hn::StoreU(hn::LoadU(d, b + j), d, packed + j - columns.begin);
-    if (j < columns.end) hn::StoreU(load_first(d, b + j, columns.end - j), d, packed + j - columns.begin);
+    const T* b = job.b + k * job.sizes.columns + columns.begin;
+    for_vectors<T>(columns.size(), [&](std::int64_t j, auto lanes)
+                                       HWY_ATTR { hn::StoreU(lanes.load(b + j), Tag<T>(), packed + j); });
   }
 }
 
@@ -212,11 +196,9 @@ void pack_rows(const GemmJob<T>& job, Piece rows, Piece depth, T* packed) {
   };
   if (!sizes.transpose_a)
     return pack_tiles([&](std::int64_t row, std::int64_t count, T* to) {
-      transpose(job.a + row * sizes.depth + depth.begin, sizes.depth, count, depth.size(), to, count,
-                [&](auto v, T* at, std::int64_t rest) HWY_ATTR {
-                  // What goes past a tile of one vector, the next column overwrites.
-                  count <= kVectorSize<T> ? hn::StoreU(v, Tag<T>(), at) : store_first(v, Tag<T>(), at, rest);
-                });
+      // The next column overwrites what goes past the end of a tile of one vector.
+      const auto transpose = count <= kVectorSize<T> ? transpose_padded<T> : transpose_exactly<T>;
+      transpose(job.a + row * sizes.depth + depth.begin, sizes.depth, count, depth.size(), to, count);
     });
   // Along A's rows, so that every cache line is read once.
   const hn::CappedTag<T, kTileRows<T>> d;
@@ -341,7 +323,7 @@ template <class T>
 void run(GemmJob<T> job) {
   auto& sizes = job.sizes;
   if (sizes.rows == 0 || sizes.columns == 0) return;
-  // A single row or column is stored alike either way round.
+  // A single row or column is stored in the same way as its transpose.
   if (sizes.rows == 1) sizes.transpose_a = false;
   if (sizes.columns == 1 && sizes.rows > 1 && job.start_row != 0) {
     std::swap(job.a, job.b);
@@ -354,17 +336,17 @@ void run(GemmJob<T> job) {
     job.depth = {0, sizes.depth};
     return parallel_for(plan.chunks(), work, [&](std::int64_t chunk) { run_chunk(job, plan, chunk); });
   }
-  // C for each piece of the depth; of all but the first, beside it.
+  // The first piece of the depth is computed in C, each other one in an array of its own.
   const std::int64_t pieces = divide_up(sizes.depth, kDepthPiece);
   const Scratch<T> others((pieces - 1) * size);
   const auto c_of = [&](std::int64_t p) { return p == 0 ? job.c : others.get() + (p - 1) * size; };
   parallel_for(plan.chunks() * pieces, work, [&](std::int64_t chunk) {
     const std::int64_t p = chunk / plan.chunks();
-    GemmJob<T> part = job;
-    part.depth = piece(sizes.depth, pieces, p);
-    part.c = c_of(p);
-    if (p > 0) part.start = nullptr;
-    run_chunk(part, plan, chunk % plan.chunks());
+    GemmJob<T> of_piece = job;
+    of_piece.depth = piece(sizes.depth, pieces, p);
+    of_piece.c = c_of(p);
+    if (p > 0) of_piece.start = nullptr;
+    run_chunk(of_piece, plan, chunk % plan.chunks());
   });
   for_chunks(size, size * pieces * kElementWork, [&](std::int64_t i, std::int64_t count) {
     for (std::int64_t step = 1; step < pieces; step *= 2)

@@ -1,4 +1,5 @@
-// The tile kernel: kRows x kVectors accumulators, one for every number of rows and vectors that fit.
+// The tile kernel: kRows x kVectors accumulators. There is an instance for every number of rows and vectors
+// that fits in the registers.
 #include "autograd/kernels/linalg/tile.h"
 
 #include <array>
@@ -16,86 +17,110 @@ HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels::HWY_NAMESPACE {
 namespace {
 
+/// The accumulators of a tile.
+template <int kRows, int kVectors, class T>
+struct Sums {
+  Vector<T> at[kRows][kVectors];
+
+  /// Calls body(r, v, lanes): lanes loads and stores vector v of a row. It is `last` for the last vector,
+  /// else AllLanes.
+  template <class Body>
+  static HWY_INLINE void for_vectors_of(const FirstLanes<T>& last, const Body& body) {
+    for_block<kRows, kVectors>([&](int r, int v) HWY_ATTR {
+      if (v < kVectors - 1) {
+        body(r, v, AllLanes<T>());
+      } else {
+        body(r, v, last);
+      }
+    });
+  }
+
+  HWY_INLINE void clear() {
+    for_block<kRows, kVectors>([&](int r, int v) HWY_ATTR { at[r][v] = hn::Zero(Tag<T>()); });
+  }
+
+  HWY_INLINE void start(const Tile<T>& tile, const FirstLanes<T>& last) {
+    clear();
+    if (tile.start == Start::array) {
+      for_vectors_of(last, [&](int r, int v, const auto& lanes) HWY_ATTR {
+        at[r][v] = lanes.load(tile.start_values + r * tile.start_row + v * tile.c_vector);
+      });
+    } else if (tile.start == Start::row_values) {
+      for_block<kRows, kVectors>([&](int r, int v) HWY_ATTR {
+        at[r][v] = hn::Set(Tag<T>(), tile.start_values[r * tile.start_row]);
+      });
+    }
+  }
+
+  /// Adds the products of one column of A, at a, and one row of B, at b.
+  HWY_INLINE void add_products(const T* a, std::int64_t a_row, const T* b, std::int64_t b_vector,
+                               const FirstLanes<T>& last) {
+    const Tag<T> d;
+    Vector<T> b_values[kVectors];
+    HWY_UNROLL(3)
+    for (int v = 0; v < kVectors; ++v) {
+      b_values[v] = kTileMasksB && v == kVectors - 1 ? hn::MaskedLoad(last.mask(), d, b + v * b_vector)
+                                                     : hn::LoadU(d, b + v * b_vector);
+    }
+    HWY_UNROLL(8)
+    for (int r = 0; r < kRows; ++r) {
+      const auto a_value = hn::Set(d, a[r * a_row]);
+      HWY_UNROLL(3)
+      for (int v = 0; v < kVectors; ++v) at[r][v] = hn::MulAdd(a_value, b_values[v], at[r][v]);
+    }
+  }
+
+  HWY_INLINE void add(const Sums& other) {
+    for_block<kRows, kVectors>([&](int r, int v) HWY_ATTR { at[r][v] = hn::Add(at[r][v], other.at[r][v]); });
+  }
+
+  HWY_INLINE void finish(const Tile<T>& tile, const FirstLanes<T>& last) {
+    const std::int64_t c_row = tile.c_row, c_vector = tile.c_vector;
+    T* const c = tile.c;
+    if (tile.add) {
+      for_vectors_of(last, [&](int r, int v, const auto& lanes) HWY_ATTR {
+        at[r][v] = hn::Add(at[r][v], lanes.load(c + r * c_row + v * c_vector));
+      });
+    }
+    for_vectors_of(last, [&](int r, int v, const auto& lanes)
+                             HWY_ATTR { lanes.store(at[r][v], c + r * c_row + v * c_vector); });
+  }
+};
+
 template <int kRows, int kVectors, class T>
 void run(const Tile<T>& tile) {
-  using V = hn::Vec<Tag<T>>;
-  const Tag<T> d;
   // Multiply-adds take 4 cycles, two at a time: fewer than 8 accumulators would wait for each other.
   constexpr auto may_unroll = [](int by) {
     return by * kRows * kVectors < 16 && fits_registers(by * kRows * kVectors, kVectors + 1);
   };
   constexpr int kUnroll = may_unroll(4) ? 4 : may_unroll(2) ? 2 : 1;
-  V sum[kUnroll][kRows][kVectors];
+  Sums<kRows, kVectors, T> sums[kUnroll];
+  const FirstLanes<T> last(tile.last_count);
+  sums[0].start(tile, last);
   HWY_UNROLL(4)
-  for (int s = 0; s < kUnroll; ++s) HWY_UNROLL(8)
-  for (int r = 0; r < kRows; ++r) HWY_UNROLL(3)
-  for (int v = 0; v < kVectors; ++v) sum[s][r][v] = hn::Zero(d);
-
-  const std::int64_t last_count = tile.last_count;
-  const auto last_mask = hn::FirstN(d, static_cast<std::size_t>(last_count));
-  if (tile.start == Start::array) {
-    const T* start = tile.start_values;
-    HWY_UNROLL(8)
-    for (int r = 0; r < kRows; ++r, start += tile.start_row) HWY_UNROLL(3)
-    for (int v = 0; v < kVectors; ++v)
-      sum[0][r][v] = v < kVectors - 1 ? hn::LoadU(d, start + v * tile.c_vector)
-                                      : load_first(d, start + v * tile.c_vector, last_count);
-  } else if (tile.start == Start::row_values) {
-    HWY_UNROLL(8)
-    for (int r = 0; r < kRows; ++r) HWY_UNROLL(3)
-    for (int v = 0; v < kVectors; ++v) sum[0][r][v] = hn::Set(d, tile.start_values[r * tile.start_row]);
-  }
+  for (int s = 1; s < kUnroll; ++s) sums[s].clear();
 
   const std::int64_t a_row = tile.a_row, a_step = tile.a_step, b_step = tile.b_step, b_vector = tile.b_vector;
   for (const Segment *segment = tile.segments, *end = segment + tile.segment_count; segment != end;
        ++segment) {
     const T* a = tile.a + segment->a;
     const T* b = tile.b + segment->b;
-    const auto add_products = [&](V(&into)[kRows][kVectors]) HWY_ATTR {
-      V b_values[kVectors];
-      HWY_UNROLL(3)
-      for (int v = 0; v < kVectors; ++v)
-        b_values[v] = kTileMasksB && v == kVectors - 1 ? hn::MaskedLoad(last_mask, d, b + v * b_vector)
-                                                       : hn::LoadU(d, b + v * b_vector);
-      HWY_UNROLL(8)
-      for (int r = 0; r < kRows; ++r) {
-        const V a_value = hn::Set(d, a[r * a_row]);
-        HWY_UNROLL(3)
-        for (int v = 0; v < kVectors; ++v) into[r][v] = hn::MulAdd(a_value, b_values[v], into[r][v]);
-      }
+    const auto add_products = [&](auto& into) HWY_ATTR {
+      into.add_products(a, a_row, b, b_vector, last);
       a += a_step;
       b += b_step;
     };
     std::int64_t k = tile.depth;
-    for (; k >= kUnroll; k -= kUnroll) HWY_UNROLL(4)
-    for (int s = 0; s < kUnroll; ++s) add_products(sum[s]);
-    for (; k > 0; --k) add_products(sum[0]);
+    for (; k >= kUnroll; k -= kUnroll) {
+      HWY_UNROLL(4)
+      for (int s = 0; s < kUnroll; ++s) add_products(sums[s]);
+    }
+    for (; k > 0; --k) add_products(sums[0]);
   }
 
   HWY_UNROLL(4)
-  for (int s = 1; s < kUnroll; ++s) HWY_UNROLL(8)
-  for (int r = 0; r < kRows; ++r) HWY_UNROLL(3)
-  for (int v = 0; v < kVectors; ++v) sum[0][r][v] = hn::Add(sum[0][r][v], sum[s][r][v]);
-
-  T* c = tile.c;
-  const std::int64_t c_row = tile.c_row, c_vector = tile.c_vector;
-  if (tile.add) {
-    HWY_UNROLL(8)
-    for (int r = 0; r < kRows; ++r) HWY_UNROLL(3)
-    for (int v = 0; v < kVectors; ++v) {
-      const T* former = c + r * c_row + v * c_vector;
-      sum[0][r][v] =
-          hn::Add(sum[0][r][v], v < kVectors - 1 ? hn::LoadU(d, former) : load_first(d, former, last_count));
-    }
-  }
-  HWY_UNROLL(8)
-  for (int r = 0; r < kRows; ++r, c += c_row) HWY_UNROLL(3)
-  for (int v = 0; v < kVectors; ++v) {
-    if (v < kVectors - 1)
-      hn::StoreU(sum[0][r][v], d, c + v * c_vector);
-    else
-      store_first(sum[0][r][v], d, c + v * c_vector, last_count);
-  }
+  for (int s = 1; s < kUnroll; ++s) sums[0].add(sums[s]);
+  sums[0].finish(tile, last);
 }
 
 template <class T, std::size_t... kIndex>
@@ -110,7 +135,8 @@ std::size_t index(int rows, int vectors) {
   return static_cast<std::size_t>((rows - 1) * kTileVectors + vectors - 1);
 }
 
-/// The tile as a tree of short sums: both halves of its products, the second one beside C.
+/// The tile as a tree of short sums: each half of its products separately, the second half in an array of its
+/// own, which is then added to C.
 template <class T>
 void run_halves(int rows, int vectors, const Tile<T>& tile);
 
@@ -143,16 +169,14 @@ void run_halves(int rows, int vectors, const Tile<T>& tile) {
   second.c_row = kTileVectors * kVectorSize<T>;
   run_short_sums(rows, vectors, first);
   run_short_sums(rows, vectors, second);
-  const Tag<T> d;
-  for (int r = 0; r < rows; ++r)
+  for (int r = 0; r < rows; ++r) {
     for (int v = 0; v < vectors; ++v) {
-      const auto more = hn::Load(d, sums + r * second.c_row + v * kVectorSize<T>);
+      const FirstLanes<T> lanes(v < vectors - 1 ? kVectorSize<T> : tile.last_count);
       T* const to = tile.c + r * tile.c_row + v * tile.c_vector;
-      if (v < vectors - 1)
-        hn::StoreU(hn::Add(hn::LoadU(d, to), more), d, to);
-      else
-        store_first(hn::Add(load_first(d, to, tile.last_count), more), d, to, tile.last_count);
+      const auto more = hn::Load(Tag<T>(), sums + r * second.c_row + v * kVectorSize<T>);
+      lanes.store(hn::Add(lanes.load(to), more), to);
     }
+  }
 }
 
 }  // namespace

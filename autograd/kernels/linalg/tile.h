@@ -1,12 +1,14 @@
 #pragma once
-// A tile of a matrix product small enough to be held in registers: what products, dense layers and row-layout
-// convolutions are all made of.
+// A tile of a matrix product that fits in registers. Matrix products, dense layers and row-major convolutions
+// are made of such tiles.
 
 #include <cstdint>
 
+#include "autograd/kernels/threads/chunks.h"
+
 namespace adjoint::kernels {
 
-/// What a product is added to: nothing, an array of C's kind, or one value per row.
+/// What a product is added to: nothing, an array like C, or one value for each row.
 enum class Start { zero, array, row_values };
 
 /// Where a run of products begins, relative to a tile's a and b.
@@ -33,21 +35,10 @@ struct Tile {
   Start start = Start::zero;
   const T* start_values = nullptr;
   std::int64_t start_row = 0;  // from start[r, :] to start[r + 1, :]; vectors are c_vector apart
-  bool add = false;            // the finished sum to C's former values
+  bool add = false;            // whether the finished sum is added to C
 };
 
 /// The only segment of a plain product.
 inline constexpr Segment kOneSegment{0, 0};
-
-/// [begin, end) of piece `index` when `total` is cut into `pieces` as equal as can be.
-struct Piece {
-  std::int64_t begin, end;
-  std::int64_t size() const { return end - begin; }
-};
-constexpr Piece piece(std::int64_t total, std::int64_t pieces, std::int64_t index) {
-  return {total * index / pieces, total * (index + 1) / pieces};
-}
-constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return divide_up(a, b) * b; }
 
 }  // namespace adjoint::kernels

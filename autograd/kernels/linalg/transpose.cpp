@@ -8,50 +8,10 @@
 #include <hwy/foreach_target.h>  // Must come before highway.h.
 
 #include "autograd/kernels/simd/dispatch.h"
-#include "autograd/kernels/simd/elementwise-inl.h"
-#include "autograd/kernels/threads/parallel.h"
+#include "autograd/kernels/simd/transpose-inl.h"
+#include "autograd/kernels/threads/chunks.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace adjoint::kernels::HWY_NAMESPACE {
-namespace {
-
-constexpr std::int64_t kRows = 4;
-
-/// y[c,r] = x[r,c] for 4 rows and a vector of columns; the strides are from one row of x or y to the next.
-template <class T>
-HWY_INLINE void transpose_tile(const T* x, std::int64_t x_stride, T* y, std::int64_t y_stride) {
-  const Tag<T> d;
-  HWY_ALIGN T tile[kVector<T> * kRows];
-  hn::StoreInterleaved4(hn::LoadU(d, x), hn::LoadU(d, x + x_stride), hn::LoadU(d, x + 2 * x_stride),
-                        hn::LoadU(d, x + 3 * x_stride), d, tile);
-  for (std::int64_t c = 0; c < kVector<T>; ++c) std::copy_n(tile + c * kRows, kRows, y + c * y_stride);
-}
-
-/// y[c,r] = x[r,c].
-template <class T>
-void transpose(std::int64_t rows, std::int64_t columns, const T* x, std::int64_t x_stride, T* y,
-               std::int64_t y_stride) {
-  constexpr std::int64_t kBlock =
-      64;  // Rows of x that are kept in the nearest cache and their pages at hand.
-  const std::int64_t tiled_columns = columns - columns % kVector<T>;
-  for (std::int64_t first = 0; first < rows; first += kBlock) {
-    const std::int64_t last = std::min(rows, first + kBlock), tiled_last = last - (last - first) % kRows;
-    for (std::int64_t c = 0; c < tiled_columns; c += kVector<T>) {
-      for (std::int64_t r = first; r < tiled_last; r += kRows) {
-        transpose_tile(x + r * x_stride + c, x_stride, y + c * y_stride + r, y_stride);
-      }
-    }
-    for (std::int64_t c = 0; c < columns; ++c) {
-      for (std::int64_t r = c < tiled_columns ? tiled_last : first; r < last; ++r) {
-        y[c * y_stride + r] = x[r * x_stride + c];
-      }
-    }
-  }
-}
-
-}  // namespace
-}  // namespace adjoint::kernels::HWY_NAMESPACE
-
 namespace adjoint::kernels {
 namespace {
 
@@ -60,7 +20,7 @@ struct Transpose;
 
 template <class T>
 struct Transpose<HWY_TARGET, T> {
-  static constexpr auto transpose = HWY_NAMESPACE::transpose<T>;
+  static constexpr auto transpose = HWY_NAMESPACE::transpose_exactly<T>;
 };
 
 }  // namespace
@@ -71,13 +31,12 @@ HWY_AFTER_NAMESPACE();
 namespace adjoint::kernels {
 namespace {
 
-constexpr std::int64_t kChunk = 16384;  // Elements per chunk.
-
 struct Axis {
   std::int64_t size, from, to;  // A step along it moves by `from` in x and by `to` in y.
 };
 
-/// The axes of y from the last to the first, without those of size 1, neighbors in both arrays merged.
+/// The axes of y from the last to the first. Axes of size 1 are left out, and axes that are neighbors in both
+/// arrays are merged.
 struct Axes {
   int rank = 0;
   Axis axes[Shape::kMaxRank];
@@ -104,7 +63,7 @@ struct Axes {
     }
   }
 
-  /// Where index number `flat` over the axes from `first` on lies in x and in y.
+  /// The offsets in x and in y of element number `flat` of the axes from `first` on.
   std::pair<std::int64_t, std::int64_t> offsets(int first, std::int64_t flat) const {
     std::int64_t from = 0, to = 0;
     for (int k = first; k < rank; ++k) {
@@ -117,16 +76,17 @@ struct Axes {
   }
 };
 
-/// The last axis is the same in both arrays: runs of n elements are moved.
+/// The last axis is the same in both arrays: copies runs of n elements.
 template <class T>
 void copy_runs(const Axes& axes, std::int64_t count, const T* x, T* y) {
-  const std::int64_t n = axes.axes[0].size, runs = count / n, step = std::max<std::int64_t>(1, kChunk / n);
-  parallel_for((runs + step - 1) / step, count * kElementWork, [&](std::int64_t chunk) {
-    for (std::int64_t run = chunk * step; run < std::min(runs, (chunk + 1) * step); ++run) {
-      const auto [from, to] = axes.offsets(1, run);
-      std::copy_n(x + from, n, y + to);
-    }
-  });
+  const std::int64_t n = axes.axes[0].size;
+  for_chunks_of(parts_in_chunk(n), count / n, count * kElementWork,
+                [&](std::int64_t first, std::int64_t runs) {
+                  for (std::int64_t run = first; run < first + runs; ++run) {
+                    const auto [from, to] = axes.offsets(1, run);
+                    std::copy_n(x + from, n, y + to);
+                  }
+                });
 }
 
 /// Axis 0, y's last, becomes the rows of matrices whose columns are axis 1, x's last.
@@ -134,13 +94,14 @@ template <class T>
 void transpose_matrices(const Axes& axes, std::int64_t count, const T* x, T* y) {
   const auto [row, column] = std::pair(axes.axes[0], axes.axes[1]);
   const std::int64_t matrices = count / (row.size * column.size);
-  const std::int64_t width = std::clamp<std::int64_t>(kChunk / row.size / 16 * 16, 16, kChunk);
-  const std::int64_t strips = (column.size + width - 1) / width;
+  const std::int64_t width =
+      std::clamp<std::int64_t>(kChunkElements / row.size / 16 * 16, 16, kChunkElements);
+  const std::int64_t strips = divide_up(column.size, width);
   parallel_for(matrices * strips, count * kElementWork, [&, row = row, column = column](std::int64_t chunk) {
     const auto [from, to] = axes.offsets(2, chunk / strips);
     const std::int64_t first = chunk % strips * width;
     best<Transpose, T>([&, from = from, to = to](auto k) {
-      k.transpose(row.size, std::min(width, column.size - first), x + from + first, row.from,
+      k.transpose(x + from + first, row.from, row.size, std::min(width, column.size - first),
                   y + to + first * column.to, column.to);
     });
   });

@@ -2,21 +2,19 @@
 
 #include <algorithm>
 
-#include "autograd/kernels/linalg/tile.h"
-
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "autograd/kernels/optim/optimizer_step.cpp"
 #include <hwy/foreach_target.h>  // Must come before highway.h.
 
 #include "autograd/kernels/simd/dispatch.h"
-#include "autograd/kernels/simd/elementwise-inl.h"
+#include "autograd/kernels/simd/vectors-inl.h"
 #include "autograd/kernels/threads/chunks.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels::HWY_NAMESPACE {
 namespace {
 
-/// A step of sgd for one vector of parameters.
+/// A step of stochastic gradient descent for one vector of parameters.
 template <class T>
 class SgdOfVector {
  public:
@@ -26,15 +24,16 @@ class SgdOfVector {
         decay_(hn::Set(Tag<T>(), static_cast<T>(step.weight_decay))),
         moving_(step.momentum != 0) {}
 
-  template <class Part>
-  HWY_INLINE void operator()(const Part& part, Vector<T> grad, std::int64_t i, T* velocity, T* param) const {
-    const auto p = part.load(param + i);
+  template <class Lanes>
+  HWY_INLINE void operator()(const Lanes& lanes, Vector<T> grad, std::int64_t i, T* velocity,
+                             T* param) const {
+    const auto p = lanes.load(param + i);
     auto g = hn::MulAdd(decay_, p, grad);
     if (moving_) {
-      g = hn::MulAdd(momentum_, part.load(velocity + i), g);
-      part.store(g, velocity + i);
+      g = hn::MulAdd(momentum_, lanes.load(velocity + i), g);
+      lanes.store(g, velocity + i);
     }
-    part.store(hn::NegMulAdd(rate_, g, p), param + i);
+    lanes.store(hn::NegMulAdd(rate_, g, p), param + i);
   }
 
  private:
@@ -45,41 +44,42 @@ class SgdOfVector {
 template <class T>
 void sgd_step(std::int64_t n, const SgdStep& step, const T* grad, T* velocity, T* param) {
   const SgdOfVector<T> of_vector(step);
-  for_vectors<T>(n, [&](std::int64_t i, auto part)
-                        HWY_ATTR { of_vector(part, part.load(grad + i), i, velocity, param); });
+  for_vectors<T>(n, [&](std::int64_t i, auto lanes)
+                        HWY_ATTR { of_vector(lanes, lanes.load(grad + i), i, velocity, param); });
 }
 
-/// A vector may hold the end of one row and the beginning of the next, so that all rows are worked on in
-/// whole vectors.
+/// The rows of param lie one after the other, and vectors run on from one row to the next: only the last
+/// vector of all may be incomplete, since stores of incomplete vectors take long. A vector across the end of
+/// a row holds multiples of the end of b by a[r] and multiples of the beginning of b by a[r + 1].
 template <class T>
 void sgd_step_outer(std::int64_t rows, std::int64_t columns, const SgdStep& step, const T* a, const T* b,
                     T* velocity, T* param) {
   const Tag<T> d;
   const SgdOfVector<T> of_vector(step);
-  T end_and_beginning[2 * kVector<T>];  // Of b.
-  if (columns >= kVector<T>) {
-    std::copy_n(b + columns - kVector<T>, kVector<T>, end_and_beginning);
-    std::copy_n(b, kVector<T>, end_and_beginning + kVector<T>);
+  const bool runs_on = columns >= kVectorSize<T>;
+  T end_and_beginning[2 * kVectorSize<T>];  // A vector of the end of b, and one of its beginning.
+  if (runs_on) {
+    std::copy_n(b + columns - kVectorSize<T>, kVectorSize<T>, end_and_beginning);
+    std::copy_n(b, kVectorSize<T>, end_and_beginning + kVectorSize<T>);
   }
-  std::int64_t j = 0;
+  std::int64_t done_in_next_row = 0;
   for (std::int64_t r = 0; r < rows; ++r) {
     const auto factor = hn::Set(d, a[r]);
     const std::int64_t row = r * columns;
-    for (; j + kVector<T> <= columns; j += kVector<T>)
-      of_vector(Whole<T>(), hn::Mul(factor, hn::LoadU(d, b + j)), row + j, velocity, param);
-    const std::int64_t rest = columns - j;
-    if (rest == 0) {
-      j = 0;
-    } else if (r + 1 < rows && columns >= kVector<T>) {
-      const auto in_row = hn::FirstN(d, static_cast<std::size_t>(rest));
-      const auto factors = hn::IfThenElse(in_row, factor, hn::Set(d, a[r + 1]));
-      const auto products = hn::Mul(factors, hn::LoadU(d, end_and_beginning + kVector<T> - rest));
-      of_vector(Whole<T>(), products, row + j, velocity, param);
-      j = kVector<T> - rest;
+    std::int64_t j = done_in_next_row;
+    for (; j + kVectorSize<T> <= columns; j += kVectorSize<T>)
+      of_vector(AllLanes<T>(), hn::Mul(factor, hn::LoadU(d, b + j)), row + j, velocity, param);
+    done_in_next_row = 0;
+    if (j == columns) continue;
+    const FirstLanes<T> in_this_row(columns - j);
+    if (runs_on && r + 1 < rows) {
+      const auto factors = hn::IfThenElse(in_this_row.mask(), factor, hn::Set(d, a[r + 1]));
+      const auto products =
+          hn::Mul(factors, hn::LoadU(d, end_and_beginning + kVectorSize<T> - (columns - j)));
+      of_vector(AllLanes<T>(), products, row + j, velocity, param);
+      done_in_next_row = kVectorSize<T> - (columns - j);
     } else {
-      const Part<T> part(rest);
-      of_vector(part, hn::Mul(factor, part.load(b + j)), row + j, velocity, param);
-      j = 0;
+      of_vector(in_this_row, hn::Mul(factor, in_this_row.load(b + j)), row + j, velocity, param);
     }
   }
 }
@@ -95,15 +95,15 @@ void adam_step(std::int64_t n, const AdamStep& step, const T* grad, T* m, T* v, 
   const auto rate = hn::Set(d, static_cast<T>(step.learning_rate / step.bias_correction1));
   const auto unbias2 = hn::Set(d, static_cast<T>(1 / step.bias_correction2));
   const auto epsilon = hn::Set(d, static_cast<T>(step.epsilon));
-  for_vectors<T>(n, [&](std::int64_t i, auto part) HWY_ATTR {
-    const auto p = part.load(param + i);
-    const auto g = hn::MulAdd(decay, p, part.load(grad + i));
-    const auto mean = hn::MulAdd(beta1, part.load(m + i), hn::Mul(rest1, g));
-    const auto square = hn::MulAdd(beta2, part.load(v + i), hn::Mul(hn::Mul(rest2, g), g));
-    part.store(mean, m + i);
-    part.store(square, v + i);
+  for_vectors<T>(n, [&](std::int64_t i, auto lanes) HWY_ATTR {
+    const auto p = lanes.load(param + i);
+    const auto g = hn::MulAdd(decay, p, lanes.load(grad + i));
+    const auto mean = hn::MulAdd(beta1, lanes.load(m + i), hn::Mul(rest1, g));
+    const auto square = hn::MulAdd(beta2, lanes.load(v + i), hn::Mul(hn::Mul(rest2, g), g));
+    lanes.store(mean, m + i);
+    lanes.store(square, v + i);
     const auto root = hn::Add(hn::Sqrt(hn::Mul(square, unbias2)), epsilon);
-    part.store(hn::Sub(p, hn::Div(hn::Mul(rate, mean), root)), param + i);
+    lanes.store(hn::Sub(p, hn::Div(hn::Mul(rate, mean), root)), param + i);
   });
 }
 
@@ -129,8 +129,8 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace adjoint::kernels {
-// Updates count as one multiply-add for each parameter: parameters whose products one thread forms stay with
-// it.
+// An update counts as one multiply-add for each parameter. Small updates thus stay in the thread that
+// computed the gradient.
 
 template <class T>
 void sgd_step(std::int64_t n, const SgdStep& step, const T* grad, T* velocity, T* param) {
@@ -144,7 +144,6 @@ void sgd_step(std::int64_t n, const SgdStep& step, const T* grad, T* velocity, T
 template <class T>
 void sgd_step_outer(std::int64_t rows, std::int64_t columns, const SgdStep& step, const T* a, const T* b,
                     T* velocity, T* param) {
-  constexpr std::int64_t kChunkElements = 16384;
   if (rows * columns == 0) return;
   const std::int64_t chunks = std::min(rows, rows * columns / kChunkElements + 1);
   parallel_for(chunks, rows * columns, [&](std::int64_t chunk) {

@@ -7,7 +7,7 @@
 
 namespace adjoint::kernels {
 
-/// What a step of stochastic gradient descent is made with.
+/// The options of a step of stochastic gradient descent.
 struct SgdStep {
   double learning_rate;
   double momentum = 0;
@@ -15,16 +15,17 @@ struct SgdStep {
 };
 
 /// g = grad + weight_decay param;  velocity = momentum velocity + g;  param -= learning_rate velocity.
-/// Without momentum velocity is not looked at (it may be null) and param -= learning_rate g.
+/// Without momentum, param -= learning_rate g, and velocity is not used; it may be null.
 template <class T>
 void sgd_step(std::int64_t n, const SgdStep& step, const T* grad, T* velocity, T* param);
 
-/// The same for matrices [rows, columns], grad[i, j] being a[i] b[j]: a [rows], b [columns].
+/// The same for param [rows, columns] and grad[i, j] = a[i] b[j], with a [rows] and b [columns]. The gradient
+/// is computed while it is used and never stored.
 template <class T>
 void sgd_step_outer(std::int64_t rows, std::int64_t columns, const SgdStep& step, const T* a, const T* b,
                     T* velocity, T* param);
 
-/// What step number t = 1, 2, ... of Adam is made with; bias_correction_i = 1 - beta_i^t.
+/// The options of step number t = 1, 2, ... of Adam; bias_correction_i = 1 - beta_i^t.
 struct AdamStep {
   double learning_rate;
   double beta1, beta2;

@@ -47,7 +47,7 @@ template <class Layout, class T>
 void average(const Pool2dSizes& s, std::int64_t planes, const T* x, T* y) {
   const Tag<T> d;
   const AverageDivisor<T> divisors(s);
-  // A window's rows are added up in bands, for a long sum's rounding error to stay small.
+  // A window's rows are added in bands, so that the rounding error of a long sum stays small.
   constexpr std::int64_t kBand = 512;
   const std::int64_t rows_of_band = std::max<std::int64_t>(1, kBand / s.window_width);
   for_planes_groups<Layout>(
@@ -56,16 +56,16 @@ void average(const Pool2dSizes& s, std::int64_t planes, const T* x, T* y) {
         Vector<T> sums[kVectors];
         Window band = w;
         do {
-          band.rows.last = std::min(band.rows.first + rows_of_band, w.rows.last);
+          band.rows.end = std::min(band.rows.begin + rows_of_band, w.rows.end);
           Vector<T> some[kVectors];
           for (int k = 0; k < kVectors; ++k) some[k] = hn::Zero(d);
           group.for_window(band, image, [&](std::int64_t, const auto& values) HWY_ATTR {
             for (int k = 0; k < kVectors; ++k) some[k] = hn::Add(some[k], values(k));
           });
-          const bool is_first = band.rows.first == w.rows.first;
+          const bool is_first = band.rows.begin == w.rows.begin;
           for (int k = 0; k < kVectors; ++k) sums[k] = is_first ? some[k] : hn::Add(sums[k], some[k]);
-          band.rows.first = band.rows.last;
-        } while (band.rows.first < w.rows.last);
+          band.rows.begin = band.rows.end;
+        } while (band.rows.begin < w.rows.end);
         const Divisor<T> divisor = divisors.at(w);
         for (int k = 0; k < kVectors; ++k) group.store(divisor.divide(sums[k]), y + at, k);
       });
@@ -80,13 +80,13 @@ void maximum(const Pool2dSizes& s, std::int64_t planes, const T* x, T* y, T* off
         Vector<T> best[kVectors], place[kVectors];
         for (int k = 0; k < kVectors; ++k) {
           best[k] = hn::Set(d, -std::numeric_limits<T>::infinity());
-          place[k] = hn::Set(d, static_cast<T>(w.rows.first * w.width + w.columns.first));
+          place[k] = hn::Set(d, static_cast<T>(w.rows.begin * w.width + w.columns.begin));
         }
         group.for_window(w, image, [&](std::int64_t number, const auto& values) HWY_ATTR {
           const auto here = hn::Set(d, static_cast<T>(number));
           for (int k = 0; k < kVectors; ++k) {
             const auto value = values(k);
-            // Greater, or NaN, which is not less or equal; but after a NaN nothing is.
+            // Greater, or NaN, which is not less or equal. After a NaN, nothing is better.
             const auto better = hn::AndNot(hn::Le(value, best[k]), hn::Eq(best[k], best[k]));
             best[k] = hn::IfThenElse(better, value, best[k]);
             place[k] = hn::IfThenElse(better, here, place[k]);
@@ -132,8 +132,9 @@ struct Pooling;
 
 template <class T>
 struct Pooling<HWY_TARGET, T> {
-  static constexpr PlaneKernels<T> row_major = HWY_NAMESPACE::kLayout<HWY_NAMESPACE::RowsLayout<T>, T>;
-  static constexpr PlaneKernels<T> interleaved = HWY_NAMESPACE::kLayout<HWY_NAMESPACE::LanesLayout<T>, T>;
+  static constexpr PlaneKernels<T> row_major = HWY_NAMESPACE::kLayout<HWY_NAMESPACE::RowMajorLayout<T>, T>;
+  static constexpr PlaneKernels<T> interleaved =
+      HWY_NAMESPACE::kLayout<HWY_NAMESPACE::InterleavedLayout<T>, T>;
 };
 
 }  // namespace

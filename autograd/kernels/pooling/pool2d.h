@@ -1,5 +1,5 @@
 #pragma once
-// Two-dimensional average and maximum pooling, their gradients and those gradients' own, in both layouts.
+// Two-dimensional average and maximum pooling, with first and second derivatives, in both layouts.
 //
 // The window of output (i, j) is the input rectangle [i sh - ph, i sh - ph + KH) x [j sw - pw, j sw - pw +
 // KW), cut to the image. Windows may overlap or leave gaps, and input that no window reaches gets a gradient
@@ -11,8 +11,8 @@
 
 namespace adjoint::kernels {
 
-/// Sizes of one pooling, checked by the caller: all positive but batch and padding, which may be 0; padding
-/// less than the window; every window meets the image, (out - 1) stride - padding < size.
+/// The sizes, checked by the caller. All are positive, except that batch and padding may be 0. Padding is
+/// less than the window. Every window meets the image: (out - 1) stride - padding < size.
 struct Pool2dSizes {
   std::int64_t batch, channels, height, width;  // x
   std::int64_t out_height, out_width;           // y

@@ -14,7 +14,7 @@
 namespace adjoint::kernels {
 namespace {
 
-/// dx of some planes from dy and the maxima's offsets, or for an average null, as compiled for one
+/// dx of some planes from dy and the offsets of the maxima (null for averages), as compiled for one
 /// instruction set.
 template <class T>
 using Gradient = void (*)(const Pool2dSizes& sizes, std::int64_t planes, const T* dy, const T* offset, T* dx);
@@ -27,7 +27,8 @@ HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels::HWY_NAMESPACE {
 namespace {
 
-/// What an output gives to each place of its window: an equal share, or all to one.
+/// What an output adds to each place of its window: the same everywhere (Shares), or everything at one place
+/// (Choices).
 template <class T, class Group>
 struct Shares {
   Vector<T> dy[Group::kVectors];
@@ -55,13 +56,13 @@ struct Choices {
 
 /// Neighboring outputs of a row with windows 2 wide, side by side: their elements form one run.
 template <class T, class Access, class Values>
-HWY_INLINE void write_pairs(const RowsGroup<T, Access, 2>& group, const Window& w, const Values& values,
+HWY_INLINE void write_pairs(const RowMajorGroup<T, Access, 2>& group, const Window& w, const Values& values,
                             T* dx) {
   const Tag<T> d;
-  for (std::int64_t u = w.rows.first; u < w.rows.last; ++u) {
+  for (std::int64_t u = w.rows.begin; u < w.rows.end; ++u) {
     const auto even = values.at(2 * u, 0), odd = values.at(2 * u + 1, 0);
     T* to = dx + w.start + u * w.row_step;
-    if constexpr (std::is_same_v<Access, Whole<T>>) {
+    if constexpr (std::is_same_v<Access, AllLanes<T>>) {
       hn::StoreInterleaved2(even, odd, d, to);
     } else {
       group.pairs.store(even, odd, to);
@@ -72,7 +73,7 @@ HWY_INLINE void write_pairs(const RowsGroup<T, Access, 2>& group, const Window& 
 template <bool kAdd, class Layout, class T, class Group, class Values>
 HWY_INLINE void scatter(const Group& group, const Window& w, const Values& values, T* dx) {
   if constexpr (!kAdd && Group::kPairs) {
-    if (w.width == 2 && w.columns.last == 2) return write_pairs(group, w, values, dx);
+    if (w.width == 2 && w.columns.end == 2) return write_pairs(group, w, values, dx);
   }
   w.for_places([&](std::int64_t element, std::int64_t place) HWY_ATTR {
     for (int k = 0; k < Group::kVectors; ++k) {
@@ -81,7 +82,7 @@ HWY_INLINE void scatter(const Group& group, const Window& w, const Values& value
   });
 }
 
-/// Zeros right of the last window and below, where windows lie side by side from the corner on.
+/// Zeros to the right of the last window and below it, if windows lie side by side from the corner on.
 template <class Layout, class T>
 HWY_INLINE void clear_ragged_edges(const Pool2dSizes& s, T* dx) {
   const std::int64_t rows = std::min(s.height, s.out_height * s.window_height);
@@ -137,13 +138,13 @@ struct Gradients;
 template <class T>
 struct Gradients<HWY_TARGET, T> {
   static constexpr Gradient<T> average_row_major =
-      HWY_NAMESPACE::gradient<false, HWY_NAMESPACE::RowsLayout<T>, T>;
+      HWY_NAMESPACE::gradient<false, HWY_NAMESPACE::RowMajorLayout<T>, T>;
   static constexpr Gradient<T> average_interleaved =
-      HWY_NAMESPACE::gradient<false, HWY_NAMESPACE::LanesLayout<T>, T>;
+      HWY_NAMESPACE::gradient<false, HWY_NAMESPACE::InterleavedLayout<T>, T>;
   static constexpr Gradient<T> maximum_row_major =
-      HWY_NAMESPACE::gradient<true, HWY_NAMESPACE::RowsLayout<T>, T>;
+      HWY_NAMESPACE::gradient<true, HWY_NAMESPACE::RowMajorLayout<T>, T>;
   static constexpr Gradient<T> maximum_interleaved =
-      HWY_NAMESPACE::gradient<true, HWY_NAMESPACE::LanesLayout<T>, T>;
+      HWY_NAMESPACE::gradient<true, HWY_NAMESPACE::InterleavedLayout<T>, T>;
 };
 
 }  // namespace

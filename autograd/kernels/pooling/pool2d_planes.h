@@ -1,7 +1,6 @@
 #pragma once
 // Sharing the planes of a pooling among threads.
 
-#include <algorithm>
 #include <cstdint>
 
 #include "autograd/kernels/layout/interleaved.h"
@@ -10,22 +9,18 @@
 
 namespace adjoint::kernels {
 
-/// Calls body(planes, x offset, y offset) for runs of planes, images' or in the lanes layout blocks'
-/// channels.
+/// Calls body(planes, x offset, y offset) for groups of neighboring planes, on several threads. A plane is a
+/// channel of an image, or of a block of interleaved images.
 template <class T, class Body>
 void for_planes(const Pool2dSizes& sizes, Layout layout, const Body& body) {
-  constexpr std::int64_t kChunk = 16384;
   const bool blocks = layout == Layout::interleaved;
   const std::int64_t planes = sizes.channels * (blocks ? interleaved_blocks<T>(sizes.batch) : sizes.batch);
   const std::int64_t element = blocks ? kInterleaved<T> : 1;
   const std::int64_t x_plane = sizes.height * sizes.width * element;
   const std::int64_t y_plane = sizes.out_height * sizes.out_width * element;
-  const std::int64_t most = std::max<std::int64_t>(1, kChunk / std::max<std::int64_t>(1, x_plane));
-  const std::int64_t step = equal_chunk(planes, most);
-  parallel_for((planes + step - 1) / step, planes * x_plane * kElementWork, [&](std::int64_t chunk) {
-    const std::int64_t first = chunk * step;
-    body(std::min(step, planes - first), first * x_plane, first * y_plane);
-  });
+  for_chunks_of(
+      equal_chunk(planes, parts_in_chunk(x_plane)), planes, planes * x_plane * kElementWork,
+      [&](std::int64_t first, std::int64_t count) { body(count, first * x_plane, first * y_plane); });
 }
 
 }  // namespace adjoint::kernels

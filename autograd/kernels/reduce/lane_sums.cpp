@@ -1,74 +1,37 @@
-// Sums across lanes. Registers are added up several at a time, by interleaving them until each lane holds
-// another sum.
-
 #include "autograd/kernels/reduce/lane_sums.h"
+
+#include <algorithm>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "autograd/kernels/reduce/lane_sums.cpp"
-#include <algorithm>
-#include <hwy/foreach_target.h>  // must come before highway.h
-#include <hwy/highway.h>
+#include <hwy/foreach_target.h>  // Must come before highway.h.
 
 #include "autograd/kernels/layout/interleaved.h"
 #include "autograd/kernels/simd/dispatch.h"
+#include "autograd/kernels/simd/sums-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-
-template <class T>
-using Lanes = hn::CappedTag<T, kInterleaved<T>>;
-
-/// One block of lanes added into one register.
-template <class T>
-HWY_INLINE hn::Vec<Lanes<T>> folded(const T* values) {
-  const Lanes<T> d;
-  auto sum = hn::Load(d, values);
-  for (std::size_t lane = hn::Lanes(d); lane < kInterleaved<T>; lane += hn::Lanes(d))
-    sum = hn::Add(sum, hn::Load(d, values + lane));
-  return sum;
-}
-
-/// Adds a register's 16-byte parts into one.
-template <class D, class V>
-HWY_INLINE auto added_parts([[maybe_unused]] D d, V v) {
-  if constexpr (sizeof(V) <= 16) {
-    return v;
-  } else {
-    const hn::Half<D> half;
-    return added_parts(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
-  }
-}
-
-HWY_INLINE void add_up_four(const float* v, float* sums) {
-  const Lanes<float> d;
-  const hn::Repartition<double, Lanes<float>> pairs;
-  const auto a = folded(v), b = folded(v + 16), c = folded(v + 32), e = folded(v + 48);
-  const auto ab = hn::Add(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b));
-  const auto ce = hn::Add(hn::InterleaveLower(d, c, e), hn::InterleaveUpper(d, c, e));
-  const auto ab2 = hn::BitCast(pairs, ab), ce2 = hn::BitCast(pairs, ce);
-  const auto abce = hn::Add(hn::BitCast(d, hn::InterleaveLower(pairs, ab2, ce2)),
-                            hn::BitCast(d, hn::InterleaveUpper(pairs, ab2, ce2)));
-  hn::StoreU(added_parts(d, abce), hn::CappedTag<float, 4>(), sums);
-}
-
-HWY_INLINE void add_up_four(const double* v, double* sums) {
-  const Lanes<double> d;
-  for (int i = 0; i < 4; i += 2) {
-    const auto a = folded(v + i * 8), b = folded(v + i * 8 + 8);
-    const auto ab = hn::Add(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b));
-    hn::StoreU(added_parts(d, ab), hn::CappedTag<double, 2>(), sums + i);
-  }
-}
+namespace {
 
 template <class T>
 void add_up(std::int64_t count, const T* values, T* sums) {
+  const Tag<T> d;
+  // The sum of the vectors of one block.
+  const auto vector_of = [&](std::int64_t i) HWY_ATTR {
+    const T* block = values + i * kInterleaved<T>;
+    auto sum = hn::Load(d, block);
+    for (std::int64_t lane = kVectorSize<T>; lane < kInterleaved<T>; lane += kVectorSize<T>)
+      sum = hn::Add(sum, hn::Load(d, block + lane));
+    return sum;
+  };
   std::int64_t i = 0;
-  for (; i + 4 <= count; i += 4) add_up_four(values + i * kInterleaved<T>, sums + i);
-  for (; i < count; ++i)
-    sums[i] = hn::GetLane(hn::SumOfLanes(Lanes<T>(), folded(values + i * kInterleaved<T>)));
+  for (; i + 4 <= count; i += 4)
+    store_sums(d, vector_of(i), vector_of(i + 1), vector_of(i + 2), vector_of(i + 3), sums + i);
+  for (; i < count; ++i) sums[i] = hn::GetLane(hn::SumOfLanes(d, vector_of(i)));
 }
 
+}  // namespace
 }  // namespace adjoint::kernels::HWY_NAMESPACE
 
 namespace adjoint::kernels {

@@ -1,5 +1,5 @@
 #pragma once
-// Sums across the lanes of a block, and so over a batch in the lanes layout.
+// Sums across the lanes of blocks, that is, over the images of an interleaved batch.
 
 #include <cstdint>
 
@@ -11,7 +11,8 @@ namespace adjoint::kernels {
 template <class T>
 void add_up_lanes(std::int64_t count, const T* values, T* sums);
 
-/// values[i,l] = 0 for l >= used: takes the last block's spare lanes out of sums kept per lane.
+/// values[i,l] = 0 for l >= used: removes the last block's spare lanes from sums that each lane keeps for
+/// itself.
 template <class T>
 void clear_spare_lanes(std::int64_t count, std::int64_t used, T* values);
 

@@ -1,15 +1,16 @@
 #pragma once
-// Long sums as trees of short ones. Each addition rounds, so that the error of n additions one after the
-// other grows with n. In a binary tree of short sums it grows with their length and with the logarithm of
-// their number. The trees depend on sizes alone: the same bits for any number of threads.
+// Long sums as trees of short ones. Each addition rounds, so the error of n additions one after the other
+// grows with n. In a binary tree of short sums, it grows with the length of the short sums and with the
+// logarithm of their number. The trees depend on sizes alone, so the bits are the same for any number of
+// threads.
 
 #include <algorithm>
 #include <cstdint>
 
 namespace adjoint::kernels {
 
-/// Terms of a short sum, at most. Random rounding errors are then some 1e-6 of a float32 sum; where all terms
-/// are equal, all round the same way and the error may be 1e-5.
+/// The most terms of a short sum. Random rounding errors are then about 1e-6 of a float32 sum. If all terms
+/// are equal, they all round the same way, and the error may be 1e-5.
 inline constexpr std::int64_t kShortSum = 640;
 
 /// The most products that a kernel adds as a plain sequence of short sums. Longer sums are halved.

@@ -12,8 +12,8 @@
 #include "autograd/kernels/layout/interleaved.h"
 #include "autograd/kernels/reduce/long_sums.h"
 #include "autograd/kernels/simd/dispatch.h"
-#include "autograd/kernels/simd/elementwise-inl.h"
-#include "autograd/kernels/threads/parallel.h"
+#include "autograd/kernels/simd/vectors-inl.h"
+#include "autograd/kernels/threads/chunks.h"
 #include "autograd/kernels/threads/scratch.h"
 
 #ifndef ADJOINT_REDUCE_CPP
@@ -21,9 +21,9 @@
 namespace adjoint::kernels {
 namespace {
 
-/// One kind of reduction as compiled for one instruction set.
+/// The sum or the maximum, as compiled for one instruction set.
 template <class T>
-struct Reduction {
+struct Reducer {
   /// y[i] = over k < n of x[i n + k], for i < rows.
   void (*rows)(std::int64_t rows, std::int64_t n, const T* x, T* y);
   /// y[c] = over i < rows of x[i stride + c], for c < columns.
@@ -54,7 +54,7 @@ struct Sum {
 struct Max {
   template <class T>
   static constexpr T kNone = -std::numeric_limits<T>::infinity();
-  // NaN wins: b when it is NaN, since comparing it is false.
+  // NaN wins. If b is NaN, a > b is false, and the result is b.
   template <class V>
   static HWY_INLINE V combine(V a, V b) {
     return hn::IfThenElse(hn::Or(hn::Gt(a, b), hn::IsNaN(a)), a, b);
@@ -80,13 +80,13 @@ HWY_INLINE T reduce_row(std::int64_t n, const T* x) {
   const auto none = hn::Set(Tag<T>(), F::template kNone<T>);
   Vector<T> streams[kStreams] = {none, none, none, none};
   std::int64_t i = 0;
-  for (; i + kStreams * kVector<T> <= n; i += kStreams * kVector<T>) {
+  for (; i + kStreams * kVectorSize<T> <= n; i += kStreams * kVectorSize<T>) {
     for (int k = 0; k < kStreams; ++k) {
-      streams[k] = F::combine(streams[k], hn::LoadU(Tag<T>(), x + i + k * kVector<T>));
+      streams[k] = F::combine(streams[k], hn::LoadU(Tag<T>(), x + i + k * kVectorSize<T>));
     }
   }
-  for_vectors<T>(n - i, [&](std::int64_t j, auto part) HWY_ATTR {
-    streams[0] = F::combine(streams[0], part.load_or(x + i + j, F::template kNone<T>));
+  for_vectors<T>(n - i, [&](std::int64_t j, auto lanes) HWY_ATTR {
+    streams[0] = F::combine(streams[0], lanes.load_or(x + i + j, F::template kNone<T>));
   });
   return F::lanes(Tag<T>(), combine_streams<F, T>(streams));
 }
@@ -100,26 +100,26 @@ template <class F, class T>
 void reduce_columns(std::int64_t rows, std::int64_t columns, std::int64_t stride, const T* x, T* y) {
   const auto none = hn::Set(Tag<T>(), F::template kNone<T>);
   std::int64_t first = 0;
-  for (; first + kStreams * kVector<T> <= columns; first += kStreams * kVector<T>) {
+  for (; first + kStreams * kVectorSize<T> <= columns; first += kStreams * kVectorSize<T>) {
     Vector<T> sums[kStreams] = {none, none, none, none};
     for (std::int64_t row = 0; row < rows; ++row) {
       for (int k = 0; k < kStreams; ++k) {
-        sums[k] = F::combine(sums[k], hn::LoadU(Tag<T>(), x + row * stride + first + k * kVector<T>));
+        sums[k] = F::combine(sums[k], hn::LoadU(Tag<T>(), x + row * stride + first + k * kVectorSize<T>));
       }
     }
-    for (int k = 0; k < kStreams; ++k) hn::StoreU(sums[k], Tag<T>(), y + first + k * kVector<T>);
+    for (int k = 0; k < kStreams; ++k) hn::StoreU(sums[k], Tag<T>(), y + first + k * kVectorSize<T>);
   }
-  for_vectors<T>(columns - first, [&](std::int64_t i, auto part) HWY_ATTR {
+  for_vectors<T>(columns - first, [&](std::int64_t i, auto lanes) HWY_ATTR {
     const T* column = x + first + i;
     Vector<T> streams[kStreams] = {none, none, none, none};
     std::int64_t row = 0;
     for (; row + kStreams <= rows; row += kStreams) {
       for (int k = 0; k < kStreams; ++k) {
-        streams[k] = F::combine(streams[k], part.load(column + (row + k) * stride));
+        streams[k] = F::combine(streams[k], lanes.load(column + (row + k) * stride));
       }
     }
-    for (; row < rows; ++row) streams[0] = F::combine(streams[0], part.load(column + row * stride));
-    part.store(combine_streams<F, T>(streams), y + first + i);
+    for (; row < rows; ++row) streams[0] = F::combine(streams[0], lanes.load(column + row * stride));
+    lanes.store(combine_streams<F, T>(streams), y + first + i);
   });
 }
 
@@ -129,10 +129,10 @@ void add_lanes(std::int64_t channels, const T* whole, const T* last, std::int64_
   const Tag<T> d;
   for (std::int64_t channel = 0; channel < channels; ++channel) {
     Vector<T> sum = hn::Zero(d);
-    for (std::int64_t lane = 0; lane < kInterleaved<T>; lane += kVector<T>) {
+    for (std::int64_t lane = 0; lane < kInterleaved<T>; lane += kVectorSize<T>) {
       const std::int64_t at = channel * kInterleaved<T> + lane;
       const auto counts =
-          hn::FirstN(d, static_cast<std::size_t>(std::clamp<std::int64_t>(images - lane, 0, kVector<T>)));
+          hn::FirstN(d, static_cast<std::size_t>(std::clamp<std::int64_t>(images - lane, 0, kVectorSize<T>)));
       if (whole != nullptr) sum = hn::Add(sum, hn::LoadU(d, whole + at));
       sum = hn::Add(sum, hn::IfThenElseZero(counts, hn::LoadU(d, last + at)));
     }
@@ -141,7 +141,7 @@ void add_lanes(std::int64_t channels, const T* whole, const T* last, std::int64_
 }
 
 template <class F, class T>
-constexpr Reduction<T> kReduction = {reduce_rows<F, T>, reduce_columns<F, T>};
+constexpr Reducer<T> kReducer = {reduce_rows<F, T>, reduce_columns<F, T>};
 }  // namespace
 }  // namespace adjoint::kernels::HWY_NAMESPACE
 
@@ -149,12 +149,12 @@ namespace adjoint::kernels {
 namespace {
 
 template <std::int64_t kInstructionSet, class T>
-struct Reductions;
+struct Reducers;
 
 template <class T>
-struct Reductions<HWY_TARGET, T> {
-  static constexpr Reduction<T> sum = HWY_NAMESPACE::kReduction<HWY_NAMESPACE::Sum, T>;
-  static constexpr Reduction<T> max = HWY_NAMESPACE::kReduction<HWY_NAMESPACE::Max, T>;
+struct Reducers<HWY_TARGET, T> {
+  static constexpr Reducer<T> sum = HWY_NAMESPACE::kReducer<HWY_NAMESPACE::Sum, T>;
+  static constexpr Reducer<T> max = HWY_NAMESPACE::kReducer<HWY_NAMESPACE::Max, T>;
   static constexpr auto add_lanes = HWY_NAMESPACE::add_lanes<T>;
 };
 
@@ -166,27 +166,21 @@ HWY_AFTER_NAMESPACE();
 namespace adjoint::kernels {
 namespace {
 
-constexpr std::int64_t kChunk = 16384;  // Elements per chunk.
-
-std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
 /// y[o] = over a of x[o,a], x [outer,axis].
 template <class T>
-void reduce_last(const Reduction<T>& f, std::int64_t outer, std::int64_t axis, const T* x, T* y) {
-  const std::int64_t rows = std::max<std::int64_t>(1, kChunk / std::max<std::int64_t>(1, axis));
-  parallel_for(divide_up(outer, rows), outer * axis * kElementWork, [&](std::int64_t chunk) {
-    const std::int64_t first = chunk * rows;
-    f.rows(std::min(rows, outer - first), axis, x + first * axis, y + first);
-  });
+void reduce_last(const Reducer<T>& f, std::int64_t outer, std::int64_t axis, const T* x, T* y) {
+  for_chunks_of(
+      parts_in_chunk(axis), outer, outer * axis * kElementWork,
+      [&](std::int64_t first, std::int64_t count) { f.rows(count, axis, x + first * axis, y + first); });
 }
 
-/// y[o,p,i] = over the a of piece p of x[o,a,i], x [outer,axis,inner], piece p being [p piece, (p + 1)
-/// piece).
+/// y[o,p,i] = over the a of piece p of x[o,a,i], x [outer,axis,inner]. Piece p contains `piece` values of a,
+/// the last one perhaps fewer.
 template <class T>
-void reduce_pieces(const Reduction<T>& f, std::int64_t outer, std::int64_t axis, std::int64_t inner,
+void reduce_pieces(const Reducer<T>& f, std::int64_t outer, std::int64_t axis, std::int64_t inner,
                    std::int64_t piece, const T* x, T* y) {
   const std::int64_t pieces = std::max<std::int64_t>(1, divide_up(axis, piece));
-  const std::int64_t span = std::min(inner, kChunk / 4), spans = divide_up(inner, span);
+  const std::int64_t span = std::min(inner, kChunkElements / 4), spans = divide_up(inner, span);
   parallel_for(outer * pieces * spans, outer * axis * inner * kElementWork, [&](std::int64_t chunk) {
     const std::int64_t column = chunk % spans * span, p = chunk / spans % pieces, o = chunk / spans / pieces;
     const std::int64_t rows = std::min(piece, axis - p * piece), columns = std::min(span, inner - column);
@@ -200,14 +194,14 @@ void reduce_pieces(const Reduction<T>& f, std::int64_t outer, std::int64_t axis,
   });
 }
 
-/// y[o,i] = over a of x[o,a,i], x [outer,axis,inner]: a long axis in pieces first, then over the pieces'
-/// results.
+/// y[o,i] = over a of x[o,a,i], x [outer,axis,inner]. A long axis is cut into pieces, whose results are then
+/// reduced.
 template <class T>
-void reduce_axis(const Reduction<T>& f, std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* x,
+void reduce_axis(const Reducer<T>& f, std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* x,
                  T* y) {
   if (outer * inner == 0) return;
   const std::int64_t piece =
-      inner == 1 ? kChunk / 4 : std::clamp<std::int64_t>(kChunk / inner, 128, kShortSum);
+      inner == 1 ? kChunkElements / 4 : std::clamp<std::int64_t>(kChunkElements / inner, 128, kShortSum);
   if (axis <= piece)
     return inner == 1 ? reduce_last(f, outer, axis, x, y) : reduce_pieces(f, outer, axis, inner, piece, x, y);
   const std::int64_t pieces = divide_up(axis, piece);
@@ -219,8 +213,8 @@ void reduce_axis(const Reduction<T>& f, std::int64_t outer, std::int64_t axis, s
 /// Reduces x over the axes from number `axis` on that y repeats; the axes before it, inner elements, are
 /// kept.
 template <class T>
-void reduce_axes(const Reduction<T>& f, const BroadcastAxes<1>& axes, int axis, std::int64_t inner,
-                 const T* x, T* y) {
+void reduce_axes(const Reducer<T>& f, const BroadcastAxes<1>& axes, int axis, std::int64_t inner, const T* x,
+                 T* y) {
   while (axis < axes.rank && axes.strides[axis][0] != 0) inner *= axes.sizes[axis++];
   if (axis == axes.rank) {
     std::copy_n(x, inner, y);
@@ -240,31 +234,33 @@ void reduce_axes(const Reduction<T>& f, const BroadcastAxes<1>& axes, int axis, 
 template <class T>
 T sum_all(std::int64_t n, const T* x) {
   T sum;
-  reduce_axis(best<Reductions, T>([](auto k) { return k.sum; }), 1, n, 1, x, &sum);
+  reduce_axis(best<Reducers, T>([](auto k) { return k.sum; }), 1, n, 1, x, &sum);
   return sum;
 }
 
 template <class T>
 void sum_to(const Shape& x_shape, const T* x, const Shape& y_shape, T* y) {
-  reduce_axes(best<Reductions, T>([](auto k) { return k.sum; }), {x_shape, {&y_shape}}, 0, 1, x, y);
+  reduce_axes(best<Reducers, T>([](auto k) { return k.sum; }), {x_shape, {&y_shape}}, 0, 1, x, y);
 }
 
 template <class T>
 void max_to(const Shape& x_shape, const T* x, const Shape& y_shape, T* y) {
-  reduce_axes(best<Reductions, T>([](auto k) { return k.max; }), {x_shape, {&y_shape}}, 0, 1, x, y);
+  reduce_axes(best<Reducers, T>([](auto k) { return k.max; }), {x_shape, {&y_shape}}, 0, 1, x, y);
 }
 
-// Spare lanes stay in lanes of their own until the end, where only the last block has any.
+// Each lane keeps its own sum until the end. Only the last block has spare lanes, and its sums are kept
+// apart.
 template <class T>
-void sum_lanes_per_channel(std::int64_t batch, std::int64_t channels, std::int64_t plane, const T* x, T* y) {
+void sum_interleaved_per_channel(std::int64_t batch, std::int64_t channels, std::int64_t plane, const T* x,
+                                 T* y) {
   if (batch == 0) return static_cast<void>(std::fill_n(y, channels, T(0)));
-  const Reduction<T> sum = best<Reductions, T>([](auto k) { return k.sum; });
+  const Reducer<T> sum = best<Reducers, T>([](auto k) { return k.sum; });
   const std::int64_t blocks = interleaved_blocks<T>(batch), block = channels * kInterleaved<T>;
   const Scratch<T> planes(plane == 1 ? 0 : blocks * block), whole(block);
   if (plane != 1) reduce_axis(sum, blocks * channels, plane, kInterleaved<T>, x, planes.get());
   const T* values = plane == 1 ? x : planes.get();
   if (blocks > 1) reduce_axis(sum, 1, blocks - 1, block, values, whole.get());
-  best<Reductions, T>([&](auto k) {
+  best<Reducers, T>([&](auto k) {
     k.add_lanes(channels, blocks > 1 ? whole.get() : nullptr, values + (blocks - 1) * block,
                 last_block_images<T>(batch), y);
   });
@@ -274,7 +270,7 @@ void sum_lanes_per_channel(std::int64_t batch, std::int64_t channels, std::int64
   template T sum_all(std::int64_t, const T*);                     \
   template void sum_to(const Shape&, const T*, const Shape&, T*); \
   template void max_to(const Shape&, const T*, const Shape&, T*); \
-  template void sum_lanes_per_channel(std::int64_t, std::int64_t, std::int64_t, const T*, T*)
+  template void sum_interleaved_per_channel(std::int64_t, std::int64_t, std::int64_t, const T*, T*)
 ADJOINT_INSTANTIATE(float);
 ADJOINT_INSTANTIATE(double);
 #undef ADJOINT_INSTANTIATE

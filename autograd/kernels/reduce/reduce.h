@@ -1,6 +1,6 @@
 #pragma once
-// Sums and maxima over axes. Sums are formed as a tree of short sums, so that their rounding errors stay
-// small however many terms there are, and the tree depends on the sizes alone: the same bits for any number
+// Sums and maxima over axes. A sum is computed as a tree of short sums, so that its rounding error stays
+// small for any number of terms. The tree depends on the sizes alone, so the bits are the same for any number
 // of threads.
 
 #include <cstdint>
@@ -15,9 +15,9 @@ namespace adjoint::kernels {
 template <class T>
 T sum_all(std::int64_t n, const T* x);
 
-/// y = the sum of x over every axis that broadcasting y_shape to x_shape repeats: the gradient of
-/// broadcast_to, and with y_shape = x_shape but for sizes of 1 on the axes summed over, the sum over axes. 0
-/// where there is no term.
+/// y = the sum of x over every axis that broadcasting y_shape to x_shape repeats; 0 if there is no term. This
+/// is the gradient of broadcast_to. If y_shape has size 1 on some axes and is else equal to x_shape, it is
+/// the sum over these axes.
 template <class T>
 void sum_to(const Shape& x_shape, const T* x, const Shape& y_shape, T* y);
 
@@ -25,9 +25,10 @@ void sum_to(const Shape& x_shape, const T* x, const Shape& y_shape, T* y);
 template <class T>
 void max_to(const Shape& x_shape, const T* x, const Shape& y_shape, T* y);
 
-/// y[c] = sum_{n,p} x[n,c,p], x [N,C,P] in the lanes layout, y [C] plain; the gradient of a bias that was
-/// added to each channel, or with P = 1 to each feature.
+/// y[c] = sum_{n,p} x[n,c,p], x [N,C,P] interleaved: the gradient of a bias that was added to each
+/// channel, or with P = 1 to each feature.
 template <class T>
-void sum_lanes_per_channel(std::int64_t batch, std::int64_t channels, std::int64_t plane, const T* x, T* y);
+void sum_interleaved_per_channel(std::int64_t batch, std::int64_t channels, std::int64_t plane, const T* x,
+                                 T* y);
 
 }  // namespace adjoint::kernels

@@ -1,6 +1,7 @@
 #pragma once
-// How kernels get what is compiled for this processor's instruction set. A source that includes
-// hwy/foreach_target.h is compiled once for each set; there it specializes a struct of its functions,
+// How kernels call the functions that are compiled for this processor's instruction set. A source that
+// includes hwy/foreach_target.h is compiled once for each set; there it specializes a struct of its
+// functions,
 //
 //     template <std::int64_t kInstructionSet, class T>
 //     struct Sums;

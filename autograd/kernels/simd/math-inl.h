@@ -11,7 +11,7 @@
 #include <hwy/contrib/math/math-inl.h>
 #include <limits>
 
-#include "autograd/kernels/simd/elementwise-inl.h"
+#include "autograd/kernels/simd/vectors-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels::HWY_NAMESPACE {
@@ -56,9 +56,9 @@ struct Sigmoid {
   }
 };
 
-/// Constants and functions of vectors of T, for those who have no tag at hand: m(2) * m.exp(x). Beside these
-/// there are Highway's operators, and its functions, which are found by their arguments: Abs(x), IfThenElse(x
-/// < m(0), a, b).
+/// Constants and functions of vectors of T that need no tag: m(2) * m.exp(x). Highway's operators can be used
+/// with them, and so can its functions, which are found by their arguments: Abs(x), IfThenElse(x < m(0), a,
+/// b).
 template <class T>
 struct Math {
   using V = Vector<T>;
@@ -74,10 +74,10 @@ struct Math {
   HWY_INLINE V sigmoid(V x) const { return Sigmoid()(Tag<T>(), x); }
   /// x^p. exp(p log x) would lose digits, so this is <cmath>'s, lane by lane.
   HWY_INLINE V pow(V x, V p) const {
-    HWY_ALIGN T base[kVector<T>], power[kVector<T>];
+    HWY_ALIGN T base[kVectorSize<T>], power[kVectorSize<T>];
     hn::Store(x, Tag<T>(), base);
     hn::Store(p, Tag<T>(), power);
-    for (std::int64_t i = 0; i < kVector<T>; ++i) base[i] = std::pow(base[i], power[i]);
+    for (std::int64_t i = 0; i < kVectorSize<T>; ++i) base[i] = std::pow(base[i], power[i]);
     return hn::Load(Tag<T>(), base);
   }
 };

@@ -23,6 +23,24 @@ constexpr bool fits_registers(int sums, int vectors) {
   return sums + vectors + kProductRegisters <= kRegisters;
 }
 
+/// The largest number of rows, at most `most`, such that all their sums, sums_of_row for each row, stay in
+/// registers beside the vectors that are read at a time.
+constexpr int most_rows(int most, int sums_of_row, int vectors) {
+  while (!fits_registers(most * sums_of_row, vectors)) --most;
+  return most;
+}
+
+/// Calls body(r, v) for every accumulator of a block of at most 8 rows. The loops are unrolled, so that each
+/// accumulator can have a register.
+template <int kRows, int kVectors, class Body>
+HWY_INLINE void for_block(const Body& body) {
+  HWY_UNROLL(8)
+  for (int r = 0; r < kRows; ++r) {
+    HWY_UNROLL(8)
+    for (int v = 0; v < kVectors; ++v) body(r, v);
+  }
+}
+
 }  // namespace adjoint::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -10,7 +10,7 @@
 #include "autograd/kernels/simd/dispatch.h"
 #include "autograd/kernels/simd/math-inl.h"
 #include "autograd/kernels/softmax/softmax_loss.h"
-#include "autograd/kernels/threads/parallel.h"
+#include "autograd/kernels/threads/chunks.h"
 
 #ifndef ADJOINT_SOFTMAX_CPP
 #define ADJOINT_SOFTMAX_CPP
@@ -30,8 +30,8 @@ HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels::HWY_NAMESPACE {
 namespace {
 
-/// The sum of n terms in three stages, so that its rounding error stays small however many there are:
-/// add_up(first, last) returns that of some.
+/// The sum of n terms in three stages, so that its rounding error stays small for any n. add_up(first, last)
+/// returns the sum of the terms from `first` to before `last`.
 template <class T, class AddUp>
 HWY_INLINE Vector<T> sum_in_stages(std::int64_t n, const AddUp& add_up) {
   constexpr std::int64_t kStage = 256;
@@ -45,32 +45,32 @@ HWY_INLINE Vector<T> sum_in_stages(std::int64_t n, const AddUp& add_up) {
   return total;
 }
 
-// The two ways to walk along the axis, with what belongs to all of it kept in a vector: for_each calls
-// body(part, offset) for vectors that make up the axis; sum starts with 0 and calls add(part, offset, sum)
-// for the new sum; max finishes what was accumulated.
+// The two ways to walk along the axis. A vector holds what belongs to the whole axis. for_each calls
+// body(lanes, offset) for vectors that make up the axis. sum starts with 0; add(lanes, offset, sum) returns
+// the new sum. max finishes the maximum of the vectors.
 
-/// Several neighboring axes, each in a lane of its own; Access is a Whole or a Part.
+/// Several neighboring axes, each in a lane of its own; Access is AllLanes or FirstLanes.
 template <class T, class Access>
 struct Columns {
-  Access part;
+  Access lanes;
   std::int64_t axis, inner;
 
   template <class Body>
   HWY_INLINE void for_each(const Body& body) const {
-    for (std::int64_t k = 0; k < axis; ++k) body(part, k * inner);
+    for (std::int64_t k = 0; k < axis; ++k) body(lanes, k * inner);
   }
   template <class Add>
   HWY_INLINE Vector<T> sum(const Add& add) const {
-    // Inlined, GCC would keep the sum on the stack.
+    // If this were inlined, GCC would keep the sum on the stack.
     return sum_in_stages<T>(axis, [&](std::int64_t first, std::int64_t last) HWY_ATTR HWY_NOINLINE {
       auto sum = hn::Zero(Tag<T>());
-      for (std::int64_t k = first; k < last; ++k) sum = add(part, k * inner, sum);
+      for (std::int64_t k = first; k < last; ++k) sum = add(lanes, k * inner, sum);
       return sum;
     });
   }
   HWY_INLINE Vector<T> max(Vector<T> v) const { return v; }
-  HWY_INLINE Vector<T> load(const T* from) const { return part.load(from); }
-  HWY_INLINE void store(Vector<T> v, T* to) const { part.store(v, to); }
+  HWY_INLINE Vector<T> load(const T* from) const { return lanes.load(from); }
+  HWY_INLINE void store(Vector<T> v, T* to) const { lanes.store(v, to); }
 };
 
 /// One axis of consecutive elements.
@@ -80,17 +80,17 @@ struct Row {
 
   template <class Body>
   HWY_INLINE void for_each(const Body& body) const {
-    for_vectors<T>(axis, [&](std::int64_t i, auto part) HWY_ATTR { body(part, i); });
+    for_vectors<T>(axis, [&](std::int64_t i, auto lanes) HWY_ATTR { body(lanes, i); });
   }
   template <class Add>
   HWY_INLINE Vector<T> sum(const Add& add) const {
-    const std::int64_t vectors = axis / kVector<T>, rest = axis % kVector<T>;
+    const std::int64_t vectors = axis / kVectorSize<T>, rest = axis % kVectorSize<T>;
     auto sum = sum_in_stages<T>(vectors, [&](std::int64_t first, std::int64_t last) HWY_ATTR {
       auto some = hn::Zero(Tag<T>());
-      for (std::int64_t v = first; v < last; ++v) some = add(Whole<T>(), v * kVector<T>, some);
+      for (std::int64_t v = first; v < last; ++v) some = add(AllLanes<T>(), v * kVectorSize<T>, some);
       return some;
     });
-    if (rest > 0) sum = add(Part<T>(rest), vectors * kVector<T>, sum);
+    if (rest > 0) sum = add(FirstLanes<T>(rest), vectors * kVectorSize<T>, sum);
     return hn::SumOfLanes(Tag<T>(), sum);
   }
   HWY_INLINE Vector<T> max(Vector<T> v) const { return hn::MaxOfLanes(Tag<T>(), v); }
@@ -105,8 +105,8 @@ HWY_INLINE void for_axes(const Sizes& sizes, const Body& body) {
     if (sizes.inner == 1) {
       body(Row<T>{sizes.axis}, o * sizes.axis, o);
     } else {
-      for_vectors<T>(sizes.inner, [&](std::int64_t i, auto part) HWY_ATTR {
-        body(Columns<T, decltype(part)>{part, sizes.axis, sizes.inner}, o * sizes.axis * sizes.inner + i,
+      for_vectors<T>(sizes.inner, [&](std::int64_t i, auto lanes) HWY_ATTR {
+        body(Columns<T, decltype(lanes)>{lanes, sizes.axis, sizes.inner}, o * sizes.axis * sizes.inner + i,
              o * sizes.inner + i);
       });
     }
@@ -120,8 +120,8 @@ constexpr T kNever = -std::numeric_limits<T>::infinity();
 template <class T, class Axis>
 HWY_INLINE Vector<T> largest_of(const Axis& axis, const T* x) {
   Vector<T> largest = hn::Set(Tag<T>(), kNever<T>);
-  axis.for_each([&](auto part, std::int64_t k)
-                    HWY_ATTR { largest = hn::Max(largest, part.load_or(x + k, kNever<T>)); });
+  axis.for_each([&](auto lanes, std::int64_t k)
+                    HWY_ATTR { largest = hn::Max(largest, lanes.load_or(x + k, kNever<T>)); });
   return axis.max(largest);
 }
 
@@ -130,14 +130,14 @@ void softmax(Sizes sizes, const T* x, T* y, T* largest, T* log_sum) {
   const Tag<T> d;
   for_axes<T>(sizes, [&](const auto& axis, std::int64_t at, std::int64_t out) HWY_ATTR {
     const auto top = largest_of(axis, x + at);
-    const auto total = axis.sum([&](auto part, std::int64_t k, Vector<T> sum) HWY_ATTR {
-      const auto e = ExpNegative()(d, hn::Sub(part.load_or(x + at + k, kNever<T>), top));
-      part.store(e, y + at + k);
+    const auto total = axis.sum([&](auto lanes, std::int64_t k, Vector<T> sum) HWY_ATTR {
+      const auto e = ExpNegative()(d, hn::Sub(lanes.load_or(x + at + k, kNever<T>), top));
+      lanes.store(e, y + at + k);
       return hn::Add(sum, e);
     });
     const auto scale = hn::Div(hn::Set(d, T(1)), total);
-    axis.for_each([&](auto part, std::int64_t k)
-                      HWY_ATTR { part.store(hn::Mul(part.load(y + at + k), scale), y + at + k); });
+    axis.for_each([&](auto lanes, std::int64_t k)
+                      HWY_ATTR { lanes.store(hn::Mul(lanes.load(y + at + k), scale), y + at + k); });
     if (log_sum != nullptr) {
       axis.store(top, largest + out);
       axis.store(Log()(d, total), log_sum + out);
@@ -150,11 +150,11 @@ void log_softmax(Sizes sizes, const T* x, T* y) {
   const Tag<T> d;
   for_axes<T>(sizes, [&](const auto& axis, std::int64_t at, std::int64_t) HWY_ATTR {
     const auto top = largest_of(axis, x + at);
-    const auto log_sum = Log()(d, axis.sum([&](auto part, std::int64_t k, Vector<T> sum) HWY_ATTR {
-      return hn::Add(sum, ExpNegative()(d, hn::Sub(part.load_or(x + at + k, kNever<T>), top)));
+    const auto log_sum = Log()(d, axis.sum([&](auto lanes, std::int64_t k, Vector<T> sum) HWY_ATTR {
+      return hn::Add(sum, ExpNegative()(d, hn::Sub(lanes.load_or(x + at + k, kNever<T>), top)));
     }));
-    axis.for_each([&](auto part, std::int64_t k) HWY_ATTR {
-      part.store(hn::Sub(hn::Sub(part.load(x + at + k), top), log_sum), y + at + k);
+    axis.for_each([&](auto lanes, std::int64_t k) HWY_ATTR {
+      lanes.store(hn::Sub(hn::Sub(lanes.load(x + at + k), top), log_sum), y + at + k);
     });
   });
 }
@@ -162,11 +162,11 @@ void log_softmax(Sizes sizes, const T* x, T* y) {
 template <class T>
 void softmax_grad(Sizes sizes, const T* dy, const T* y, T* dx) {
   for_axes<T>(sizes, [&](const auto& axis, std::int64_t at, std::int64_t) HWY_ATTR {
-    const auto dot = axis.sum([&](auto part, std::int64_t k, Vector<T> sum) HWY_ATTR {
-      return hn::MulAdd(part.load(dy + at + k), part.load(y + at + k), sum);
+    const auto dot = axis.sum([&](auto lanes, std::int64_t k, Vector<T> sum) HWY_ATTR {
+      return hn::MulAdd(lanes.load(dy + at + k), lanes.load(y + at + k), sum);
     });
-    axis.for_each([&](auto part, std::int64_t k) HWY_ATTR {
-      part.store(hn::Mul(part.load(y + at + k), hn::Sub(part.load(dy + at + k), dot)), dx + at + k);
+    axis.for_each([&](auto lanes, std::int64_t k) HWY_ATTR {
+      lanes.store(hn::Mul(lanes.load(y + at + k), hn::Sub(lanes.load(dy + at + k), dot)), dx + at + k);
     });
   });
 }
@@ -175,11 +175,11 @@ template <class T>
 void log_softmax_grad(Sizes sizes, const T* dy, const T* y, T* dx) {
   const Tag<T> d;
   for_axes<T>(sizes, [&](const auto& axis, std::int64_t at, std::int64_t) HWY_ATTR {
-    const auto total = axis.sum([&](auto part, std::int64_t k, Vector<T> sum)
-                                    HWY_ATTR { return hn::Add(sum, part.load(dy + at + k)); });
-    axis.for_each([&](auto part, std::int64_t k) HWY_ATTR {
-      part.store(hn::NegMulAdd(ExpNegative()(d, part.load(y + at + k)), total, part.load(dy + at + k)),
-                 dx + at + k);
+    const auto total = axis.sum([&](auto lanes, std::int64_t k, Vector<T> sum)
+                                    HWY_ATTR { return hn::Add(sum, lanes.load(dy + at + k)); });
+    axis.for_each([&](auto lanes, std::int64_t k) HWY_ATTR {
+      lanes.store(hn::NegMulAdd(ExpNegative()(d, lanes.load(y + at + k)), total, lanes.load(dy + at + k)),
+                  dx + at + k);
     });
   });
 }
@@ -189,9 +189,9 @@ void target_loss(Sizes sizes, const T* x, const T* targets, const T* largest, co
   const Tag<T> d;
   for_axes<T>(sizes, [&](const auto& axis, std::int64_t at, std::int64_t out) HWY_ATTR {
     const auto top = axis.load(largest + out), logarithm = axis.load(log_sum + out);
-    const auto total = axis.sum([&](auto part, std::int64_t k, Vector<T> sum) HWY_ATTR {
-      const auto target = part.load(targets + at + k);
-      const auto surprise = hn::Add(hn::Sub(top, part.load(x + at + k)), logarithm);
+    const auto total = axis.sum([&](auto lanes, std::int64_t k, Vector<T> sum) HWY_ATTR {
+      const auto target = lanes.load(targets + at + k);
+      const auto surprise = hn::Add(hn::Sub(top, lanes.load(x + at + k)), logarithm);
       return hn::Add(
           sum, hn::IfThenZeroElse(hn::Eq(target, hn::Zero(d)), hn::Mul(target, surprise)));  // 0 inf = 0 here
     });
@@ -225,42 +225,38 @@ HWY_AFTER_NAMESPACE();
 namespace adjoint::kernels {
 namespace {
 
-/// Calls body(sizes of a part, offset in [outer,axis,inner], offset in [outer,inner]) for parts that make up
-/// it all.
+/// Calls body(sizes, offset in [outer,axis,inner], offset in [outer,inner]) for chunks of the outer axis.
 template <class Body>
-void for_parts(const Sizes& sizes, const Body& body) {
-  constexpr std::int64_t kChunk = 4096;  // Elements.
-  constexpr std::int64_t kCost = 2;      // Of each, beside an element that is read and written.
+void for_outer_chunks(const Sizes& sizes, const Body& body) {
+  constexpr std::int64_t kElements = 4096;  // Of a chunk.
+  constexpr std::int64_t kCost = 2;         // Of an element, compared with one that is read and written.
   const std::int64_t each = sizes.axis * sizes.inner;
   if (each == 0) return;
-  const std::int64_t step = std::max<std::int64_t>(1, kChunk / each);
-  parallel_for((sizes.outer + step - 1) / step, sizes.outer * each * kCost * kElementWork,
-               [&](std::int64_t chunk) {
-                 const std::int64_t first = chunk * step;
-                 body(Sizes{std::min(step, sizes.outer - first), sizes.axis, sizes.inner}, first * each,
-                      first * sizes.inner);
-               });
+  for_chunks_of(parts_in_chunk(each, kElements), sizes.outer, sizes.outer * each * kCost * kElementWork,
+                [&](std::int64_t first, std::int64_t count) {
+                  body(Sizes{count, sizes.axis, sizes.inner}, first * each, first * sizes.inner);
+                });
 }
 
 }  // namespace
 
 template <class T>
 void softmax(std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* x, T* y) {
-  for_parts({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t) {
+  for_outer_chunks({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t) {
     best<Softmax, T>([&](auto k) { k.softmax(sizes, x + at, y + at, nullptr, nullptr); });
   });
 }
 
 template <class T>
 void log_softmax(std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* x, T* y) {
-  for_parts({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t) {
+  for_outer_chunks({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t) {
     best<Softmax, T>([&](auto k) { k.log_softmax(sizes, x + at, y + at); });
   });
 }
 
 template <class T>
 void softmax_grad(std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* dy, const T* y, T* dx) {
-  for_parts({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t) {
+  for_outer_chunks({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t) {
     best<Softmax, T>([&](auto k) { k.softmax_grad(sizes, dy + at, y + at, dx + at); });
   });
 }
@@ -268,7 +264,7 @@ void softmax_grad(std::int64_t outer, std::int64_t axis, std::int64_t inner, con
 template <class T>
 void log_softmax_grad(std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* dy, const T* y,
                       T* dx) {
-  for_parts({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t) {
+  for_outer_chunks({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t) {
     best<Softmax, T>([&](auto k) { k.log_softmax_grad(sizes, dy + at, y + at, dx + at); });
   });
 }
@@ -276,7 +272,7 @@ void log_softmax_grad(std::int64_t outer, std::int64_t axis, std::int64_t inner,
 template <class T>
 void softmax_and_sums(std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* x, T* y, T* largest,
                       T* log_sum) {
-  for_parts({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t out) {
+  for_outer_chunks({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t out) {
     best<Softmax, T>([&](auto k) { k.softmax(sizes, x + at, y + at, largest + out, log_sum + out); });
   });
 }
@@ -284,7 +280,7 @@ void softmax_and_sums(std::int64_t outer, std::int64_t axis, std::int64_t inner,
 template <class T>
 void target_loss(std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* x, const T* targets,
                  const T* largest, const T* log_sum, T* loss) {
-  for_parts({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t out) {
+  for_outer_chunks({outer, axis, inner}, [&](const Sizes& sizes, std::int64_t at, std::int64_t out) {
     best<Softmax, T>([&](auto k) {
       k.target_loss(sizes, x + at, targets + at, largest + out, log_sum + out, loss + out);
     });

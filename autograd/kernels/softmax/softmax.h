@@ -19,16 +19,16 @@ void softmax(std::int64_t outer, std::int64_t axis, std::int64_t inner, const T*
 /// y_k = x_k - ln sum_j e^x_j.
 template <class T>
 void log_softmax(std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* x, T* y);
-/// dx_k = y_k (dy_k - sum_j dy_j y_j), y being softmax's result.
+/// dx_k = y_k (dy_k - sum_j dy_j y_j), where y is the result of softmax.
 template <class T>
 void softmax_grad(std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* dy, const T* y, T* dx);
-/// dx_k = dy_k - e^y_k sum_j dy_j, y being log_softmax's result.
+/// dx_k = dy_k - e^y_k sum_j dy_j, where y is the result of log_softmax.
 template <class T>
 void log_softmax_grad(std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* dy, const T* y,
                       T* dx);
 
 // Cross entropy of images [N,K]. logits, probabilities and dlogits are in the given layout, and so are
-// targets given as probabilities; labels, loss and dloss are always plain [N].
+// targets given as probabilities; labels, loss and dloss are always arrays [N].
 // Results must not overlap the arguments, but dlogits may be the same array as probabilities.
 
 /// loss[n] = -ln S[n, labels[n]] and probabilities S = softmax(logits). Labels are below K; a negative label
@@ -37,7 +37,7 @@ template <class T>
 void cross_entropy(Layout layout, std::int64_t batch, std::int64_t classes, const T* logits,
                    const std::int64_t* labels, T* loss, T* probabilities);
 
-/// loss[n] = -sum_k targets[n,k] ln S[n,k], terms with a target of 0 being 0, and probabilities S =
+/// loss[n] = -sum_k targets[n,k] ln S[n,k], where terms with a target of 0 are 0, and probabilities S =
 /// softmax(logits).
 template <class T>
 void cross_entropy(Layout layout, std::int64_t batch, std::int64_t classes, const T* logits, const T* targets,

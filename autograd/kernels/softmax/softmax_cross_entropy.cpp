@@ -17,7 +17,7 @@
 namespace adjoint::kernels {
 namespace {
 
-/// How logits [N,K] lie in memory. In both layouts what belongs to image n alone has index n in
+/// How logits [N,K] lie in memory. In both layouts, a value that belongs to image n has index n in
 /// [outer,inner].
 template <class T>
 struct Logits {

@@ -1,5 +1,5 @@
 #pragma once
-// Cutting arrays into chunks for the threads.
+// Cutting arrays and loops into pieces, and sharing the pieces among threads.
 
 #include <algorithm>
 #include <bit>
@@ -9,24 +9,53 @@
 
 namespace adjoint::kernels {
 
+/// a / b, rounded up; a >= 0, b > 0.
+constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+/// The smallest multiple of b that is not less than a.
+constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return divide_up(a, b) * b; }
+
+/// The numbers from begin to end - 1.
+struct Piece {
+  std::int64_t begin, end;
+  std::int64_t size() const { return end - begin; }
+};
+
+/// Piece number `index` of [0, total), cut into `pieces` whose sizes differ by at most 1.
+constexpr Piece piece(std::int64_t total, std::int64_t pieces, std::int64_t index) {
+  return {total * index / pieces, total * (index + 1) / pieces};
+}
+
+/// Elements of an array that a thread takes at a time.
+inline constexpr std::int64_t kChunkElements = 16384;
+
+/// How many parts of `size` elements a thread takes at a time: at least one.
+constexpr std::int64_t parts_in_chunk(std::int64_t size, std::int64_t elements = kChunkElements) {
+  return std::max<std::int64_t>(1, elements / std::max<std::int64_t>(1, size));
+}
+
 /// Size, at least 1, of the equal chunks that make up [0, n), none above `most`, which is positive. Their
 /// number is a power of two: each thread's share then ends where a share of whole images does, and it meets
 /// the data that it wrote in the kernel before.
 constexpr std::int64_t equal_chunk(std::int64_t n, std::int64_t most) {
   const auto chunks =
-      static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>((n + most - 1) / most)));
-  return std::max<std::int64_t>(1, (n + chunks - 1) / chunks);
+      static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(divide_up(n, most))));
+  return std::max<std::int64_t>(1, divide_up(n, chunks));
 }
 
-/// Calls body(first, count) for chunks that make up [0, n), on several threads when work, counted as for
-/// parallel_for, is worth it.
+/// Calls body(first, count) for chunks of `size`, the last perhaps smaller, that make up [0, n), on several
+/// threads if work, counted as for parallel_for, is worth it.
+template <class Body>
+void for_chunks_of(std::int64_t size, std::int64_t n, std::int64_t work, const Body& body) {
+  parallel_for(divide_up(n, size), work,
+               [&](std::int64_t chunk) { body(chunk * size, std::min(size, n - chunk * size)); });
+}
+
+/// The same for the elements of an array. The size of the chunks follows from n; they begin at cache lines.
 template <class Body>
 void for_chunks(std::int64_t n, std::int64_t work, const Body& body) {
   constexpr std::int64_t kCacheLine = 16;
-  const std::int64_t lines = (n + kCacheLine - 1) / kCacheLine;
-  const std::int64_t size = equal_chunk(lines, 16384 / kCacheLine) * kCacheLine;
-  parallel_for((n + size - 1) / size, work,
-               [&](std::int64_t chunk) { body(chunk * size, std::min(size, n - chunk * size)); });
+  const std::int64_t lines = equal_chunk(divide_up(n, kCacheLine), kChunkElements / kCacheLine);
+  for_chunks_of(lines * kCacheLine, n, work, body);
 }
 
 }  // namespace adjoint::kernels

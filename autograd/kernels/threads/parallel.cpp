@@ -11,20 +11,20 @@
 #include "adjoint/tensor/check.h"
 #include "autograd/memory/fork.h"
 
-// Chunks are shared out in equal ranges, one for each thread, so that a thread meets the data it wrote in the
-// kernel before. A thread that is through with its own range takes over those that nobody has begun, and
-// after a while what others have left of theirs; not at once, for its data would have to follow it from cache
-// to cache. The caller waits only for threads in the middle of a chunk. OpenMP gives each thread a fixed
-// share: when the system preempts one thread, the whole kernel waits for it. On a busy machine small kernels
-// then take hundreds of times as long.
+// Each thread gets an equal range of the chunks, so that it works on the data that it wrote in the kernel
+// before. A thread that has finished its range takes over ranges that no thread has started. After a while,
+// it also takes chunks of ranges that other threads are working on; not at once, because the data would have
+// to move from one cache to another. The caller waits only for threads that are in the middle of a chunk.
+// OpenMP gives each thread a fixed share: when the system preempts one thread, the whole kernel waits for it.
+// On a busy machine, small kernels then take hundreds of times as long.
 
 namespace adjoint {
 namespace {
 
-// 0 until somebody asks or sets it. No local static: its guard could be locked while the process forks.
+// 0 until it is read or set. No local static: its guard could be locked while the process forks.
 constinit std::atomic<int> thread_limit = 0;
 
-/// Tells the processor that this thread waits in a loop.
+/// Tells the processor that this thread is waiting in a loop.
 void pause() {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();
@@ -33,7 +33,7 @@ void pause() {
 #endif
 }
 
-/// Calls ready() until it is true, or at most times + 1 times. Returns what it gave last.
+/// Calls ready() until it is true, but at most times + 1 times. Returns the last result.
 template <class Ready>
 bool spin(int times, const Ready& ready) {
   for (int i = 0; i < times; ++i) {
@@ -45,8 +45,9 @@ bool spin(int times, const Ready& ready) {
 
 constexpr std::uint32_t kClosed = UINT32_MAX;
 
-/// The next chunk of a range that nobody has taken yet, with the number of the job it belongs to.
-struct alignas(64) Range {
+/// The chunks of one thread: the next one that no thread has taken yet, and the number of the job it belongs
+/// to.
+struct alignas(64) ChunkRange {
   void set(std::uint32_t job, std::uint32_t next) {
     job_and_next.store(std::uint64_t{job} << 32 | next, std::memory_order_release);
   }
@@ -57,15 +58,15 @@ struct alignas(64) Range {
 /// Trivially destructible, so that threads which outlive the static objects may still look at it.
 class Team {
  public:
-  /// Calls call(body, chunk) for every chunk; it must not throw. Returns false without a call when the team
-  /// is at work already, for another thread or for a chunk of this one.
+  /// Calls call(body, chunk), which must not throw, for every chunk. Returns false without a call if the team
+  /// is already at work, for another thread or for a chunk of this one.
   bool run(std::uint32_t chunks, std::uint32_t threads, void (*call)(const void*, std::int64_t),
            const void* body) {
-    // Looked at first: chunks that would share out their own work come here often, and all read it.
+    // Tested before it is set: chunks that use threads themselves come here often, and reading is cheap.
     if (busy_.test(std::memory_order_relaxed) || busy_.test_and_set(std::memory_order_acquire)) return false;
     threads = grown_to(threads);
     const std::uint32_t job = job_.load(std::memory_order_relaxed) + 1;
-    // A late thread may still look at the ranges of the job before: they are closed before anything changes.
+    // A late thread may still read the ranges of the previous job. They are closed before anything changes.
     for (std::uint32_t i = 0; i < threads; ++i) ranges_[i].set(job, kClosed);
     call_.store(call, std::memory_order_release);
     body_.store(body, std::memory_order_release);
@@ -100,10 +101,10 @@ class Team {
   }
 
  private:
-  static constexpr int kSpins = 4000;    // Some 50 us: the next kernel of a training step comes before.
-  static constexpr int kPatience = 500;  // Longer than a thread at work usually needs for what it has left.
+  static constexpr int kSpins = 4000;    // About 50 us: the next kernel of a training step comes earlier.
+  static constexpr int kPatience = 500;  // Usually longer than a thread needs to finish its range.
 
-  /// Starts threads that are missing; returns how many there are for the job, the caller included.
+  /// Starts missing threads. Returns how many there are for the job, including the caller.
   std::uint32_t grown_to(std::uint32_t threads);
 
   /// Takes chunks of this job until none is left, those of range first.
@@ -126,7 +127,7 @@ class Team {
   }
 
   void take_chunks(std::uint32_t job, std::uint32_t range) {
-    Range& from = ranges_[range];
+    ChunkRange& from = ranges_[range];
     std::uint64_t next = from.job_and_next.load(std::memory_order_acquire);
     std::uint32_t done = 0;
     // The job's call, body and end are read before a chunk of it is taken, and stay what they are until it is
@@ -141,13 +142,13 @@ class Team {
       ++done;
       next = from.job_and_next.load(std::memory_order_acquire);
     }
-    // Once, not for every chunk: the count goes from one core's cache to the other's and back.
+    // Once, not for every chunk: the count moves from one core's cache to another's and back.
     if (done > 0) left_.fetch_sub(done, std::memory_order_acq_rel);
   }
 
   std::atomic_flag busy_;
-  std::uint32_t started_ = 0;  // Threads beside the callers; only the caller that made the team busy looks.
-  Range ranges_[kMostThreads];
+  std::uint32_t started_ = 0;  // Threads besides the caller; used only by the caller that made the team busy.
+  ChunkRange ranges_[kMostThreads];
   std::atomic<std::uint32_t> job_ = 0, ranges_used_ = 0;
   std::atomic<void (*)(const void*, std::int64_t)> call_ = nullptr;
   std::atomic<const void*> body_ = nullptr;
@@ -191,7 +192,7 @@ std::uint32_t Team::grown_to(std::uint32_t wanted) {
       ++started_;
     }
   } catch (const std::exception&) {
-    // Memory or the system's threads have run out: fewer do the job.
+    // Memory or the system's threads have run out. Fewer threads do the job.
   }
   return started_ + 1;
 }
@@ -220,7 +221,7 @@ class Failure {
 int num_threads() {
   const int limit = thread_limit.load(std::memory_order_relaxed);
   if (limit != 0) return limit;
-  // Whatever another thread sets meanwhile stays.
+  // If another thread sets the limit meanwhile, that value stays.
   int unset = 0;
   const auto cores = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, kMostThreads + 0u));
   return thread_limit.compare_exchange_strong(unset, cores) ? cores : unset;

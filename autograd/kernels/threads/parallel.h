@@ -1,7 +1,7 @@
 #pragma once
-// Sharing work among threads so that the results do not depend on how many there are: a caller cuts its work
-// into chunks by size alone, and where partial sums are formed it keeps one per chunk and adds them in chunk
-// order.
+// Sharing work among threads so that the results do not depend on the number of threads. A caller cuts its
+// work into chunks by size alone. If chunks compute partial sums, it keeps one for each chunk and adds them
+// in order.
 
 #include <cstdint>
 
@@ -18,17 +18,17 @@ namespace detail {
 void run_chunks(std::int64_t chunks, int threads, void (*call)(const void* body, std::int64_t chunk),
                 const void* body);
 
-/// For the child of a fork, which has none of the threads: starts anew.
+/// Starts anew. The child of a fork calls it, because it has none of the threads.
 void forget_threads();
 }  // namespace detail
 
 /// Calls body(chunk) once for every chunk in [0, chunks), on several threads when work, the whole job's
 /// number of multiply-adds, is worth it. If chunks throw, the call waits for all threads, then rethrows the
-/// exception of the lowest chunk; other chunks may have been done or not. Where memory or the system's
-/// threads run out, fewer threads do the work.
+/// exception of the lowest chunk; other chunks may have been done or not. If memory or the system's threads
+/// run out, fewer threads do the work.
 ///
-/// body may not fork, unless the child calls another program or _exit: the threads that do the other chunks
-/// are not in it.
+/// body may not fork, unless the child calls another program or _exit: the child does not have the threads
+/// that do the other chunks.
 template <class Body>
 void parallel_for(std::int64_t chunks, std::int64_t work, const Body& body) {
   if (chunks <= 1 || work < 2 * kWorkWorthAThread || num_threads() == 1) {

@@ -1,5 +1,5 @@
 #pragma once
-// Working memory of a kernel for the length of one call.
+// Working memory of a kernel during one call.
 
 #include <cstddef>
 #include <cstdint>

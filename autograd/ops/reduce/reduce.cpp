@@ -81,8 +81,8 @@ Values sum_values(const Values& x, const Shape& kept) {
     if (const auto channels = kept_channels(x.shape(), kept)) {
       Values y(x.dtype(), kept);
       visit_floating(x.dtype(), [&]<class T>() {
-        kernels::sum_lanes_per_channel(x.shape()[0], channels->count, channels->plane, x.interleaved<T>(),
-                                       y.writable<T>());
+        kernels::sum_interleaved_per_channel(x.shape()[0], channels->count, channels->plane,
+                                             x.interleaved<T>(), y.writable<T>());
       });
       return y;
     }

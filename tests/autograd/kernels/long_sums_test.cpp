@@ -274,7 +274,7 @@ TEST(LongSums, SumsOfChannelsInLanes) {
     for_each_instruction_set([&] {
       Lanes lanes(kBatch, x);
       std::vector<float> sums(kChannels);
-      sum_lanes_per_channel(kBatch, kChannels, kPlane, lanes.data(), sums.data());
+      sum_interleaved_per_channel(kBatch, kChannels, kPlane, lanes.data(), sums.data());
       expect_sums(data, sums, expected, magnitude, "channel");
     });
   }

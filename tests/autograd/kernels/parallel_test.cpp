@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "adjoint/tensor/check.h"
+#include "autograd/kernels/threads/chunks.h"
 #include "tests/support/threads.h"
 #include "tests/support/throws.h"
 
@@ -41,6 +42,33 @@ TEST(Parallel, DoesEveryChunkOnce) {
       for (const auto& count : times) EXPECT_EQ(count, 1) << threads << " threads, " << chunks << " chunks";
     }
   }
+}
+
+TEST(Parallel, ChunksOfASizeCoverEveryNumberOnce) {
+  const WithThreads threads(3);
+  for (const std::int64_t n : {0, 1, 6, 7, 8, 1000}) {
+    std::vector<std::atomic<int>> times(static_cast<std::size_t>(n));
+    kernels::for_chunks_of(7, n, kMuch, [&](std::int64_t first, std::int64_t count) {
+      EXPECT_EQ(first % 7, 0);
+      EXPECT_EQ(count, first + 7 <= n ? 7 : n % 7);
+      for (std::int64_t i = first; i < first + count; ++i) ++times[static_cast<std::size_t>(i)];
+    });
+    for (const auto& count : times) EXPECT_EQ(count, 1) << n;
+  }
+}
+
+TEST(Parallel, ChunksOfAnArrayAreEqualAndBeginAtCacheLines) {
+  std::vector<std::int64_t> begins;
+  const auto begins_of = [&](std::int64_t n) {
+    begins.clear();
+    kernels::for_chunks(n, 0, [&](std::int64_t first, std::int64_t) { begins.push_back(first); });
+    return begins;
+  };
+  using Begins = std::vector<std::int64_t>;
+  EXPECT_EQ(begins_of(0), Begins());
+  EXPECT_EQ(begins_of(16384), Begins({0}));
+  EXPECT_EQ(begins_of(16385), Begins({0, 8208}));                     // 1025 lines: 513 and 512
+  EXPECT_EQ(begins_of(3 * 16384), Begins({0, 12288, 24576, 36864}));  // as many as a power of two
 }
 
 TEST(Parallel, ManyJobsInARowDoNotMix) {

@@ -110,7 +110,7 @@ TYPED_TEST(ReduceLanes, SpareLanesAreLeftOut) {
         for (std::size_t i = 0; i < values.size(); ++i) expected[i / plane % channels] += values[i];
         const Interleaved<T> x(batch, values);
         std::vector<T> y(channels, T(777));
-        sum_lanes_per_channel(batch, channels, plane, x.data(), y.data());
+        sum_interleaved_per_channel(batch, channels, plane, x.data(), y.data());
         for (std::int64_t c = 0; c < channels; ++c) {
           ASSERT_NEAR(y[c], expected[c],
                       100 * std::sqrt(batch * plane + 1.0) * std::numeric_limits<T>::epsilon())
@@ -130,7 +130,8 @@ TYPED_TEST(ReduceLanes, SameBitsForAnyThreadCount) {
     max_to({240'000}, x.data(), {}, &y[1]);
     sum_to({80'000, 3}, x.data(), {3}, &y[2]);
     sum_to({6, 40'000}, x.data(), {40'000}, &y[5]);
-    sum_lanes_per_channel(kInterleaved<T> * 3 - 1, std::int64_t{5}, std::int64_t{900}, x.data(), &y[40'005]);
+    sum_interleaved_per_channel(kInterleaved<T> * 3 - 1, std::int64_t{5}, std::int64_t{900}, x.data(),
+                                &y[40'005]);
     return y;
   });
 }

@@ -1,15 +1,15 @@
 // The products of weights with dy added up to an input gradient, compiled once per instruction set. Included
 // inside Highway's foreach_target.
-#if defined(ADJOINT_KERNELS_CONV2D_ROWS_FOLD_INL_H) == defined(HWY_TARGET_TOGGLE)
-#ifdef ADJOINT_KERNELS_CONV2D_ROWS_FOLD_INL_H
-#undef ADJOINT_KERNELS_CONV2D_ROWS_FOLD_INL_H
+#if defined(ADJOINT_KERNELS_IM2COL_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef ADJOINT_KERNELS_IM2COL_INL_H
+#undef ADJOINT_KERNELS_IM2COL_INL_H
 #else
-#define ADJOINT_KERNELS_CONV2D_ROWS_FOLD_INL_H
+#define ADJOINT_KERNELS_IM2COL_INL_H
 #endif
 
 #include <algorithm>
 
-#include "autograd/kernels/convolution/conv2d_row_major.h"
+#include "autograd/kernels/convolution/row_major/row_major.h"
 #include "autograd/kernels/linalg/tile-inl.h"
 #include "autograd/kernels/threads/scratch.h"
 

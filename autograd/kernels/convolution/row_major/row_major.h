@@ -241,7 +241,7 @@ template <class T>
 void convolve_planes(const PlaneConvolution& whole, const WeightSteps& steps, const T* source, const T* w,
                      const T* start, T* out);
 
-// Registers along the maps, in conv2d_row_major_along_maps.cpp, and whether they are quicker than along the
+// Registers along the maps, in along_out_channels.cpp, and whether they are quicker than along the
 // positions. Costs are in registers of multiply-adds, with what other work was measured to be worth in these.
 
 template <class T>

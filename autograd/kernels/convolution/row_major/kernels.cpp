@@ -2,16 +2,16 @@
 #include <algorithm>
 #include <array>
 
-#include "autograd/kernels/convolution/conv2d_row_major.h"
+#include "autograd/kernels/convolution/row_major/row_major.h"
 #include "autograd/kernels/reduce/long_sums.h"
 #include "autograd/kernels/threads/scratch.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "autograd/kernels/convolution/conv2d_row_major_kernels.cpp"
+#define HWY_TARGET_INCLUDE "autograd/kernels/convolution/row_major/kernels.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "autograd/kernels/convolution/conv2d_row_major_fold-inl.h"
+#include "autograd/kernels/convolution/row_major/im2col-inl.h"
 #include "autograd/kernels/linalg/tile-inl.h"
 #include "autograd/kernels/simd/dispatch.h"
 

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <numeric>
 
-#include "autograd/kernels/convolution/conv2d_layouts.h"
-#include "autograd/kernels/convolution/conv2d_row_major.h"
+#include "autograd/kernels/convolution/layouts.h"
+#include "autograd/kernels/convolution/row_major/row_major.h"
 #include "autograd/kernels/threads/parallel.h"
 #include "autograd/kernels/threads/scratch.h"
 

@@ -1,8 +1,7 @@
 // Convolution and its input gradient in the lanes layout: both are correlations, carried out row by row.
 
-#include "autograd/kernels/convolution/conv2d_interleaved.h"
-
-#include "autograd/kernels/convolution/conv2d_layouts.h"
+#include "autograd/kernels/convolution/interleaved/kernels.h"
+#include "autograd/kernels/convolution/layouts.h"
 #include "autograd/kernels/reduce/long_sums.h"
 #include "autograd/kernels/threads/parallel.h"
 #include "autograd/kernels/threads/scratch.h"

@@ -1,8 +1,8 @@
 // The weight gradient of few images, in the row layout: for every weight a sum of products along positions.
 #include <algorithm>
 
-#include "autograd/kernels/convolution/conv2d_layouts.h"
-#include "autograd/kernels/convolution/conv2d_row_major.h"
+#include "autograd/kernels/convolution/layouts.h"
+#include "autograd/kernels/convolution/row_major/row_major.h"
 #include "autograd/kernels/reduce/long_sums.h"
 #include "autograd/kernels/threads/parallel.h"
 #include "autograd/kernels/threads/scratch.h"

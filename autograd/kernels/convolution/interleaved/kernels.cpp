@@ -2,13 +2,14 @@
 // convolution and its input gradient, of maps x taps over a band of rows for the weight gradient.
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "autograd/kernels/convolution/conv2d_interleaved_kernels.cpp"
+#define HWY_TARGET_INCLUDE "autograd/kernels/convolution/interleaved/kernels.cpp"
+#include "autograd/kernels/convolution/interleaved/kernels.h"
+
 #include <array>
 #include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/highway.h>
 #include <utility>
 
-#include "autograd/kernels/convolution/conv2d_interleaved.h"
 #include "autograd/kernels/simd/dispatch.h"
 #include "autograd/kernels/simd/registers-inl.h"
 

@@ -3,8 +3,8 @@
 
 #include <vector>
 
-#include "autograd/kernels/convolution/conv2d_interleaved.h"
-#include "autograd/kernels/convolution/conv2d_layouts.h"
+#include "autograd/kernels/convolution/interleaved/kernels.h"
+#include "autograd/kernels/convolution/layouts.h"
 #include "autograd/kernels/reduce/lane_sums.h"
 #include "autograd/kernels/reduce/long_sums.h"
 #include "autograd/kernels/threads/parallel.h"

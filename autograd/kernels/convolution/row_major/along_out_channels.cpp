@@ -4,7 +4,7 @@
 // zeros are left out. In exchange w, y, dy and dw have to be transposed.
 #include <algorithm>
 
-#include "autograd/kernels/convolution/conv2d_row_major.h"
+#include "autograd/kernels/convolution/row_major/row_major.h"
 #include "autograd/kernels/threads/scratch.h"
 
 namespace adjoint::kernels {

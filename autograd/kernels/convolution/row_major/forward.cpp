@@ -1,11 +1,10 @@
 // Convolutions of few images, in the row layout: shifted copies of an image, then tiles of output planes
 // times positions.
-#include "autograd/kernels/convolution/conv2d_row_major.h"
-
 #include <algorithm>
 
 #include "autograd/kernels/convolution/conv2d.h"
-#include "autograd/kernels/convolution/conv2d_layouts.h"
+#include "autograd/kernels/convolution/layouts.h"
+#include "autograd/kernels/convolution/row_major/row_major.h"
 #include "autograd/kernels/threads/parallel.h"
 #include "autograd/kernels/threads/scratch.h"
 

@@ -84,6 +84,25 @@ TYPED_TEST(Conv2dLanes, AgreesWithPlainLoopsForManyChannels) {
   EXPECT_TRUE(rc::check([] { check_all<TypeParam>(random_sizes(3, 100, 40, 4)); }));
 }
 
+// Every output reads only the zeros around the image.
+TYPED_TEST(Conv2dLanes, AgreesWithPlainLoopsWhereAllColumnsReadPadding) {
+  Conv2dSizes s{.batch = 16,
+                .in_channels = 2,
+                .height = 3,
+                .width = 1,
+                .out_channels = 2,
+                .out_height = 0,
+                .out_width = 0,
+                .kernel_height = 1,
+                .kernel_width = 1,
+                .stride_width = 70,
+                .padding_width = 40};
+  for (const std::int64_t padding_height : {0, 40}) {
+    s.padding_height = padding_height;
+    EXPECT_TRUE(rc::check([&] { check_all<TypeParam>(with_output(s)); }));
+  }
+}
+
 // Large enough for threads and for several chunks of the batch; fractions, so that the order of additions
 // shows.
 TYPED_TEST(Conv2dLanes, GivesTheSameBitsForAnyNumberOfThreads) {

@@ -8,46 +8,22 @@
 
 namespace adjoint::kernels {
 
-Taps Taps::inside(std::int64_t size) const {
-  if (count == 0 || (lowest() >= 0 && highest_end() <= size)) return *this;
-  // Of k with 0 <= first + k step < size; both ends by counting steps from the lower and from the upper edge.
-  const std::int64_t pace = step > 0 ? step : -step;
-  const std::int64_t before = step > 0 ? -first : first - (size - 1);  // distance still outside at k = 0
-  const std::int64_t within = step > 0 ? size - 1 - first : first;     // distance to the far edge
-  const std::int64_t begin = before > 0 ? std::min((before + pace - 1) / pace, count) : 0;
-  const std::int64_t end = within < 0 ? 0 : std::min(within / pace + 1, count);
-  return {std::max<std::int64_t>(end - begin, 0), first + begin * step, step, tap + begin * tap_step,
-          tap_step};
-}
-
-Taps Axis::taps(std::int64_t position) const {
-  Taps taps{kernel, position * stride - padding, dilation, 0, 1};
-  if (transposed) {
-    // position + padding = first stride + tap dilation; the taps for which that is possible are `period`
-    // apart.
-    const std::int64_t period = stride / std::gcd(stride, dilation);
-    std::int64_t tap = 0;
-    while (tap < period && (position + padding - tap * dilation) % stride != 0) ++tap;
-    if (tap >= std::min(period, kernel)) return {0, 0, 1, 0, 1};
-    taps = {(kernel - 1 - tap) / period + 1, (position + padding - tap * dilation) / stride,
-            -dilation * period / stride, tap, period};
-  }
-  if (flip) {
-    taps.tap = kernel - 1 - taps.tap;
-    taps.tap_step = -taps.tap_step;
-  }
-  return taps;
-}
-
 namespace {
 
 /// A convolution or its input gradient: out[g,m] = bias + sum over c of the correlation of in[g,c] with
 /// weights[g,m,c].
 struct Correlation {
   std::int64_t batch, groups, maps, channels;  // maps and channels: per group
-  Axis rows, columns;
+  Phases rows, columns;
   std::int64_t map_stride, channel_stride;  // of w, in kernels
   bool column_by_column = false;            // each with its own products, instead of all alike
+
+  std::int64_t area() const { return rows.axis.taps * columns.axis.taps; }
+  std::int64_t column_phases() const { return column_by_column ? columns.out() : columns.count(); }
+  Phase column_phase(std::int64_t index) const {
+    const std::int64_t phases = columns.count();
+    return column_by_column ? columns[index % phases].only(index / phases) : columns[index];
+  }
 };
 
 constexpr std::int64_t kTasks = 4;  // worth making of few images; each copies the rows around its own
@@ -56,53 +32,47 @@ constexpr std::int64_t kBandValues = std::int64_t{1} << 16;  // of a tile: half 
 /// w into the order of CorrelationRow::weights.
 template <class T>
 void pack_weights(const Correlation& job, const T* w, T* packed) {
-  const std::int64_t area = job.rows.kernel * job.columns.kernel;
-  const Cut blocks(job.maps, block_channels());
+  const std::int64_t area = job.area();
+  const Pieces blocks(job.maps, block_channels());
   for (std::int64_t g = 0; g < job.groups; ++g, w += job.maps * job.channels * area)
-    for (std::int64_t b = 0; b < blocks.parts(); ++b)
+    for (std::int64_t b = 0; b < blocks.count(); ++b)
       for (std::int64_t c = 0; c < job.channels; ++c) {
-        const T* from = w + (blocks.first(b) * job.map_stride + c * job.channel_stride) * area;
+        const Piece block = blocks[b];
+        const T* from = w + (block.begin * job.map_stride + c * job.channel_stride) * area;
         for (std::int64_t tap = 0; tap < area; ++tap)
-          for (std::int64_t m = 0; m < blocks.size(b); ++m) *packed++ = from[m * job.map_stride * area + tap];
+          for (std::int64_t m = 0; m < block.size(); ++m) *packed++ = from[m * job.map_stride * area + tap];
       }
 }
 
-struct Range {
-  std::int64_t begin, end;
-  std::int64_t size() const { return end - begin; }
-};
+/// The outputs of a phase that lie among these outputs of the axis.
+Piece outputs_of(const Phase& phase, Piece outputs) {
+  return steps_inside(phase.first - outputs.begin, phase.step, outputs.size(), phase.axis.out);
+}
 
-/// Input indices that output positions [begin, end) read along an axis, inside the input or not; empty when
-/// none.
-Range reads(const Axis& axis, std::int64_t begin, std::int64_t end) {
-  Range range{0, 0};
-  bool any = false;
-  const auto include = [&](std::int64_t position) {
-    const Taps taps = axis.taps(position);
-    if (taps.count == 0) return;
-    range = any ? Range{std::min(range.begin, taps.lowest()), std::max(range.end, taps.highest_end())}
-                : Range{taps.lowest(), taps.highest_end()};
-    any = true;
-  };
-  // Within a phase reads only move forward: its first and last position suffice.
-  for (std::int64_t phase = 0; phase < std::min(axis.phases(), end - begin); ++phase) {
-    include(begin + phase);
-    include(begin + phase + (end - begin - 1 - phase) / axis.phases() * axis.phases());
+/// Input indices that outputs read along an axis, inside the input or not; empty when none.
+Piece reads(const Phases& phases, Piece outputs) {
+  Piece all{0, 0};
+  for (std::int64_t i = 0; i < phases.count(); ++i) {
+    const Phase phase = phases[i];
+    const Piece some = outputs_of(phase, outputs);
+    if (some.size() == 0 || phase.axis.taps == 0) continue;
+    const Piece read = phase.axis.inputs(some);
+    all = all.size() == 0 ? read : Piece{std::min(all.begin, read.begin), std::max(all.end, read.end)};
   }
-  return range;
+  return all;
 }
 
 /// Whether output columns are better worked on one by one, with the products that lie inside the input, than
 /// alike, with zeros beside it: as for the gradient of an image that is hardly wider than the kernel. It
 /// takes eight sums to keep the arithmetic units busy, and a single column has no more than maps.
-bool pays_column_by_column(const Axis& columns, std::int64_t maps) {
-  const std::int64_t reach = (columns.kernel - 1) * columns.dilation;
-  if (reach < columns.in_size * (columns.transposed ? columns.stride : 1)) return false;
+bool pays_column_by_column(const Phases& columns, std::int64_t maps) {
+  const std::int64_t reach = (columns.axis.taps - 1) * columns.axis.dilation;
+  if (reach < columns.in() * (columns.input_grad ? columns.axis.stride : 1)) return false;
   std::int64_t all = 0, inside = 0;
-  for (std::int64_t column = 0; column < columns.out_size; ++column) {
-    const Taps taps = columns.taps(column);
-    all += taps.count;
-    inside += taps.inside(columns.in_size).count;
+  for (std::int64_t i = 0; i < columns.count(); ++i) {
+    const Axis axis = columns[i].axis;
+    all += axis.out * axis.taps;
+    for (std::int64_t column = 0; column < axis.out; ++column) inside += axis.taps_inside(column).size();
   }
   return all * std::min(maps, block_channels()) > 8 * inside;
 }
@@ -119,22 +89,21 @@ struct Tile {
 
 /// Columns that a tile's rows take: odd, so that the same place in many channels falls into many sets of the
 /// cache.
-std::int64_t tile_width(Range columns) { return columns.size() | 1; }
+std::int64_t tile_width(Piece columns) { return columns.size() | 1; }
 
 /// Rows x columns of every channel of a group, copied into scratch [row][channel][column] with zeros where
 /// columns lie outside the input.
 template <class T>
-Tile<T> copy_tile(const Correlation& job, const T* in, Range rows, Range columns, T* scratch) {
-  const std::int64_t width = job.columns.in_size, stride = tile_width(columns) * kInterleaved<T>;
-  const Range inside{std::clamp<std::int64_t>(columns.begin, 0, width),
-                     std::clamp<std::int64_t>(columns.end, 0, width)};
+Tile<T> copy_tile(const Correlation& job, const T* in, Piece rows, Piece columns, T* scratch) {
+  const std::int64_t width = job.columns.in(), stride = tile_width(columns) * kInterleaved<T>;
+  const Piece inside = overlap(columns, {0, width});
   const std::int64_t left = (inside.begin - columns.begin) * kInterleaved<T>,
                      middle = inside.size() * kInterleaved<T>;
   const std::int64_t right = (columns.end - inside.end) * kInterleaved<T>;
   T* to = scratch;
   for (std::int64_t r = rows.begin; r < rows.end; ++r)
     for (std::int64_t c = 0; c < job.channels; ++c, to += stride) {
-      const T* from = in + ((c * job.rows.in_size + r) * width + inside.begin) * kInterleaved<T>;
+      const T* from = in + ((c * job.rows.in() + r) * width + inside.begin) * kInterleaved<T>;
       std::fill_n(to, left, T(0));
       std::copy_n(from, middle, to + left);
       std::fill_n(to + left + middle, right, T(0));
@@ -142,14 +111,15 @@ Tile<T> copy_tile(const Correlation& job, const T* in, Range rows, Range columns
   return {scratch, rows.begin, columns.begin, job.channels * stride, stride};
 }
 
-/// The products of row taps a with column taps b, read relative to the first, in order.
+/// The products of one output, read relative to the first, in order.
 template <class T>
-void list_products(const Taps& a, const Taps& b, std::int64_t row_stride, std::int64_t kernel_width,
+void list_products(const Phase& row, const Phase& column, std::int64_t row_stride, std::int64_t kernel_width,
                    Product* products) {
-  for (std::int64_t i = 0; i < a.count; ++i)
-    for (std::int64_t j = 0; j < b.count; ++j)
-      *products++ = {i * a.step * row_stride + j * b.step * kInterleaved<T>,
-                     (a.tap + i * a.tap_step) * kernel_width + b.tap + j * b.tap_step};
+  for (std::int64_t u = 0; u < row.axis.taps; ++u)
+    for (std::int64_t v = 0; v < column.axis.taps; ++v)
+      *products++ = {
+          u * row.axis.dilation * row_stride + v * column.axis.dilation * kInterleaved<T>,
+          (row.first_tap + u * row.tap_step) * kernel_width + column.first_tap + v * column.tap_step};
 }
 
 /// Levels of correlate_as_tree for a row of this many products.
@@ -189,59 +159,57 @@ void correlate_as_tree(const CorrelationRow<T>& row, T* scratch) {
 
 /// Output rows `band` of one block of images and one group: in, out and bias at the group's first channel.
 template <class T>
-void correlate_band(const Correlation& job, const T* in, const T* weights, const T* bias, Range band,
+void correlate_band(const Correlation& job, const T* in, const T* weights, const T* bias, Piece band,
                     T* out) {
-  const Range columns =
-      job.column_by_column ? Range{0, job.columns.in_size} : reads(job.columns, 0, job.columns.out_size);
-  Range rows = reads(job.rows, band.begin, band.end);
-  rows = {std::clamp<std::int64_t>(rows.begin, 0, job.rows.in_size),
-          std::clamp<std::int64_t>(rows.end, 0, job.rows.in_size)};
-  const std::int64_t row_size = job.columns.in_size * kInterleaved<T>;
-  Tile<T> tile{in, 0, 0, row_size, job.rows.in_size * row_size};
+  const std::int64_t width = job.columns.in(), row_size = width * kInterleaved<T>;
+  const Piece columns = job.column_by_column ? Piece{0, width} : reads(job.columns, {0, job.columns.out()});
+  const Piece rows = overlap({0, job.rows.in()}, reads(job.rows, band));
+  Tile<T> tile{in, 0, 0, row_size, job.rows.in() * row_size};
   // Channels of many sizes lie a multiple of 4096 bytes apart and would push each other out of the cache:
   // copy then, too.
-  const bool apart = columns.begin < 0 || columns.end > job.columns.in_size || job.channels > 8;
+  const bool apart = columns.begin < 0 || columns.end > width || job.channels > 8;
   const bool copy = apart && rows.size() > 0 && columns.size() > 0;
   const Scratch<T> scratch(copy ? job.channels * rows.size() * tile_width(columns) * kInterleaved<T> : 0);
   if (copy) tile = copy_tile(job, in, rows, columns, scratch.get());
 
-  const std::int64_t phases = job.column_by_column ? job.columns.out_size : job.columns.phases();
-  const std::int64_t out_row = job.columns.out_size * kInterleaved<T>;
-  const std::int64_t area = job.rows.kernel * job.columns.kernel;
+  const std::int64_t out_row = job.columns.out() * kInterleaved<T>, area = job.area();
   const Scratch<Product> products(area);
-  const std::int64_t most_columns = (job.columns.out_size - 1) / phases + 1;
+  const std::int64_t most_columns = job.column_phase(0).axis.out;
   const Scratch<T> halves(tree_levels(job.channels, area) * job.maps * most_columns * kInterleaved<T>);
-  for (std::int64_t phase = 0; phase < phases; ++phase) {
-    Taps b = job.columns.taps(phase);
-    if (job.column_by_column) b = b.inside(job.columns.in_size);
-    Taps listed{-1, 0, 0, 0, 0};
-    for (std::int64_t r = band.begin; r < band.end; ++r) {
-      const Taps a = job.rows.taps(r).inside(job.rows.in_size);
-      if (a.count != listed.count || a.tap != listed.tap) {
-        list_products<T>(a, b, tile.row_stride, job.columns.kernel, products.get());
-        listed = a;
+  for (std::int64_t j = 0; j < job.column_phases(); ++j) {
+    const Phase column = job.column_phase(j);
+    for (std::int64_t i = 0; i < job.rows.count(); ++i) {
+      const Phase row_phase = job.rows[i];
+      const Piece some = outputs_of(row_phase, band);
+      std::int64_t listed_taps = -1, listed_first = 0;
+      for (std::int64_t q = some.begin; q < some.end; ++q) {
+        const Phase row = row_phase.only(q);
+        if (row.axis.taps != listed_taps || row.first_tap != listed_first) {
+          list_products<T>(row, column, tile.row_stride, job.columns.axis.taps, products.get());
+          listed_taps = row.axis.taps, listed_first = row.first_tap;
+        }
+        const CorrelationRow<T> job_row{
+            .in = tile.at(row.axis.offset, column.axis.offset),
+            .channel_stride = tile.channel_stride,
+            .column_stride = column.axis.stride * kInterleaved<T>,
+            .first_channel = 0,
+            .channels = job.channels,
+            .all_channels = job.channels,
+            .products = products.get(),
+            .product_count = row.axis.taps * column.axis.taps,
+            .row_taps = row.axis.taps,
+            .reach = column.axis.taps * std::abs(column.axis.dilation) * kInterleaved<T>,
+            .weights = weights,
+            .kernel_area = area,
+            .bias = bias,
+            .out = out + row.first * out_row + column.first * kInterleaved<T>,
+            .map_stride = job.rows.out() * out_row,
+            .out_stride = column.step * kInterleaved<T>,
+            .maps = job.maps,
+            .columns = column.axis.out,
+        };
+        correlate_as_tree(job_row, halves.get());
       }
-      const CorrelationRow<T> row{
-          .in = tile.at(a.first, b.first),
-          .channel_stride = tile.channel_stride,
-          .column_stride = job.columns.shift() * kInterleaved<T>,
-          .first_channel = 0,
-          .channels = job.channels,
-          .all_channels = job.channels,
-          .products = products.get(),
-          .product_count = a.count * b.count,
-          .row_taps = a.count,
-          .reach = b.count * std::abs(b.step) * kInterleaved<T>,
-          .weights = weights,
-          .kernel_area = area,
-          .bias = bias,
-          .out = out + r * out_row + phase * kInterleaved<T>,
-          .map_stride = job.rows.out_size * out_row,
-          .out_stride = phases * kInterleaved<T>,
-          .maps = job.maps,
-          .columns = (job.columns.out_size - 1 - phase) / phases + 1,
-      };
-      correlate_as_tree(row, halves.get());
     }
   }
 }
@@ -249,25 +217,24 @@ void correlate_band(const Correlation& job, const T* in, const T* weights, const
 template <class T>
 void correlate(Correlation job, const T* in, const T* w, const T* bias, T* out) {
   job.column_by_column = pays_column_by_column(job.columns, job.maps);
-  const std::int64_t area = job.rows.kernel * job.columns.kernel,
-                     group_weights = job.maps * job.channels * area;
+  const std::int64_t group_weights = job.maps * job.channels * job.area();
   const Scratch<T> packed(job.groups * group_weights);
   pack_weights(job, w, packed.get());
 
   const std::int64_t blocks = interleaved_blocks<T>(job.batch);
-  const std::int64_t row_values = job.channels * job.columns.in_size * kInterleaved<T>;
+  const std::int64_t row_values = job.channels * job.columns.in() * kInterleaved<T>;
   const std::int64_t rows_that_fit = kBandValues * 4 / row_values;
-  const std::int64_t rows_for_all = job.rows.out_size * blocks * job.groups / kTasks;
-  const Cut bands(
-      job.rows.out_size,
+  const std::int64_t rows_for_all = job.rows.out() * blocks * job.groups / kTasks;
+  const Pieces bands(
+      job.rows.out(),
       std::max<std::int64_t>(std::min(std::max<std::int64_t>(rows_that_fit, 8), rows_for_all), 4));
-  const std::int64_t in_group = job.channels * job.rows.in_size * job.columns.in_size * kInterleaved<T>;
-  const std::int64_t out_group = job.maps * job.rows.out_size * job.columns.out_size * kInterleaved<T>;
-  const std::int64_t work = blocks * out_group * job.channels * area * job.groups;
-  parallel_for(blocks * job.groups * bands.parts(), work, [&](std::int64_t chunk) {
-    const std::int64_t band = chunk % bands.parts(), part = chunk / bands.parts(), g = part % job.groups;
+  const std::int64_t in_group = job.channels * job.rows.in() * job.columns.in() * kInterleaved<T>;
+  const std::int64_t out_group = job.maps * job.rows.out() * job.columns.out() * kInterleaved<T>;
+  const std::int64_t work = blocks * out_group * job.channels * job.area() * job.groups;
+  parallel_for(blocks * job.groups * bands.count(), work, [&](std::int64_t chunk) {
+    const std::int64_t part = chunk / bands.count(), g = part % job.groups;
     correlate_band(job, in + part * in_group, packed.get() + g * group_weights,
-                   bias ? bias + g * job.maps : nullptr, {bands.first(band), bands.first(band + 1)},
+                   bias ? bias + g * job.maps : nullptr, bands[chunk % bands.count()],
                    out + part * out_group);
   });
 }
@@ -281,10 +248,8 @@ void conv2d_interleaved(const Conv2dSizes& s, const T* x, const T* w, const T* b
              .groups = s.groups,
              .maps = s.out_channels / s.groups,
              .channels = channels,
-             .rows = {s.height, s.out_height, s.kernel_height, s.stride_height, s.padding_height,
-                      s.dilation_height, s.flip, false},
-             .columns = {s.width, s.out_width, s.kernel_width, s.stride_width, s.padding_width,
-                         s.dilation_width, s.flip, false},
+             .rows = {row_axis(s), s.flip, false},
+             .columns = {column_axis(s), s.flip, false},
              .map_stride = channels,
              .channel_stride = 1},
             x, w, bias, y);
@@ -297,10 +262,8 @@ void conv2d_input_grad_interleaved(const Conv2dSizes& s, const T* dy, const T* w
              .groups = s.groups,
              .maps = maps,
              .channels = s.out_channels / s.groups,
-             .rows = {s.out_height, s.height, s.kernel_height, s.stride_height, s.padding_height,
-                      s.dilation_height, s.flip, true},
-             .columns = {s.out_width, s.width, s.kernel_width, s.stride_width, s.padding_width,
-                         s.dilation_width, s.flip, true},
+             .rows = {row_axis(s), s.flip, true},
+             .columns = {column_axis(s), s.flip, true},
              .map_stride = 1,
              .channel_stride = maps},
             dy, w, static_cast<const T*>(nullptr), dx);

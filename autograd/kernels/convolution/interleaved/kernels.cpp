@@ -127,22 +127,25 @@ std::int64_t channels_at_once(const CorrelationRow<T>& row, std::int64_t columns
 
 template <class T>
 void correlate(const CorrelationRow<T>& row) {
-  const Cut maps(row.maps, kBlockChannels);
-  const Cut columns(row.columns, most_columns(static_cast<int>(maps.size(0))));
+  const Pieces maps(row.maps, kBlockChannels);
+  const Pieces columns(row.columns, most_columns(static_cast<int>(maps.largest())));
   const std::int64_t step =
-      maps.parts() == 1 ? std::max<std::int64_t>(row.channels, 1) : channels_at_once(row, columns.size(0));
-  for (std::int64_t k = 0; k < columns.parts(); ++k) {
-    const T* in = row.in + row.first_channel * row.channel_stride + columns.first(k) * row.column_stride;
-    T* out = row.out + columns.first(k) * row.out_stride;
+      maps.count() == 1 ? std::max<std::int64_t>(row.channels, 1) : channels_at_once(row, columns.largest());
+  for (std::int64_t k = 0; k < columns.count(); ++k) {
+    const Piece some_columns = columns[k];
+    const T* in = row.in + row.first_channel * row.channel_stride + some_columns.begin * row.column_stride;
+    T* out = row.out + some_columns.begin * row.out_stride;
     for (std::int64_t c = 0; c == 0 || c < row.channels; c += step) {
-      for (std::int64_t b = 0; b < maps.parts(); ++b) {
-        const std::int64_t map = maps.first(b), height = maps.size(b);
-        const auto block = kBlocks<CorrelateBlock, T>[height - 1][columns.size(k) - 1];
+      for (std::int64_t b = 0; b < maps.count(); ++b) {
+        const Piece some_maps = maps[b];
+        const auto block = kBlocks<CorrelateBlock, T>[some_maps.size() - 1][some_columns.size() - 1];
         const T* weights =
-            row.weights + (map * row.all_channels + (row.first_channel + c) * height) * row.kernel_area;
+            row.weights + (some_maps.begin * row.all_channels + (row.first_channel + c) * some_maps.size()) *
+                              row.kernel_area;
         for (std::int64_t lane = 0; lane < kInterleaved<T>; lane += hn::Lanes(Lanes<T>()))
           block(row, {in + c * row.channel_stride + lane, weights, std::min(step, row.channels - c), c > 0},
-                row.bias ? row.bias + map : nullptr, out + map * row.map_stride + lane);
+                row.bias ? row.bias + some_maps.begin : nullptr,
+                out + some_maps.begin * row.map_stride + lane);
       }
     }
   }
@@ -171,16 +174,16 @@ struct AccumulateBlock {
 
     const std::int64_t map_stride = band.map_stride,
                        x_step = of_unknown_size(band.column_step * kInterleaved<T>);
-    for (std::int64_t column = band.column_begin; column < band.column_end;) {
+    for (std::int64_t column = band.columns.begin; column < band.columns.end;) {
       // Columns that every tap reads inside x go together, the others one by one: there, taps outside read
       // zeros.
-      const bool interior = column == band.interior_begin && column < band.interior_end;
-      const std::int64_t count = interior ? band.interior_end - column : 1;
+      const bool interior = column == band.interior.begin && band.interior.size() > 0;
+      const std::int64_t count = interior ? band.interior.size() : 1;
       const T* x[N];
       std::int64_t x_row_stride[N];
       for (int n = 0; n < N; ++n) {
         const std::int64_t x_column = column * band.column_step + taps[n].column;
-        const bool inside = interior || (x_column >= 0 && x_column < band.width);
+        const bool inside = interior || is_inside(x_column, band.width);
         x[n] = inside ? band.x + taps[n].channel * band.channel_stride + x_column * kInterleaved<T> + lane
                       : kZeros<T> + lane;
         x_row_stride[n] = inside ? band.x_row_stride : 0;
@@ -220,11 +223,11 @@ struct AccumulateBlock {
 
 template <class T>
 void accumulate(const WeightGradBand<T>& band) {
-  const Cut cut(band.tap_count, most_columns(static_cast<int>(band.maps)));
-  for (std::int64_t k = 0; k < cut.parts(); ++k) {
-    const auto block = kBlocks<AccumulateBlock, T>[band.maps - 1][cut.size(k) - 1];
+  const Pieces taps(band.tap_count, most_columns(static_cast<int>(band.maps)));
+  for (std::int64_t k = 0; k < taps.count(); ++k) {
+    const auto block = kBlocks<AccumulateBlock, T>[band.maps - 1][taps[k].size() - 1];
     for (std::int64_t lane = 0; lane < kInterleaved<T>; lane += hn::Lanes(Lanes<T>()))
-      block(band, band.taps + cut.first(k), lane);
+      block(band, band.taps + taps[k].begin, lane);
   }
 }
 

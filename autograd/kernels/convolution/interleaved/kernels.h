@@ -4,56 +4,32 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <numeric>
 
-#include "autograd/kernels/convolution/conv2d.h"
+#include "autograd/kernels/convolution/taps.h"
 #include "autograd/kernels/layout/interleaved.h"
 
 namespace adjoint::kernels {
 
-/// [0, total) cut into parts that differ by at most 1 in size, none above the given largest.
-class Cut {
+/// [0, total) cut into pieces that differ by at most 1 in size, the larger ones first, none above `largest`.
+class Pieces {
  public:
-  Cut(std::int64_t total, std::int64_t largest)
-      : parts_((total + largest - 1) / largest),
-        size_(parts_ == 0 ? 0 : total / parts_),
-        larger_(total - parts_ * size_) {}
-  std::int64_t parts() const { return parts_; }
-  std::int64_t size(std::int64_t part) const { return size_ + (part < larger_); }
-  std::int64_t first(std::int64_t part) const { return part * size_ + std::min(part, larger_); }
+  Pieces(std::int64_t total, std::int64_t largest)
+      : count_(divide_up(total, largest)),
+        size_(count_ == 0 ? 0 : total / count_),
+        larger_(total - count_ * size_) {}
+  std::int64_t count() const { return count_; }
+  std::int64_t largest() const { return size_ + (larger_ > 0); }
+  Piece operator[](std::int64_t index) const {
+    const std::int64_t begin = index * size_ + std::min(index, larger_);
+    return {begin, begin + size_ + (index < larger_)};
+  }
 
  private:
-  std::int64_t parts_, size_, larger_;  // the first larger_ parts have one more than size_
+  std::int64_t count_, size_, larger_;  // the first larger_ pieces have one more than size_
 };
 
 /// Channels that one register block writes at once, at most, on this processor.
 std::int64_t block_channels();
-
-/// The products that one position adds up along one axis: product k reads input first + k step through kernel
-/// index tap + k tap_step.
-struct Taps {
-  std::int64_t count, first, step, tap, tap_step;
-
-  /// Those that read inside [0, size).
-  Taps inside(std::int64_t size) const;
-  /// Smallest and one past the largest input index read; count > 0.
-  std::int64_t lowest() const { return std::min(first, first + (count - 1) * step); }
-  std::int64_t highest_end() const { return std::max(first, first + (count - 1) * step) + 1; }
-};
-
-/// One axis of a convolution or of its input gradient, which is a correlation too: of dy, with the taps in
-/// reverse.
-struct Axis {
-  std::int64_t in_size, out_size, kernel, stride, padding, dilation;
-  bool flip, transposed;
-
-  /// Positions whose taps differ in more than a shift: position p + phases() has the taps of p, moved by
-  /// shift().
-  std::int64_t phases() const { return transposed ? std::min(stride, out_size) : 1; }
-  std::int64_t shift() const { return transposed ? 1 : stride; }
-  /// All products of an output position, inside the input or not.
-  Taps taps(std::int64_t position) const;
-};
 
 /// One product of an output position: where it reads, in values behind the position's `in`, and which weight
 /// of the kernel.
@@ -74,7 +50,7 @@ struct CorrelationRow {
   std::int64_t all_channels;
   const Product* products;                      // for each channel
   std::int64_t product_count, row_taps, reach;  // a product reads row_taps rows of `reach` values each
-  const T* weights;  // [m block][all c][kernel_area][m in block], cut by Cut(maps, block_channels())
+  const T* weights;  // [m block][all c][kernel_area][m in block], cut by Pieces(maps, block_channels())
   std::int64_t kernel_area;
   const T* bias;  // or null
   T* out;
@@ -99,11 +75,10 @@ template <class T>
 struct WeightGradBand {
   const T* dy;  // first row, column 0
   std::int64_t map_stride, dy_row_stride, rows, maps;
-  std::int64_t column_begin, column_end;
+  Piece columns;
   const T* x;  // channel 0, the row that the first row reads, column 0
   std::int64_t channel_stride, x_row_stride, width, column_step;
-  std::int64_t interior_begin,
-      interior_end;  // of these, the columns for which every tap reads inside x; may be empty
+  Piece interior;  // the columns for which every tap reads inside x; may be empty
   const KernelTap* taps;
   std::int64_t tap_count;
   T* sums;

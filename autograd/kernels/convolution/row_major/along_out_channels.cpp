@@ -24,31 +24,30 @@ class PaddedPlanes {
   PaddedPlanes(const PlaneConvolution& c, bool flip, Piece sources)
       : sources_(sources),
         padded_(padded(c)),
-        in_place_(c.row_offset >= 0 && c.row_offset + padded_.out_height <= c.source_height &&
-                  c.column_offset >= 0 && c.column_offset + padded_.out_width <= c.source_width),
+        in_place_(all_inside(padded_.rows) && all_inside(padded_.columns)),
         flip_(flip),
-        tap_rows_(c.tap_rows),
-        tap_columns_(c.tap_columns),
-        row_(in_place_ ? c.source_width : padded_.out_width),
-        plane_(in_place_ ? c.source_height * row_ : padded_.copy_size()),
+        tap_rows_(c.rows.taps),
+        tap_columns_(c.columns.taps),
+        row_(in_place_ ? c.columns.in : padded_.columns.out),
+        plane_(in_place_ ? c.rows.in * row_ : padded_.copy_size()),
         copy_(in_place_ ? 0 : padded_.copies_size(sources.size())),
-        taps_(sources.size() * c.tap_rows * c.tap_columns),
+        taps_(sources.size() * c.area()),
         positions_(c.positions()) {
-    const std::int64_t sign = flip ? -1 : 1, row_step = sign * c.row_dilation * row_,
-                       column_step = sign * c.column_dilation,
-                       first = flip ? -(c.tap_rows - 1) * row_step - (c.tap_columns - 1) * column_step : 0;
+    const std::int64_t sign = flip ? -1 : 1, row_step = sign * c.rows.dilation * row_,
+                       column_step = sign * c.columns.dilation,
+                       first = flip ? -(c.rows.taps - 1) * row_step - (c.columns.taps - 1) * column_step : 0;
     for (std::int64_t s = 0; s < sources.size(); ++s)
-      list_offsets(offset(s, 0) + first, c.tap_rows, row_step, c.tap_columns, column_step,
-                   taps_.get() + s * c.tap_rows * c.tap_columns);
-    list_offsets(0, c.out_height, c.row_step * row_, c.out_width, c.column_step, positions_.get());
+      list_offsets(offset(s, 0) + first, c.rows.taps, row_step, c.columns.taps, column_step,
+                   taps_.get() + s * c.area());
+    list_offsets(0, c.rows.out, c.rows.stride * row_, c.columns.out, c.columns.stride, positions_.get());
   }
 
   /// The planes of one image's group of channels, until the next call. The value that output position p meets
   /// at tap k is at positions()[p] + taps()[k].
   const T* of(const T* x) const {
     if (in_place_)
-      return x + (sources_.begin * padded_.source_height + padded_.row_offset) * padded_.source_width +
-             padded_.column_offset;
+      return x + (sources_.begin * padded_.rows.in + padded_.rows.offset) * padded_.columns.in +
+             padded_.columns.offset;
     row_kernels<T>().shift(padded_, sources_, x, copy_.get());
     return copy_.get();
   }
@@ -68,11 +67,14 @@ class PaddedPlanes {
  private:
   /// The convolution whose only shifted copy of a plane is that plane with the zeros around it.
   static PlaneConvolution padded(PlaneConvolution c) {
-    c.out_height = (c.out_height - 1) * c.row_step + (c.tap_rows - 1) * c.row_dilation + 1;
-    c.out_width = (c.out_width - 1) * c.column_step + (c.tap_columns - 1) * c.column_dilation + 1;
-    c.tap_rows = c.tap_columns = c.row_step = c.column_step = 1;
+    c.rows = padded(c.rows), c.columns = padded(c.columns);
     return c;
   }
+  static Axis padded(const Axis& axis) {
+    const Piece read = axis.inputs({0, axis.out});
+    return {.in = axis.in, .out = read.size(), .taps = 1, .offset = read.begin};
+  }
+  static bool all_inside(const Axis& padded) { return padded.outputs_inside(0).size() == padded.out; }
 
   Piece sources_;
   PlaneConvolution padded_;
@@ -116,15 +118,6 @@ void transpose_panel(const MapPanels& maps, std::int64_t index, const T* from, s
 // meet only zeros, and a tap column the positions: column by column, in tiles of positions or taps below each
 // other.
 
-/// The taps of a kernel row that meet the source at output column j.
-Piece taps_inside(const PlaneConvolution& c, std::int64_t j) {
-  return steps_inside(j * c.column_step + c.column_offset, c.column_dilation, c.source_width, c.tap_columns);
-}
-/// The output columns that meet the source at tap column v.
-Piece columns_inside(const PlaneConvolution& c, std::int64_t v) {
-  return steps_inside(v * c.column_dilation + c.column_offset, c.column_step, c.source_width, c.out_width);
-}
-
 /// A tile of registers of maps.
 template <class T>
 Tile<T> tile_of_maps(std::int64_t a_row, std::int64_t a_step, std::int64_t b_step, std::int64_t c_row) {
@@ -139,24 +132,24 @@ template <class T>
 void convolve_by_columns(const PlaneConvolution& c, const PaddedPlanes<T>& planes, const T* image,
                          const T* weights, std::int64_t vectors, const T* start, T* out_t) {
   const std::int64_t columns = vectors * row_kernels<T>().vector_size;
-  const Scratch<Segment> segments(c.sources * c.tap_rows);
-  for (std::int64_t s = 0; s < c.sources; ++s)
-    for (std::int64_t u = 0; u < c.tap_rows; ++u)
-      segments.get()[s * c.tap_rows + u] = {planes.offset(s, u * c.row_dilation),
-                                            planes.weight(s, u, 0) * columns};
-  Tile<T> tile = tile_of_maps<T>(planes.offset(0, c.row_step), c.column_dilation,
-                                 planes.next_weight() * columns, c.out_width * columns);
+  const Scratch<Segment> segments(c.in_channels * c.rows.taps);
+  for (std::int64_t s = 0; s < c.in_channels; ++s)
+    for (std::int64_t u = 0; u < c.rows.taps; ++u)
+      segments.get()[s * c.rows.taps + u] = {planes.offset(s, u * c.rows.dilation),
+                                             planes.weight(s, u, 0) * columns};
+  Tile<T> tile = tile_of_maps<T>(planes.offset(0, c.rows.stride), c.columns.dilation,
+                                 planes.next_weight() * columns, c.columns.out * columns);
   tile.segments = segments.get();
-  tile.segment_count = c.sources * c.tap_rows;
+  tile.segment_count = c.in_channels * c.rows.taps;
   tile.start = start == nullptr ? Start::zero : Start::array;
   tile.start_values = start;
-  for (std::int64_t j = 0; j < c.out_width; ++j) {
-    const Piece taps = taps_inside(c, j);
+  for (std::int64_t j = 0; j < c.columns.out; ++j) {
+    const Piece taps = c.columns.taps_inside(j);
     tile.depth = taps.size();
-    tile.a = image + j * c.column_step + taps.begin * tile.a_step;
+    tile.a = image + j * c.columns.stride + taps.begin * tile.a_step;
     tile.b = weights + taps.begin * tile.b_step;
     tile.c = out_t + j * columns;
-    row_kernels<T>().run_rows(c.out_height, vectors, tile);
+    row_kernels<T>().run_rows(c.rows.out, vectors, tile);
   }
 }
 
@@ -165,29 +158,29 @@ template <class T>
 void correlate_by_columns(const PlaneConvolution& c, const PaddedPlanes<T>& planes, std::int64_t sources,
                           const T* image, const T* dy_t, std::int64_t vectors, bool accumulate, T* dw_t) {
   const std::int64_t columns = vectors * row_kernels<T>().vector_size;
-  const Scratch<Segment> segments(c.out_height);
-  for (std::int64_t i = 0; i < c.out_height; ++i)
-    segments.get()[i] = {planes.offset(0, i * c.row_step), i * c.out_width * columns};
-  Tile<T> tile = tile_of_maps<T>(planes.offset(0, c.row_dilation), c.column_step, columns,
+  const Scratch<Segment> segments(c.rows.out);
+  for (std::int64_t i = 0; i < c.rows.out; ++i)
+    segments.get()[i] = {planes.offset(0, i * c.rows.stride), i * c.columns.out * columns};
+  Tile<T> tile = tile_of_maps<T>(planes.offset(0, c.rows.dilation), c.columns.stride, columns,
                                  (planes.weight(0, 1, 0) - planes.weight(0, 0, 0)) * columns);
   tile.segments = segments.get();
-  tile.segment_count = c.out_height;
+  tile.segment_count = c.rows.out;
   tile.add = accumulate;
   for (std::int64_t s = 0; s < sources; ++s)
-    for (std::int64_t v = 0; v < c.tap_columns; ++v) {
-      const Piece inside = columns_inside(c, v);
+    for (std::int64_t v = 0; v < c.columns.taps; ++v) {
+      const Piece inside = c.columns.outputs_inside(v);
       tile.depth = inside.size();
-      tile.a = image + planes.offset(s, 0) + v * c.column_dilation + inside.begin * tile.a_step;
+      tile.a = image + planes.offset(s, 0) + v * c.columns.dilation + inside.begin * tile.a_step;
       tile.b = dy_t + inside.begin * columns;
       tile.c = dw_t + planes.weight(s, 0, v) * columns;
-      row_kernels<T>().run_rows(c.tap_rows, vectors, tile);
+      row_kernels<T>().run_rows(c.rows.taps, vectors, tile);
     }
 }
 
 std::int64_t cost_of_shifted_copies(const PlaneConvolution& c, std::int64_t vector_size) {
-  const std::int64_t rows = c.sources * c.tap_columns * c.row_step * c.phase_rows();
-  const std::int64_t cost = c.column_step == 1 ? 4 : c.column_step == 2 ? 8 : 16;
-  return cost * rows * divide_up(c.out_width, vector_size);
+  const std::int64_t rows = c.in_channels * c.columns.taps * c.rows.stride * c.phase_rows();
+  const std::int64_t cost = c.columns.stride == 1 ? 4 : c.columns.stride == 2 ? 8 : 16;
+  return cost * rows * divide_up(c.columns.out, vector_size);
 }
 
 /// What the products along the maps cost, and whether they go column by column.
@@ -212,16 +205,16 @@ struct Products {
 /// Pairs of a tap column and an output column that meets the source there.
 std::int64_t pairs_inside(const PlaneConvolution& c) {
   std::int64_t pairs = 0;
-  for (std::int64_t v = 0; v < c.tap_columns; ++v) pairs += columns_inside(c, v).size();
+  for (std::int64_t v = 0; v < c.columns.taps; ++v) pairs += c.columns.outputs_inside(v).size();
   return pairs;
 }
 
 Products products_of_convolution(const PlaneConvolution& c, const MapPanels& maps) {
-  return {c, maps, c.out_width, c.out_height, pairs_inside(c) * c.sources * c.tap_rows};
+  return {c, maps, c.columns.out, c.rows.out, pairs_inside(c) * c.in_channels * c.rows.taps};
 }
 
 Products products_of_weight_grad(const PlaneConvolution& c, const MapPanels& maps) {
-  return {c, maps, c.sources * c.tap_columns, c.tap_rows, pairs_inside(c) * c.sources * c.out_height};
+  return {c, maps, c.in_channels * c.columns.taps, c.rows.taps, pairs_inside(c) * c.in_channels * c.rows.out};
 }
 
 std::int64_t cost_along_maps(const PlaneConvolution& c, const MapPanels& maps, const Products& products) {
@@ -231,23 +224,24 @@ std::int64_t cost_along_maps(const PlaneConvolution& c, const MapPanels& maps, c
 }  // namespace
 
 std::int64_t cost_along_maps(const PlaneConvolution& c, std::int64_t vector_size) {
-  const MapPanels maps(c.rows, vector_size);
+  const MapPanels maps(c.out_channels, vector_size);
   return cost_along_maps(c, maps, products_of_convolution(c, maps));
 }
 
 std::int64_t cost_along_positions(const PlaneConvolution& c, std::int64_t vector_size) {
   constexpr std::int64_t kCached = 8192;  // Registers of weights that stay in the second-level cache.
-  const std::int64_t vectors = divide_up(c.positions(), vector_size), products = c.rows * vectors * c.taps();
+  const std::int64_t vectors = divide_up(c.positions(), vector_size),
+                     products = c.out_channels * vectors * c.taps();
   const std::int64_t waiting_for_loads = vectors == 1 ? products / 4 : 0;
-  const std::int64_t weights = c.rows * c.taps() / vector_size,
+  const std::int64_t weights = c.out_channels * c.taps() / vector_size,
                      reads = weights > kCached ? divide_up(vectors, 3) : 0;
   return products + waiting_for_loads + 2 * reads * weights + cost_of_shifted_copies(c, vector_size);
 }
 
 bool weight_grad_pays_along_maps(const PlaneConvolution& c, std::int64_t images, std::int64_t vector_size) {
   // For each weight: a register for every image to begin with, two for the sum of the lanes.
-  const MapPanels maps(c.rows, vector_size);
-  const std::int64_t weights = c.taps() * c.rows;
+  const MapPanels maps(c.out_channels, vector_size);
+  const std::int64_t weights = c.taps() * c.out_channels;
   const std::int64_t products = weights * (divide_up(c.positions(), vector_size) + 1) + 2 * weights / images;
   return cost_along_maps(c, maps, products_of_weight_grad(c, maps)) <
          products + cost_of_shifted_copies(c, vector_size);
@@ -261,17 +255,17 @@ template <class T>
 void convolve_along_maps(const PlaneConvolution& c, bool flip, std::int64_t batch, std::int64_t groups,
                          const T* source, const T* panels, const T* start, T* out) {
   const auto& kernels = row_kernels<T>();
-  const MapPanels maps(c.rows, kernels.vector_size);
-  const std::int64_t work = c.rows * c.taps() * c.positions(), bands = bands_of(c, work);
+  const MapPanels maps(c.out_channels, kernels.vector_size);
+  const std::int64_t work = c.out_channels * c.taps() * c.positions(), bands = bands_of(c, work);
   const std::int64_t pieces = bands >= 4 ? 1 : chunks_of(work / bands, maps.count);
   const bool by_columns = products_of_convolution(c, maps).by_columns;
   parallel_for(batch * groups * bands * pieces, batch * groups * work, [&](std::int64_t chunk) {
     const std::int64_t band = chunk / pieces, image = band / bands, g = image % groups;
-    const Piece rows = piece(c.out_height, bands, band % bands),
+    const Piece rows = piece(c.rows.out, bands, band % bands),
                 some = piece(maps.count, pieces, chunk % pieces);
     const PlaneConvolution part = c.band(rows);
-    const PaddedPlanes<T> planes(part, flip, {0, c.sources});
-    const T* image_planes = planes.of(source + image * c.sources * c.source_height * c.source_width);
+    const PaddedPlanes<T> planes(part, flip, {0, c.in_channels});
+    const T* image_planes = planes.of(source + image * c.in_channels * c.rows.in * c.columns.in);
     const Scratch<T> out_t(part.positions() * maps.columns());
     for (std::int64_t p = some.begin; p < some.end; ++p) {
       const auto panel = maps.panel(p);
@@ -286,7 +280,8 @@ void convolve_along_maps(const PlaneConvolution& c, bool flip, std::int64_t batc
                                 panel.vectors);
       kernels.transpose_exactly(
           out_t.get(), panel.vectors * maps.vector_size, part.positions(), panel.maps,
-          out + (image * c.rows + panel.first) * c.positions() + rows.begin * c.out_width, c.positions());
+          out + (image * c.out_channels + panel.first) * c.positions() + rows.begin * c.columns.out,
+          c.positions());
     }
   });
 }
@@ -296,17 +291,18 @@ void convolve_along_maps(const PlaneConvolution& c, bool flip, std::int64_t batc
 template <class T>
 void forward_along_maps(const Conv2dSizes& s, const T* x, const T* w, const T* bias, T* y) {
   const PlaneConvolution c = forward_convolution(s);
-  const MapPanels maps(c.rows, row_kernels<T>().vector_size);
+  const MapPanels maps(c.out_channels, row_kernels<T>().vector_size);
   const std::int64_t group_size = c.taps() * maps.columns();
   const Scratch<T> panels(s.groups * group_size), start(bias == nullptr ? 0 : s.groups * maps.columns());
   parallel_for(s.groups * maps.count, s.groups * group_size * kElementWork, [&](std::int64_t i) {
     const std::int64_t g = i / maps.count;
-    transpose_panel(maps, i % maps.count, w + g * c.rows * c.taps(), c.taps(), c.taps(),
+    transpose_panel(maps, i % maps.count, w + g * c.out_channels * c.taps(), c.taps(), c.taps(),
                     panels.get() + g * group_size);
   });
   for (std::int64_t g = 0; g < s.groups && bias != nullptr; ++g) {
     T* group_start = start.get() + g * maps.columns();
-    std::fill(std::copy_n(bias + g * c.rows, c.rows, group_start), group_start + maps.columns(), T(0));
+    std::fill(std::copy_n(bias + g * c.out_channels, c.out_channels, group_start),
+              group_start + maps.columns(), T(0));
   }
   convolve_along_maps(c, s.flip, s.batch, s.groups, x, panels.get(), start.get(), y);
 }
@@ -314,16 +310,17 @@ void forward_along_maps(const Conv2dSizes& s, const T* x, const T* w, const T* b
 template <class T>
 void input_grad_along_maps(const PlaneConvolution& c, const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
   const auto& kernels = row_kernels<T>();
-  const MapPanels channels(c.rows, kernels.vector_size);
-  const std::int64_t area = c.tap_rows * c.tap_columns, group_size = c.taps() * channels.columns();
+  const MapPanels channels(c.out_channels, kernels.vector_size);
+  const std::int64_t area = c.area(), group_size = c.taps() * channels.columns();
   const Scratch<T> panels(s.groups * group_size);
   parallel_for(s.groups * channels.count, s.groups * group_size * kElementWork, [&](std::int64_t i) {
     const std::int64_t g = i / channels.count;
     const auto panel = channels.panel(i % channels.count);
     const std::int64_t columns = panel.vectors * channels.vector_size;
-    const T* from = w + (g * c.sources * c.rows + panel.first) * area;
+    const T* from = w + (g * c.in_channels * c.out_channels + panel.first) * area;
     T* to = panels.get() + g * group_size + panel.first * c.taps();
-    for (std::int64_t map = 0; map < c.sources; ++map, from += c.rows * area, to += area * columns)
+    for (std::int64_t map = 0; map < c.in_channels;
+         ++map, from += c.out_channels * area, to += area * columns)
       kernels.transpose(from, area, panel.maps, area, to, columns);
   });
   convolve_along_maps<T>(c, !s.flip, s.batch, s.groups, dy, panels.get(), nullptr, dx);
@@ -333,7 +330,7 @@ template <class T>
 void weight_grad_along_maps(const WeightGrad<T>& job, std::int64_t chunks, std::int64_t work) {
   const auto& kernels = row_kernels<T>();
   const PlaneConvolution& c = job.c;
-  const MapPanels maps(c.rows, kernels.vector_size);
+  const MapPanels maps(c.out_channels, kernels.vector_size);
   const std::int64_t dy_t_image = c.positions() * maps.columns();
   const bool by_columns = products_of_weight_grad(c, maps).by_columns;
   const Scratch<T> dy_t(job.batch * dy_t_image);
@@ -343,8 +340,8 @@ void weight_grad_along_maps(const WeightGrad<T>& job, std::int64_t chunks, std::
                       dy_t.get() + n * dy_t_image);
   });
   parallel_for(chunks, work, [&](std::int64_t chunk) {
-    const Piece sources = piece(c.sources, chunks, chunk);
-    const std::int64_t area = c.tap_rows * c.tap_columns, taps = sources.size() * area;
+    const Piece sources = piece(c.in_channels, chunks, chunk);
+    const std::int64_t area = c.area(), taps = sources.size() * area;
     const PaddedPlanes<T> planes(c, job.flip, sources);
     const Scratch<T> dw_t(taps * maps.columns());
     for (std::int64_t n = 0; n < job.batch; ++n) {

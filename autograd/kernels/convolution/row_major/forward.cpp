@@ -12,26 +12,27 @@ namespace adjoint::kernels {
 
 TapOrder tap_order(const PlaneConvolution& c) {
   // Longer inner loops are quicker.
-  if (c.sources <= c.tap_columns) return {false, 1, c.tap_rows * c.sources, c.tap_columns};
+  if (c.in_channels <= c.columns.taps) return {false, 1, c.rows.taps * c.in_channels, c.columns.taps};
   // But a tile comes back to its weights of the same sources for every tap.
   constexpr std::int64_t kMostTaps = 640, kFewestSources = 16;
-  const std::int64_t area = c.tap_rows * c.tap_columns;
-  std::int64_t sources = c.sources;
-  for (std::int64_t blocks = 2; sources * area > kMostTaps && c.sources >= blocks * kFewestSources; ++blocks)
-    if (c.sources % blocks == 0) sources = c.sources / blocks;
-  return {true, c.sources / sources, c.sources / sources * area, sources};
+  const std::int64_t area = c.area();
+  std::int64_t sources = c.in_channels;
+  for (std::int64_t blocks = 2; sources * area > kMostTaps && c.in_channels >= blocks * kFewestSources;
+       ++blocks)
+    if (c.in_channels % blocks == 0) sources = c.in_channels / blocks;
+  return {true, c.in_channels / sources, c.in_channels / sources * area, sources};
 }
 
 void list_segments(const PlaneConvolution& c, const WeightSteps& steps, Segment* segments) {
   const TapOrder order = tap_order(c);
-  const std::int64_t copy_size = c.copy_size(), source_copies = c.tap_columns * copy_size;
+  const std::int64_t copy_size = c.copy_size(), source_copies = c.columns.taps * copy_size;
   const Segment next_block{order.depth * steps.source, order.depth * source_copies};
   const Segment next_outer =
       order.sources_inside ? Segment{steps.tap_column, copy_size} : Segment{steps.source, source_copies};
-  const std::int64_t outer = order.segment_count / order.blocks / c.tap_rows;
+  const std::int64_t outer = order.segment_count / order.blocks / c.rows.taps;
   for (std::int64_t block = 0; block < order.blocks; ++block)
     for (std::int64_t i = 0; i < outer; ++i)
-      for (std::int64_t u = 0; u < c.tap_rows; ++u)
+      for (std::int64_t u = 0; u < c.rows.taps; ++u)
         *segments++ = {block * next_block.a + i * next_outer.a + u * steps.tap_row,
                        block * next_block.b + i * next_outer.b + c.tap_offset(u)};
 }
@@ -39,21 +40,22 @@ void list_segments(const PlaneConvolution& c, const WeightSteps& steps, Segment*
 template <class T>
 void convolve_planes(const PlaneConvolution& whole, const WeightSteps& steps, const T* source, const T* w,
                      const T* start, T* out) {
-  const std::int64_t work = whole.rows * whole.positions() * whole.taps();
+  const std::int64_t work = whole.out_channels * whole.positions() * whole.taps();
   const std::int64_t bands = bands_of(whole, work);
   const std::int64_t row_pieces =
       bands >= 4 ? 1
-                 : chunks_of(work / bands, std::max(whole.rows / 64, std::min(whole.rows / 32, 2 / bands)));
+                 : chunks_of(work / bands,
+                             std::max(whole.out_channels / 64, std::min(whole.out_channels / 32, 2 / bands)));
   parallel_for(bands * row_pieces, work, [&](std::int64_t chunk) {
-    const Piece out_rows = piece(whole.out_height, bands, chunk / row_pieces);
+    const Piece out_rows = piece(whole.rows.out, bands, chunk / row_pieces);
     const PlaneConvolution c = whole.band(out_rows);
     const Scratch<Segment> segments(tap_order(c).segment_count);
     list_segments(c, steps, segments.get());
-    const Scratch<T> copies(c.copies_size(c.sources));
-    row_kernels<T>().shift(c, {0, c.sources}, source, copies.get());
+    const Scratch<T> copies(c.copies_size(c.in_channels));
+    row_kernels<T>().shift(c, {0, c.in_channels}, source, copies.get());
     row_kernels<T>().convolve(c, steps, segments.get(), copies.get(), w, start,
-                              piece(c.rows, row_pieces, chunk % row_pieces),
-                              out + out_rows.begin * c.out_width);
+                              piece(c.out_channels, row_pieces, chunk % row_pieces),
+                              out + out_rows.begin * c.columns.out);
   });
 }
 
@@ -78,14 +80,14 @@ void conv2d_row_major(const Conv2dSizes& s, const T* x, const T* w, const T* bia
   if (group.products > kFewProducts && cost_along_maps(c, vector_size) < cost_along_positions(c, vector_size))
     return forward_along_maps(s, x, w, bias, y);
   const std::int64_t area = s.kernel_height * s.kernel_width, sign = s.flip ? -1 : 1;
-  const WeightSteps steps{c.sources * area, area, sign * s.kernel_width, sign};
+  const WeightSteps steps{c.in_channels * area, area, sign * s.kernel_width, sign};
   for_images(s.batch * s.groups, group.products, [&](std::int64_t i) {
     const std::int64_t g = i % s.groups;
     if (group.products <= kFewProducts)
       return forward_directly(s, x + i * group.x, w + g * group.w,
-                              bias == nullptr ? nullptr : bias + g * c.rows, y + i * group.y);
+                              bias == nullptr ? nullptr : bias + g * c.out_channels, y + i * group.y);
     convolve_planes(c, steps, x + i * group.x, w + g * group.w + (s.flip ? area - 1 : 0),
-                    bias == nullptr ? nullptr : bias + g * c.rows, y + i * group.y);
+                    bias == nullptr ? nullptr : bias + g * c.out_channels, y + i * group.y);
   });
 }
 

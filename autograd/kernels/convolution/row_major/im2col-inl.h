@@ -17,6 +17,16 @@ HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels::HWY_NAMESPACE {
 namespace {
 
+/// A mask of those lanes of a vector that a piece contains.
+template <class D>
+HWY_INLINE hn::Mask<D> lanes_of(D d, Piece piece) {
+  constexpr std::int64_t kLanes = kVectorSize<hn::TFromD<D>>;
+  const auto first = [&](std::int64_t n) HWY_ATTR {
+    return hn::FirstN(d, static_cast<std::size_t>(std::clamp<std::int64_t>(n, 0, kLanes)));
+  };
+  return hn::AndNot(first(piece.begin), first(piece.end));
+}
+
 /// The products of weights with dy for every tap of a kernel.
 template <class T>
 struct TapProducts {
@@ -55,11 +65,9 @@ void fold_columns(const Conv2dSizes& s, const T* sums, std::int64_t sums_step, T
       auto row0 = hn::Zero(d), row1 = row0, row2 = row0, row3 = row0;
       for (std::int64_t v = 0; v < s.kernel_width; ++v) {
         const std::int64_t column = j + s.padding_width - v * s.dilation_width;
-        if (column <= -kVectorSize<T> || column >= s.out_width) continue;
-        const auto lanes = [&](std::int64_t n) HWY_ATTR {
-          return hn::FirstN(d, static_cast<std::size_t>(std::clamp<std::int64_t>(n, 0, kVectorSize<T>)));
-        };
-        const auto inside = hn::AndNot(lanes(-column), lanes(s.out_width - column));
+        const Piece lanes = steps_inside(column, 1, s.out_width, kVectorSize<T>);
+        if (lanes.size() == 0) continue;
+        const auto inside = lanes_of(d, lanes);
         const T* from = sums + v * sums_step + i * s.out_width + column;
         const auto load = [&](std::int64_t r) HWY_ATTR {
           return hn::IfThenElseZero(inside, hn::LoadU(d, from + std::min(r, last_row) * s.out_width));
@@ -81,16 +89,14 @@ void fold_columns(const Conv2dSizes& s, const T* sums, std::int64_t sums_step, T
 template <class T>
 void fold_strided(const Conv2dSizes& s, const TapProducts<T>& products, T* dx) {
   std::fill_n(dx, s.height * s.width, T(0));
-  for (std::int64_t u = 0; u < s.kernel_height; ++u)
-    for (std::int64_t v = 0; v < s.kernel_width; ++v) {
-      const std::int64_t top = u * s.dilation_height - s.padding_height,
-                         left = v * s.dilation_width - s.padding_width;
-      const Piece rows = steps_inside(top, s.stride_height, s.height, s.out_height),
-                  columns = steps_inside(left, s.stride_width, s.width, s.out_width);
-      for (std::int64_t i = rows.begin; i < rows.end; ++i) {
+  const Axis rows = row_axis(s), columns = column_axis(s);
+  for (std::int64_t u = 0; u < rows.taps; ++u)
+    for (std::int64_t v = 0; v < columns.taps; ++v) {
+      const Piece inside_rows = rows.outputs_inside(u), inside = columns.outputs_inside(v);
+      for (std::int64_t i = inside_rows.begin; i < inside_rows.end; ++i) {
         const T* from = products.of(u, v) + i * s.out_width;
-        T* to = dx + (top + i * s.stride_height) * s.width + left;
-        for (std::int64_t j = columns.begin; j < columns.end; ++j) to[j * s.stride_width] += from[j];
+        T* to = dx + rows.input(i, u) * s.width + columns.input(0, v);
+        for (std::int64_t j = inside.begin; j < inside.end; ++j) to[j * columns.stride] += from[j];
       }
     }
 }
@@ -100,8 +106,8 @@ void fold(const Conv2dSizes& s, const T* products, std::int64_t product_step, T*
   const TapProducts<T> of_taps(s, products, product_step);
   if (s.stride_height > 1 || s.stride_width > 1) return fold_strided(s, of_taps, dx);
   // A stride that finds no second position counts as 1, and leaves rows over that no tap meets.
-  const std::int64_t reach = s.out_height + (s.kernel_height - 1) * s.dilation_height - s.padding_height;
-  if (const std::int64_t met = std::clamp<std::int64_t>(reach, 0, s.height); met < s.height) {
+  const Axis rows = row_axis(s);
+  if (const std::int64_t met = overlap({0, rows.in}, rows.inputs({0, rows.out})).end; met < s.height) {
     std::fill_n(dx + met * s.width, (s.height - met) * s.width, T(0));
     Conv2dSizes rows_met = s;
     rows_met.height = met;

@@ -2,7 +2,6 @@
 // once for each phase of the strides; or, of small images, all products of weights with dy, which are then
 // added up.
 #include <algorithm>
-#include <numeric>
 
 #include "autograd/kernels/convolution/layouts.h"
 #include "autograd/kernels/convolution/row_major/row_major.h"
@@ -12,53 +11,21 @@
 namespace adjoint::kernels {
 namespace {
 
-/// Of the taps u and positions p with p + padding = i stride + u dilation for a whole i, those with one
-/// remainder of p + padding: taps first_tap + t tap_step, positions first + q stride, and i = q - t dilation
-/// + offset.
-struct Phase {
-  std::int64_t taps, first_tap, tap_step;
-  std::int64_t positions, first;
-  std::int64_t dilation, offset;
-};
-
-Phase phase(std::int64_t index, std::int64_t size, std::int64_t kernel, std::int64_t stride,
-            std::int64_t padding, std::int64_t dilation) {
-  const std::int64_t common = std::gcd(stride, dilation);
-  Phase p{};
-  p.tap_step = stride / common;
-  p.dilation = dilation / common;
-  p.first = index;
-  p.positions = index < size ? divide_up(size - index, stride) : 0;
-  while (p.first_tap < std::min(kernel, p.tap_step) &&
-         (index + padding - p.first_tap * dilation) % stride != 0)
-    ++p.first_tap;
-  if (p.first_tap < std::min(kernel, p.tap_step)) p.taps = divide_up(kernel - p.first_tap, p.tap_step);
-  p.offset = (index + padding - p.first_tap * dilation) / stride;  // exact when there are taps
-  return p;
-}
-
-/// dx at the positions of one phase as a convolution of dy: turned round, taps step forward through dy.
-PlaneConvolution phase_convolution(const Conv2dSizes& s, const Phase& rows, const Phase& columns) {
-  return {.sources = s.out_channels / s.groups,
-          .source_height = s.out_height,
-          .source_width = s.out_width,
-          .rows = s.in_channels / s.groups,
-          .out_height = rows.positions,
-          .out_width = columns.positions,
-          .out_stride = rows.positions * columns.positions,
-          .tap_rows = rows.taps,
-          .tap_columns = columns.taps,
-          .row_dilation = rows.dilation,
-          .row_offset = rows.offset - (rows.taps - 1) * rows.dilation,
-          .column_dilation = columns.dilation,
-          .column_offset = columns.offset - (columns.taps - 1) * columns.dilation};
-}
-
+/// The phases of dx, each as a convolution of dy whose taps step forward through dy.
 Phase row_phase(const Conv2dSizes& s, std::int64_t index) {
-  return phase(index, s.height, s.kernel_height, s.stride_height, s.padding_height, s.dilation_height);
+  return Phases{row_axis(s), s.flip, true}[index].with_taps_reversed();
 }
 Phase column_phase(const Conv2dSizes& s, std::int64_t index) {
-  return phase(index, s.width, s.kernel_width, s.stride_width, s.padding_width, s.dilation_width);
+  return Phases{column_axis(s), s.flip, true}[index].with_taps_reversed();
+}
+
+/// dx at the positions of one phase as a convolution of dy.
+PlaneConvolution phase_convolution(const Conv2dSizes& s, const Phase& rows, const Phase& columns) {
+  return {.in_channels = s.out_channels / s.groups,
+          .out_channels = s.in_channels / s.groups,
+          .out_stride = rows.axis.out * columns.axis.out,
+          .rows = rows.axis,
+          .columns = columns.axis};
 }
 
 bool is_strided(const Conv2dSizes& s) { return s.stride_height > 1 || s.stride_width > 1; }
@@ -68,24 +35,20 @@ template <class T>
 void input_grad_phase(const Conv2dSizes& s, const Phase& rows, const Phase& columns, const T* dy, const T* w,
                       T* dx) {
   const PlaneConvolution c = phase_convolution(s, rows, columns);
-  const std::int64_t area = s.kernel_height * s.kernel_width, sign = s.flip ? 1 : -1;
+  const std::int64_t area = s.kernel_height * s.kernel_width;
   const WeightSteps steps{.row = area,
-                          .source = c.rows * area,
-                          .tap_row = sign * rows.tap_step * s.kernel_width,
-                          .tap_column = sign * columns.tap_step};
-  const auto first_stored = [&](const Phase& p, std::int64_t kernel) {
-    const std::int64_t last_tap = p.first_tap + (p.taps - 1) * p.tap_step;
-    return s.flip ? kernel - 1 - last_tap : last_tap;
-  };
-  w += first_stored(rows, s.kernel_height) * s.kernel_width + first_stored(columns, s.kernel_width);
+                          .source = c.out_channels * area,
+                          .tap_row = rows.tap_step * s.kernel_width,
+                          .tap_column = columns.tap_step};
+  w += rows.first_tap * s.kernel_width + columns.first_tap;
   if (!is_strided(s)) return convolve_planes<T>(c, steps, dy, w, nullptr, dx);
-  const Scratch<T> dense(c.rows * c.positions());
+  const Scratch<T> dense(c.out_channels * c.positions());
   convolve_planes<T>(c, steps, dy, w, nullptr, dense.get());
   const T* from = dense.get();
-  for (std::int64_t plane = 0; plane < c.rows; ++plane)
-    for (std::int64_t q = 0; q < c.out_height; ++q) {
-      T* to = dx + (plane * s.height + rows.first + q * s.stride_height) * s.width + columns.first;
-      for (std::int64_t j = 0; j < c.out_width; ++j) to[j * s.stride_width] = *from++;
+  for (std::int64_t plane = 0; plane < c.out_channels; ++plane)
+    for (std::int64_t q = 0; q < c.rows.out; ++q) {
+      T* to = dx + (plane * s.height + rows.first + q * rows.step) * s.width + columns.first;
+      for (std::int64_t j = 0; j < c.columns.out; ++j) to[j * columns.step] = *from++;
     }
 }
 
@@ -93,11 +56,10 @@ void input_grad_phase(const Conv2dSizes& s, const Phase& rows, const Phase& colu
 template <class T>
 void input_grad_by_phases(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
   if (is_strided(s)) std::fill_n(dx, GroupSizes(s).x, T(0));  // Some positions may meet no tap.
-  for (std::int64_t a = 0; a < s.stride_height; ++a)
-    for (std::int64_t b = 0; b < s.stride_width; ++b) {
+  for (std::int64_t a = 0; a < std::min(s.stride_height, s.height); ++a)
+    for (std::int64_t b = 0; b < std::min(s.stride_width, s.width); ++b) {
       const Phase rows = row_phase(s, a), columns = column_phase(s, b);
-      if (rows.taps * columns.taps * rows.positions * columns.positions == 0) continue;
-      input_grad_phase(s, rows, columns, dy, w, dx);
+      if (rows.axis.taps > 0 && columns.axis.taps > 0) input_grad_phase(s, rows, columns, dy, w, dx);
     }
 }
 
@@ -138,13 +100,11 @@ void input_grad_by_fold(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
   const std::int64_t area = s.kernel_height * s.kernel_width, positions = s.out_height * s.out_width;
   const std::int64_t margin = (s.kernel_height - 1) * s.dilation_height * s.out_width;
   const std::int64_t together = divide_up(kFewestProducts, area);
-  const PlaneConvolution c{.sources = maps,
-                           .source_height = s.out_height,
-                           .source_width = s.out_width,
-                           .rows = together * area,
-                           .out_height = 1,
-                           .out_width = positions,
-                           .out_stride = positions + margin};
+  const PlaneConvolution c{.in_channels = maps,
+                           .out_channels = together * area,
+                           .out_stride = positions + margin,
+                           .rows = {.in = 1, .out = 1, .taps = 1},
+                           .columns = {.in = positions, .out = positions, .taps = 1}};
   const WeightSteps steps{.row = 1, .source = channels * area};
   const Scratch<T> dy_copy(maps * positions + kernels.vector_size);  // A register reads past the end.
   std::copy_n(dy, maps * positions, dy_copy.get());
@@ -152,8 +112,8 @@ void input_grad_by_fold(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
   parallel_for(chunks, work, [&](std::int64_t chunk) {
     const Scratch<Segment> segments(tap_order(c).segment_count);
     list_segments(c, steps, segments.get());
-    const Scratch<T> products(c.rows * c.out_stride + margin + kernels.vector_size);
-    for (std::int64_t row = 0; row <= c.rows; ++row)
+    const Scratch<T> products(c.out_channels * c.out_stride + margin + kernels.vector_size);
+    for (std::int64_t row = 0; row <= c.out_channels; ++row)
       std::fill_n(products.get() + row * c.out_stride, margin, T(0));
     const Piece some = piece(channels, chunks, chunk);
     for (std::int64_t first = some.begin; first < some.end; first += together) {

@@ -43,14 +43,11 @@ template <int kStep, class T>
 HWY_INLINE void copy_columns(const T* from, std::int64_t from_row, Piece inside, std::int64_t rows, T* to,
                              std::int64_t to_row, std::int64_t count) {
   const Tag<T> d;
-  inside = {std::clamp<std::int64_t>(inside.begin, 0, count), std::clamp<std::int64_t>(inside.end, 0, count)};
+  inside = overlap({0, count}, inside);
   if constexpr (kMaskedLoadsAreSafe) {
-    const auto lanes = [&](std::int64_t n) HWY_ATTR {
-      return hn::FirstN(d, static_cast<std::size_t>(std::clamp<std::int64_t>(n, 0, kVectorSize<T>)));
-    };
     // The values of from's vector that starts at `first` and is read, up to the last one that counts.
     const auto mask = [&](std::int64_t first) HWY_ATTR {
-      return hn::AndNot(lanes(inside.begin * kStep - first), lanes((inside.end - 1) * kStep + 1 - first));
+      return lanes_of(d, {inside.begin * kStep - first, (inside.end - 1) * kStep + 1 - first});
     };
     const auto low = mask(0), high = mask(kVectorSize<T>);
     const auto load = [&]() HWY_ATTR {
@@ -74,34 +71,34 @@ HWY_INLINE void copy_rows(const PlaneConvolution& c, const T* from, std::int64_t
                           std::int64_t rows, T* to) {
   const auto copy = [&]<int kStep>() {
     // From right to left: what is written past a row's end, the next row's first register overwrites.
-    for (std::int64_t j = (c.out_width - 1) / kVectorSize<T> * kVectorSize<T>; j >= 0; j -= kVectorSize<T>)
+    for (std::int64_t j = (c.columns.out - 1) / kVectorSize<T> * kVectorSize<T>; j >= 0; j -= kVectorSize<T>)
       copy_columns<kStep>(from + j * kStep, from_row, {inside.begin - j, inside.end - j}, rows, to + j,
-                          c.out_width, std::min(c.out_width - j, kVectorSize<T>));
+                          c.columns.out, std::min(c.columns.out - j, kVectorSize<T>));
   };
-  if (c.column_step == 1) return copy.template operator()<1>();
-  if (c.column_step == 2) return copy.template operator()<2>();
-  for (std::int64_t q = 0; q < rows; ++q, from += from_row, to += c.out_width)
-    for (std::int64_t j = 0; j < c.out_width; ++j)
-      to[j] = j >= inside.begin && j < inside.end ? from[j * c.column_step] : T(0);
+  if (c.columns.stride == 1) return copy.template operator()<1>();
+  if (c.columns.stride == 2) return copy.template operator()<2>();
+  for (std::int64_t q = 0; q < rows; ++q, from += from_row, to += c.columns.out)
+    for (std::int64_t j = 0; j < c.columns.out; ++j)
+      to[j] = j >= inside.begin && j < inside.end ? from[j * c.columns.stride] : T(0);
 }
 
 template <class T>
 void shift(const PlaneConvolution& c, Piece sources, const T* source, T* copies) {
-  const std::int64_t phase_rows = c.phase_rows(), plane = c.source_height * c.source_width;
+  const std::int64_t phase_rows = c.phase_rows(), plane = c.rows.in * c.columns.in;
   T* to =
       copies;  // Goes on through all copies: what is written past the end of one, the next one overwrites.
   for (std::int64_t s = sources.begin; s < sources.end; ++s)
-    for (std::int64_t v = 0; v < c.tap_columns; ++v) {
-      const std::int64_t left = v * c.column_dilation + c.column_offset;
-      const Piece inside = steps_inside(left, c.column_step, c.source_width, c.out_width);
-      for (std::int64_t phase = 0; phase < c.row_step; ++phase, to += phase_rows * c.out_width) {
-        const std::int64_t first = phase + c.row_offset;  // source row of the phase's row 0
-        const Piece rows = steps_inside(first, c.row_step, c.source_height, phase_rows);
-        const std::int64_t from = (first + rows.begin * c.row_step) * c.source_width + left;
-        std::fill(to, to + rows.begin * c.out_width, T(0));
-        copy_rows(c, source + s * plane + from, c.row_step * c.source_width, inside, rows.size(),
-                  to + rows.begin * c.out_width);
-        std::fill(to + rows.end * c.out_width, to + phase_rows * c.out_width, T(0));
+    for (std::int64_t v = 0; v < c.columns.taps; ++v) {
+      const std::int64_t left = c.columns.input(0, v);
+      const Piece inside = c.columns.outputs_inside(v);
+      for (std::int64_t phase = 0; phase < c.rows.stride; ++phase, to += phase_rows * c.columns.out) {
+        const std::int64_t first = phase + c.rows.offset;  // source row of the phase's row 0
+        const Piece rows = steps_inside(first, c.rows.stride, c.rows.in, phase_rows);
+        const std::int64_t from = (first + rows.begin * c.rows.stride) * c.columns.in + left;
+        std::fill(to, to + rows.begin * c.columns.out, T(0));
+        copy_rows(c, source + s * plane + from, c.rows.stride * c.columns.in, inside, rows.size(),
+                  to + rows.begin * c.columns.out);
+        std::fill(to + rows.end * c.columns.out, to + phase_rows * c.columns.out, T(0));
       }
     }
 }
@@ -114,7 +111,7 @@ void convolve(const PlaneConvolution& c, const WeightSteps& steps, const Segment
   Tile<T> tile{};
   tile.a_row = steps.row;
   tile.a_step = order.sources_inside ? steps.source : steps.tap_column;
-  tile.b_step = order.sources_inside ? c.tap_columns * copy_size : copy_size;
+  tile.b_step = order.sources_inside ? c.columns.taps * copy_size : copy_size;
   tile.b_vector = tile.c_vector = kVectorSize<T>;
   tile.segments = segments;
   tile.segment_count = order.segment_count;
@@ -212,12 +209,12 @@ template <class T>
 void correlate(const PlaneConvolution& c, const CopiedImages<T>& images, const std::int64_t* tap_begins,
                std::int64_t taps, bool accumulate, T* dw) {
   static constexpr auto kFunctions = correlate_functions<T>(std::make_index_sequence<kCorrelateRows>());
-  const std::int64_t tiles = divide_up(c.rows, kCorrelateRows),
+  const std::int64_t tiles = divide_up(c.out_channels, kCorrelateRows),
                      bands = divide_up(c.positions(), kCorrelateVectors * kVectorSize<T>);
   for (std::int64_t band = 0; band < bands; ++band) {
     const Piece positions = piece(c.positions(), bands, band);
     for (std::int64_t t = 0; t < tiles; ++t) {
-      const Piece rows = piece(c.rows, tiles, t);
+      const Piece rows = piece(c.out_channels, tiles, t);
       CopiedImages<T> part = images;
       part.dy += rows.begin * c.out_stride + positions.begin;
       part.copies += positions.begin;

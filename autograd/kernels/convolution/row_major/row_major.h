@@ -13,48 +13,42 @@
 #include <cstdint>
 
 #include "autograd/kernels/convolution/conv2d.h"
+#include "autograd/kernels/convolution/taps.h"
 #include "autograd/kernels/linalg/tile.h"
 #include "autograd/kernels/threads/parallel.h"
 
 namespace adjoint::kernels {
 
-/// out[r, i, j] = start[r] + sum_{s,u,v} w(r, s, u, v) source[s, i row_step + u row_dilation + row_offset,
-///                                                           j column_step + v column_dilation +
-///                                                           column_offset].
+/// out[o, i, j] = start[o] + sum_{c,u,v} w(o, c, u, v) source[c, rows.input(i, u), columns.input(j, v)].
 struct PlaneConvolution {
-  std::int64_t sources, source_height, source_width;
-  std::int64_t rows, out_height, out_width;  // rows: output planes
-  std::int64_t out_stride;                   // elements from one output plane to the next
-  std::int64_t tap_rows = 1, tap_columns = 1;
-  std::int64_t row_step = 1, row_dilation = 1, row_offset = 0;
-  std::int64_t column_step = 1, column_dilation = 1, column_offset = 0;
+  std::int64_t in_channels, out_channels;
+  std::int64_t out_stride;  // elements from one output channel to the next
+  Axis rows, columns;
 
-  std::int64_t positions() const { return out_height * out_width; }
+  std::int64_t positions() const { return rows.out * columns.out; }
+  std::int64_t area() const { return rows.taps * columns.taps; }
+  std::int64_t taps() const { return in_channels * area(); }
   /// The same for some output rows only.
   PlaneConvolution band(Piece out_rows) const {
     PlaneConvolution c = *this;
-    c.out_height = out_rows.size();
-    c.row_offset += out_rows.begin * row_step;
+    c.rows = rows.part(out_rows);
     return c;
   }
-  std::int64_t taps() const { return sources * tap_rows * tap_columns; }
-  /// Rows of a shifted copy that share m % row_step.
-  std::int64_t phase_rows() const { return out_height + row_quotient((tap_rows - 1) * row_dilation); }
+  /// Rows of a shifted copy that share m % rows.stride.
+  std::int64_t phase_rows() const { return rows.out + row_quotient((rows.taps - 1) * rows.dilation); }
   /// Elements of one shifted copy.
-  std::int64_t copy_size() const { return row_step * phase_rows() * out_width; }
+  std::int64_t copy_size() const { return rows.stride * phase_rows() * columns.out; }
   /// Where kernel row u's positions begin in a shifted copy.
   std::int64_t tap_offset(std::int64_t u) const {
-    const std::int64_t m = u * row_dilation, q = row_quotient(m);
-    return ((m - q * row_step) * phase_rows() + q) * out_width;
+    const std::int64_t m = u * rows.dilation, q = row_quotient(m);
+    return ((m - q * rows.stride) * phase_rows() + q) * columns.out;
   }
-  /// Elements of the shifted copies of of_sources sources, and room for a register past the end.
-  std::int64_t copies_size(std::int64_t of_sources) const {
-    return of_sources * tap_columns * copy_size() + 64;
-  }
+  /// Elements of the shifted copies of some channels, and room for a register past the end.
+  std::int64_t copies_size(std::int64_t channels) const { return channels * columns.taps * copy_size() + 64; }
 
  private:
-  // Divisions are slow beside a tiny convolution.
-  std::int64_t row_quotient(std::int64_t m) const { return row_step == 1 ? m : m / row_step; }
+  // Divisions are slow compared to a tiny convolution.
+  std::int64_t row_quotient(std::int64_t m) const { return rows.stride == 1 ? m : m / rows.stride; }
 };
 
 /// w(r, s, u, v) = w[r row + s source + u tap_row + v tap_column]; steps may be negative.
@@ -135,31 +129,11 @@ const RowKernels<T>& row_kernels();
 
 /// The convolution of one image's group of channels.
 inline PlaneConvolution forward_convolution(const Conv2dSizes& s) {
-  return {.sources = s.in_channels / s.groups,
-          .source_height = s.height,
-          .source_width = s.width,
-          .rows = s.out_channels / s.groups,
-          .out_height = s.out_height,
-          .out_width = s.out_width,
+  return {.in_channels = s.in_channels / s.groups,
+          .out_channels = s.out_channels / s.groups,
           .out_stride = s.out_height * s.out_width,
-          .tap_rows = s.kernel_height,
-          .tap_columns = s.kernel_width,
-          .row_step = s.stride_height,
-          .row_dilation = s.dilation_height,
-          .row_offset = -s.padding_height,
-          .column_step = s.stride_width,
-          .column_dilation = s.dilation_width,
-          .column_offset = -s.padding_width};
-}
-
-/// The i in [0, count) for which first + i step lies in [0, size); empty pieces begin and end within [0,
-/// count].
-inline Piece steps_inside(std::int64_t first, std::int64_t step, std::int64_t size, std::int64_t count) {
-  // Divisions are slow beside a small image's rows.
-  const auto steps = [&](std::int64_t distance) { return step == 1 ? distance : divide_up(distance, step); };
-  const std::int64_t begin = std::min(first >= 0 ? 0 : steps(-first), count);
-  const std::int64_t end = std::min(first >= size ? 0 : steps(size - first), count);
-  return {begin, std::max(begin, end)};
+          .rows = row_axis(s),
+          .columns = column_axis(s)};
 }
 
 /// Elements of an image, and of a group's planes in it.
@@ -179,23 +153,22 @@ inline constexpr std::int64_t kFewProducts = 300;
 /// Calls f(y, x, w) with the indices of every product y += x w of one image's group of channels, by rising y.
 template <class F>
 void for_each_product(const Conv2dSizes& s, const F& f) {
-  const std::int64_t group_inputs = s.in_channels / s.groups, area = s.kernel_height * s.kernel_width;
+  const PlaneConvolution c = forward_convolution(s);
   std::int64_t y = 0;
-  for (std::int64_t o = 0; o < s.out_channels / s.groups; ++o)
-    for (std::int64_t i = 0; i < s.out_height; ++i)
-      for (std::int64_t j = 0; j < s.out_width; ++j, ++y)
-        for (std::int64_t c = 0; c < group_inputs; ++c)
-          for (std::int64_t u = 0; u < s.kernel_height; ++u) {
-            const std::int64_t row = i * s.stride_height + u * s.dilation_height - s.padding_height;
-            if (row < 0 || row >= s.height) continue;
-            for (std::int64_t v = 0; v < s.kernel_width; ++v) {
-              const std::int64_t column = j * s.stride_width + v * s.dilation_width - s.padding_width;
-              if (column < 0 || column >= s.width) continue;
-              const std::int64_t tap = u * s.kernel_width + v;
-              f(y, (c * s.height + row) * s.width + column,
-                (o * group_inputs + c) * area + (s.flip ? area - 1 - tap : tap));
+  for (std::int64_t o = 0; o < c.out_channels; ++o)
+    for (std::int64_t i = 0; i < c.rows.out; ++i) {
+      const Piece tap_rows = c.rows.taps_inside(i);
+      for (std::int64_t j = 0; j < c.columns.out; ++j, ++y) {
+        const Piece tap_columns = c.columns.taps_inside(j);
+        for (std::int64_t channel = 0; channel < c.in_channels; ++channel)
+          for (std::int64_t u = tap_rows.begin; u < tap_rows.end; ++u)
+            for (std::int64_t v = tap_columns.begin; v < tap_columns.end; ++v) {
+              const std::int64_t tap = u * c.columns.taps + v;
+              f(y, (channel * s.height + c.rows.input(i, u)) * s.width + c.columns.input(j, v),
+                (o * c.in_channels + channel) * c.area() + (s.flip ? c.area() - 1 - tap : tap));
             }
-          }
+      }
+    }
 }
 
 inline constexpr std::int64_t kChunkWork = 4 * kWorkWorthAThread;
@@ -219,8 +192,8 @@ void for_images(std::int64_t images, std::int64_t work_of_each, const Body& body
 /// How many bands of output rows a convolution's work makes: neighboring ones share source rows, few of
 /// them.
 inline std::int64_t bands_of(const PlaneConvolution& c, std::int64_t work) {
-  const std::int64_t shared_rows = (c.tap_rows - 1) * c.row_dilation;
-  return chunks_of(work, c.out_height * c.row_step / std::max(4 * shared_rows, c.row_step));
+  const std::int64_t shared_rows = (c.rows.taps - 1) * c.rows.dilation;
+  return chunks_of(work, c.rows.out * c.rows.stride / std::max(4 * shared_rows, c.rows.stride));
 }
 
 /// The weight gradient of one group of channels. dy and x point to the first image; from one image to the

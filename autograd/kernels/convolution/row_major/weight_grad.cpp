@@ -14,13 +14,13 @@ namespace {
 /// weights.
 void list_taps(const PlaneConvolution& c, bool flip, std::int64_t sources, std::int64_t* begins) {
   const std::int64_t copy_size = c.copy_size();
-  const std::int64_t first_column = flip ? (c.tap_columns - 1) * copy_size : 0;
+  const std::int64_t first_column = flip ? (c.columns.taps - 1) * copy_size : 0;
   const std::int64_t next_column = flip ? -copy_size : copy_size;
   for (std::int64_t source = 0; source < sources; ++source)
-    for (std::int64_t u = 0; u < c.tap_rows; ++u) {
+    for (std::int64_t u = 0; u < c.rows.taps; ++u) {
       std::int64_t begin =
-          source * c.tap_columns * copy_size + first_column + c.tap_offset(flip ? c.tap_rows - 1 - u : u);
-      for (std::int64_t v = 0; v < c.tap_columns; ++v, begin += next_column) *begins++ = begin;
+          source * c.columns.taps * copy_size + first_column + c.tap_offset(flip ? c.rows.taps - 1 - u : u);
+      for (std::int64_t v = 0; v < c.columns.taps; ++v, begin += next_column) *begins++ = begin;
     }
 }
 
@@ -38,7 +38,7 @@ std::int64_t images_at_once(const WeightGrad<T>& job) {
 template <class T>
 void weight_grad_along_positions(const WeightGrad<T>& job, Piece sources) {
   const PlaneConvolution& c = job.c;
-  const std::int64_t area = c.tap_rows * c.tap_columns, images = images_at_once(job);
+  const std::int64_t area = c.area(), images = images_at_once(job);
   const std::int64_t blocks =
       std::clamp<std::int64_t>(sources.size() * area / kFewestTaps, 1, std::min(images, sources.size()));
   const std::int64_t most_sources = divide_up(sources.size(), blocks), size = c.copies_size(most_sources);
@@ -68,15 +68,14 @@ WeightGrad<T> half(const WeightGrad<T>& job, std::int64_t index) {
     part.batch = images.size();
     part.dy += images.begin * job.dy_image;
     part.x += images.begin * job.x_image;
-  } else if (c.out_height > 1) {
-    const Piece rows = piece(c.out_height, 2, index);
-    part.dy += rows.begin * c.out_width;
+  } else if (c.rows.out > 1) {
+    const Piece rows = piece(c.rows.out, 2, index);
+    part.dy += rows.begin * c.columns.out;
     c = c.band(rows);
   } else {
-    const Piece columns = piece(c.out_width, 2, index);
+    const Piece columns = piece(c.columns.out, 2, index);
     part.dy += columns.begin;
-    c.out_width = columns.size();
-    c.column_offset += columns.begin * c.column_step;
+    c.columns = c.columns.part(columns);
   }
   return part;
 }
@@ -86,7 +85,7 @@ template <class T>
 void weight_grad_group(const WeightGrad<T>& job) {
   const PlaneConvolution& c = job.c;
   if (job.batch > kShortSum || job.batch * c.positions() > kSumOfShortSums) {
-    const std::int64_t size = c.rows * c.taps();
+    const std::int64_t size = c.out_channels * c.taps();
     WeightGrad<T> first = half(job, 0), second = half(job, 1);
     const Scratch<T> more(size);
     second.dw = more.get();
@@ -94,12 +93,12 @@ void weight_grad_group(const WeightGrad<T>& job) {
     weight_grad_group(second);
     return add_to(size, more.get(), job.dw);
   }
-  const std::int64_t work = job.batch * c.rows * c.taps() * c.positions();
-  const std::int64_t chunks = chunks_of(work, std::min(c.sources, c.taps() / kFewestTaps));
+  const std::int64_t work = job.batch * c.out_channels * c.taps() * c.positions();
+  const std::int64_t chunks = chunks_of(work, std::min(c.in_channels, c.taps() / kFewestTaps));
   if (weight_grad_pays_along_maps(c, images_at_once(job), row_kernels<T>().vector_size))
     return weight_grad_along_maps(job, chunks, work);
   parallel_for(chunks, work, [&](std::int64_t chunk) {
-    weight_grad_along_positions(job, piece(c.sources, chunks, chunk));
+    weight_grad_along_positions(job, piece(c.in_channels, chunks, chunk));
   });
 }
 

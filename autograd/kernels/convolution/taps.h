@@ -35,9 +35,7 @@ struct Axis {
   std::int64_t in, out, taps;  // sizes
   std::int64_t stride = 1, dilation = 1, offset = 0;
 
-  std::int64_t input(std::int64_t o, std::int64_t t) const {
-    return o * stride + t * dilation + offset;
-  }
+  std::int64_t input(std::int64_t o, std::int64_t t) const { return o * stride + t * dilation + offset; }
   /// The taps that read inside the image at output o.
   Piece taps_inside(std::int64_t o) const { return steps_inside(input(o, 0), dilation, in, taps); }
   /// The outputs that read inside the image at tap t.

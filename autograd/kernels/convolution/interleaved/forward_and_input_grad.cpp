@@ -2,6 +2,7 @@
 
 #include "autograd/kernels/convolution/interleaved/kernels.h"
 #include "autograd/kernels/convolution/layouts.h"
+#include "autograd/kernels/convolution/strategy.h"
 #include "autograd/kernels/reduce/long_sums.h"
 #include "autograd/kernels/threads/parallel.h"
 #include "autograd/kernels/threads/scratch.h"
@@ -60,21 +61,6 @@ Piece reads(const Phases& phases, Piece outputs) {
     all = all.size() == 0 ? read : Piece{std::min(all.begin, read.begin), std::max(all.end, read.end)};
   }
   return all;
-}
-
-/// Whether output columns are better worked on one by one, with the products that lie inside the input, than
-/// alike, with zeros beside it: as for the gradient of an image that is hardly wider than the kernel. It
-/// takes eight sums to keep the arithmetic units busy, and a single column has no more than maps.
-bool pays_column_by_column(const Phases& columns, std::int64_t maps) {
-  const std::int64_t reach = (columns.axis.taps - 1) * columns.axis.dilation;
-  if (reach < columns.in() * (columns.input_grad ? columns.axis.stride : 1)) return false;
-  std::int64_t all = 0, inside = 0;
-  for (std::int64_t i = 0; i < columns.count(); ++i) {
-    const Axis axis = columns[i].axis;
-    all += axis.out * axis.taps;
-    for (std::int64_t column = 0; column < axis.out; ++column) inside += axis.taps_inside(column).size();
-  }
-  return all * std::min(maps, block_channels()) > 8 * inside;
 }
 
 /// Input values as CorrelationRow wants them: at(c, row, column) for channels of a group.
@@ -216,7 +202,7 @@ void correlate_band(const Correlation& job, const T* in, const T* weights, const
 
 template <class T>
 void correlate(Correlation job, const T* in, const T* w, const T* bias, T* out) {
-  job.column_by_column = pays_column_by_column(job.columns, job.maps);
+  job.column_by_column = interleaved_goes_by_columns(job.columns, job.maps, block_channels());
   const std::int64_t group_weights = job.maps * job.channels * job.area();
   const Scratch<T> packed(job.groups * group_weights);
   pack_weights(job, w, packed.get());

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "autograd/kernels/convolution/row_major/row_major.h"
+#include "autograd/kernels/convolution/strategy.h"
 #include "autograd/kernels/threads/scratch.h"
 
 namespace adjoint::kernels {
@@ -85,26 +86,6 @@ class PaddedPlanes {
   Scratch<std::int64_t> taps_, positions_;
 };
 
-/// The maps in panels of few registers. A panel of an array with maps as columns is contiguous; panels follow
-/// each other.
-struct MapPanels {
-  MapPanels(std::int64_t maps, std::int64_t vector_size)
-      : maps(maps),
-        vector_size(vector_size),
-        vectors(divide_up(maps, vector_size)),
-        count(divide_up(vectors, IndexedProduct<float>::kMostVectors)) {}
-  std::int64_t maps, vector_size, vectors, count;
-
-  std::int64_t columns() const { return vectors * vector_size; }
-  struct Panel {
-    std::int64_t vectors, first, maps;
-  };
-  Panel panel(std::int64_t index) const {
-    const Piece v = piece(vectors, count, index);
-    return {v.size(), v.begin * vector_size, std::min(v.end * vector_size, maps) - v.begin * vector_size};
-  }
-};
-
 /// panels[p][k, m] = from[m of panel p, k] for k < size; from's rows are so far apart.
 template <class T>
 void transpose_panel(const MapPanels& maps, std::int64_t index, const T* from, std::int64_t from_row,
@@ -177,78 +158,6 @@ void correlate_by_columns(const PlaneConvolution& c, const PaddedPlanes<T>& plan
     }
 }
 
-std::int64_t cost_of_shifted_copies(const PlaneConvolution& c, std::int64_t vector_size) {
-  const std::int64_t rows = c.in_channels * c.columns.taps * c.rows.stride * c.phase_rows();
-  const std::int64_t cost = c.columns.stride == 1 ? 4 : c.columns.stride == 2 ? 8 : 16;
-  return cost * rows * divide_up(c.columns.out, vector_size);
-}
-
-/// What the products along the maps cost, and whether they go column by column.
-struct Products {
-  /// columns, rows and depth are for going column by column: each panel has `columns` columns of tiles, each
-  /// column has `rows` rows, and depth is the sum of all columns' depths.
-  Products(const PlaneConvolution& c, const MapPanels& maps, std::int64_t columns, std::int64_t rows,
-           std::int64_t depth) {
-    constexpr std::int64_t kSetup = 60;
-    // Single values are spread over a register somewhat slower than registers are read.
-    const std::int64_t flat = maps.vectors * c.positions() * c.taps() * 17 / 16;
-    // A tile has about as many rows as fit the registers.
-    const std::int64_t tiles = maps.count * divide_up(rows, std::max<std::int64_t>(maps.vector_size / 2, 1));
-    const std::int64_t by_column = depth * (maps.vectors * rows + tiles) + columns * tiles * kSetup;
-    by_columns = by_column < flat;
-    cost = std::min(by_column, flat);
-  }
-  std::int64_t cost;
-  bool by_columns;
-};
-
-/// Pairs of a tap column and an output column that meets the source there.
-std::int64_t pairs_inside(const PlaneConvolution& c) {
-  std::int64_t pairs = 0;
-  for (std::int64_t v = 0; v < c.columns.taps; ++v) pairs += c.columns.outputs_inside(v).size();
-  return pairs;
-}
-
-Products products_of_convolution(const PlaneConvolution& c, const MapPanels& maps) {
-  return {c, maps, c.columns.out, c.rows.out, pairs_inside(c) * c.in_channels * c.rows.taps};
-}
-
-Products products_of_weight_grad(const PlaneConvolution& c, const MapPanels& maps) {
-  return {c, maps, c.in_channels * c.columns.taps, c.rows.taps, pairs_inside(c) * c.in_channels * c.rows.out};
-}
-
-std::int64_t cost_along_maps(const PlaneConvolution& c, const MapPanels& maps, const Products& products) {
-  return products.cost + 4 * (c.positions() + c.taps()) * maps.vectors;  // The latter for transposing.
-}
-
-}  // namespace
-
-std::int64_t cost_along_maps(const PlaneConvolution& c, std::int64_t vector_size) {
-  const MapPanels maps(c.out_channels, vector_size);
-  return cost_along_maps(c, maps, products_of_convolution(c, maps));
-}
-
-std::int64_t cost_along_positions(const PlaneConvolution& c, std::int64_t vector_size) {
-  constexpr std::int64_t kCached = 8192;  // Registers of weights that stay in the second-level cache.
-  const std::int64_t vectors = divide_up(c.positions(), vector_size),
-                     products = c.out_channels * vectors * c.taps();
-  const std::int64_t waiting_for_loads = vectors == 1 ? products / 4 : 0;
-  const std::int64_t weights = c.out_channels * c.taps() / vector_size,
-                     reads = weights > kCached ? divide_up(vectors, 3) : 0;
-  return products + waiting_for_loads + 2 * reads * weights + cost_of_shifted_copies(c, vector_size);
-}
-
-bool weight_grad_pays_along_maps(const PlaneConvolution& c, std::int64_t images, std::int64_t vector_size) {
-  // For each weight: a register for every image to begin with, two for the sum of the lanes.
-  const MapPanels maps(c.out_channels, vector_size);
-  const std::int64_t weights = c.taps() * c.out_channels;
-  const std::int64_t products = weights * (divide_up(c.positions(), vector_size) + 1) + 2 * weights / images;
-  return cost_along_maps(c, maps, products_of_weight_grad(c, maps)) <
-         products + cost_of_shifted_copies(c, vector_size);
-}
-
-namespace {
-
 /// out of all images' groups of channels, one after the other in source and out, from the groups' weights in
 /// panels; start [groups, columns of the panels] may be null.
 template <class T>
@@ -258,7 +167,7 @@ void convolve_along_maps(const PlaneConvolution& c, bool flip, std::int64_t batc
   const MapPanels maps(c.out_channels, kernels.vector_size);
   const std::int64_t work = c.out_channels * c.taps() * c.positions(), bands = bands_of(c, work);
   const std::int64_t pieces = bands >= 4 ? 1 : chunks_of(work / bands, maps.count);
-  const bool by_columns = products_of_convolution(c, maps).by_columns;
+  const bool by_columns = convolution_goes_by_columns(c, kernels.vector_size);
   parallel_for(batch * groups * bands * pieces, batch * groups * work, [&](std::int64_t chunk) {
     const std::int64_t band = chunk / pieces, image = band / bands, g = image % groups;
     const Piece rows = piece(c.rows.out, bands, band % bands),
@@ -332,7 +241,7 @@ void weight_grad_along_maps(const WeightGrad<T>& job, std::int64_t chunks, std::
   const PlaneConvolution& c = job.c;
   const MapPanels maps(c.out_channels, kernels.vector_size);
   const std::int64_t dy_t_image = c.positions() * maps.columns();
-  const bool by_columns = products_of_weight_grad(c, maps).by_columns;
+  const bool by_columns = weight_grad_goes_by_columns(c, kernels.vector_size);
   const Scratch<T> dy_t(job.batch * dy_t_image);
   parallel_for(job.batch, job.batch * dy_t_image * kElementWork, [&](std::int64_t n) {
     for (std::int64_t p = 0; p < maps.count; ++p)

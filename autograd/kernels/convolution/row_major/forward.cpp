@@ -5,6 +5,7 @@
 #include "autograd/kernels/convolution/conv2d.h"
 #include "autograd/kernels/convolution/layouts.h"
 #include "autograd/kernels/convolution/row_major/row_major.h"
+#include "autograd/kernels/convolution/strategy.h"
 #include "autograd/kernels/threads/parallel.h"
 #include "autograd/kernels/threads/scratch.h"
 
@@ -76,14 +77,13 @@ template <class T>
 void conv2d_row_major(const Conv2dSizes& s, const T* x, const T* w, const T* bias, T* y) {
   const PlaneConvolution c = forward_convolution(s);
   const GroupSizes group(s);
-  const std::int64_t vector_size = row_kernels<T>().vector_size;
-  if (group.products > kFewProducts && cost_along_maps(c, vector_size) < cost_along_positions(c, vector_size))
-    return forward_along_maps(s, x, w, bias, y);
+  const Strategy strategy = forward_strategy(s, row_kernels<T>().vector_size);
+  if (strategy == Strategy::along_out_channels) return forward_along_maps(s, x, w, bias, y);
   const std::int64_t area = s.kernel_height * s.kernel_width, sign = s.flip ? -1 : 1;
   const WeightSteps steps{c.in_channels * area, area, sign * s.kernel_width, sign};
   for_images(s.batch * s.groups, group.products, [&](std::int64_t i) {
     const std::int64_t g = i % s.groups;
-    if (group.products <= kFewProducts)
+    if (strategy == Strategy::product_by_product)
       return forward_directly(s, x + i * group.x, w + g * group.w,
                               bias == nullptr ? nullptr : bias + g * c.out_channels, y + i * group.y);
     convolve_planes(c, steps, x + i * group.x, w + g * group.w + (s.flip ? area - 1 : 0),

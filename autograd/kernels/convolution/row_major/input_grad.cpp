@@ -5,30 +5,12 @@
 
 #include "autograd/kernels/convolution/layouts.h"
 #include "autograd/kernels/convolution/row_major/row_major.h"
+#include "autograd/kernels/convolution/strategy.h"
 #include "autograd/kernels/threads/parallel.h"
 #include "autograd/kernels/threads/scratch.h"
 
 namespace adjoint::kernels {
 namespace {
-
-/// The phases of dx, each as a convolution of dy whose taps step forward through dy.
-Phase row_phase(const Conv2dSizes& s, std::int64_t index) {
-  return Phases{row_axis(s), s.flip, true}[index].with_taps_reversed();
-}
-Phase column_phase(const Conv2dSizes& s, std::int64_t index) {
-  return Phases{column_axis(s), s.flip, true}[index].with_taps_reversed();
-}
-
-/// dx at the positions of one phase as a convolution of dy.
-PlaneConvolution phase_convolution(const Conv2dSizes& s, const Phase& rows, const Phase& columns) {
-  return {.in_channels = s.out_channels / s.groups,
-          .out_channels = s.in_channels / s.groups,
-          .out_stride = rows.axis.out * columns.axis.out,
-          .rows = rows.axis,
-          .columns = columns.axis};
-}
-
-bool is_strided(const Conv2dSizes& s) { return s.stride_height > 1 || s.stride_width > 1; }
 
 /// dx of one image's group of channels at the positions of one phase.
 template <class T>
@@ -61,33 +43,6 @@ void input_grad_by_phases(const Conv2dSizes& s, const T* dy, const T* w, T* dx) 
       const Phase rows = row_phase(s, a), columns = column_phase(s, b);
       if (rows.axis.taps > 0 && columns.axis.taps > 0) input_grad_phase(s, rows, columns, dy, w, dx);
     }
-}
-
-// Costs as in conv2d_row_major.h.
-
-std::int64_t cost_of_fold(const Conv2dSizes& s, std::int64_t vector_size) {
-  const std::int64_t channels = s.in_channels / s.groups, maps = s.out_channels / s.groups;
-  const std::int64_t area = s.kernel_height * s.kernel_width, positions = s.out_height * s.out_width;
-  const std::int64_t products = area * divide_up(positions, vector_size);
-  const std::int64_t sums = area * divide_up(s.height * s.out_width, vector_size),
-                     columns = s.kernel_width * s.height * divide_up(s.width, vector_size);
-  const std::int64_t added = is_strided(s) ? area * positions * 5 / 2 : 3 * products + 3 * sums + 6 * columns;
-  return channels * (products * maps + added);
-}
-
-/// Of strides above 1.
-std::int64_t cost_of_phases(const Conv2dSizes& s, std::int64_t vector_size) {
-  const std::int64_t channels = s.in_channels / s.groups, maps = s.out_channels / s.groups;
-  const std::int64_t width = divide_up(s.width, s.stride_width),
-                     height = divide_up(s.height, s.stride_height);
-  const std::int64_t products =
-      channels * s.kernel_height * s.kernel_width * maps * divide_up(height * width, vector_size);
-  const std::int64_t copied =
-      maps * s.kernel_width *
-      (12 * s.stride_height + 4 * (s.height + s.kernel_height) * divide_up(width, vector_size));
-  const std::int64_t written = channels * height * width * std::min(s.stride_height, s.kernel_height) *
-                               std::min(s.stride_width, s.kernel_width) * 3 / 2;
-  return (products + copied + written) * 6 / 5;
 }
 
 /// dx of one image's group of channels, by way of products[c, u, v] = sum_o w[o, c, u, v] dy[o] for a few
@@ -139,19 +94,12 @@ void input_grad_directly(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
 template <class T>
 void conv2d_input_grad_row_major(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
   const GroupSizes group(s);
-  const std::int64_t vector_size = row_kernels<T>().vector_size, fold = cost_of_fold(s, vector_size);
-  auto of_group = input_grad_by_phases<T>;
-  if (group.products <= kFewProducts) {
-    of_group = input_grad_directly<T>;
-  } else if (is_strided(s)) {
-    if (fold < cost_of_phases(s, vector_size)) of_group = input_grad_by_fold<T>;
-  } else {
-    const PlaneConvolution c = phase_convolution(s, row_phase(s, 0), column_phase(s, 0));
-    const std::int64_t maps = cost_along_maps(c, vector_size),
-                       positions = cost_along_positions(c, vector_size);
-    if (maps < std::min(fold, positions)) return input_grad_along_maps(c, s, dy, w, dx);
-    if (fold < positions) of_group = input_grad_by_fold<T>;
-  }
+  const Strategy strategy = input_grad_strategy(s, row_kernels<T>().vector_size);
+  if (strategy == Strategy::along_out_channels)
+    return input_grad_along_maps(input_grad_convolution(s), s, dy, w, dx);
+  const auto of_group = strategy == Strategy::product_by_product ? input_grad_directly<T>
+                        : strategy == Strategy::col2im           ? input_grad_by_fold<T>
+                                                                 : input_grad_by_phases<T>;
   for_images(s.batch * s.groups, group.products, [&](std::int64_t i) {
     of_group(s, dy + i * group.y, w + i % s.groups * group.w, dx + i * group.x);
   });

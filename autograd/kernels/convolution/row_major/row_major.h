@@ -136,6 +136,49 @@ inline PlaneConvolution forward_convolution(const Conv2dSizes& s) {
           .columns = column_axis(s)};
 }
 
+/// The maps in panels of few registers. A panel of an array with maps as columns is contiguous; panels follow
+/// each other.
+struct MapPanels {
+  MapPanels(std::int64_t maps, std::int64_t vector_size)
+      : maps(maps),
+        vector_size(vector_size),
+        vectors(divide_up(maps, vector_size)),
+        count(divide_up(vectors, IndexedProduct<float>::kMostVectors)) {}
+  std::int64_t maps, vector_size, vectors, count;
+
+  std::int64_t columns() const { return vectors * vector_size; }
+  struct Panel {
+    std::int64_t vectors, first, maps;
+  };
+  Panel panel(std::int64_t index) const {
+    const Piece v = piece(vectors, count, index);
+    return {v.size(), v.begin * vector_size, std::min(v.end * vector_size, maps) - v.begin * vector_size};
+  }
+};
+
+inline bool is_strided(const Conv2dSizes& s) { return s.stride_height > 1 || s.stride_width > 1; }
+
+/// The phases of dx, each as a convolution of dy whose taps step forward through dy.
+inline Phase row_phase(const Conv2dSizes& s, std::int64_t index) {
+  return Phases{row_axis(s), s.flip, true}[index].with_taps_reversed();
+}
+inline Phase column_phase(const Conv2dSizes& s, std::int64_t index) {
+  return Phases{column_axis(s), s.flip, true}[index].with_taps_reversed();
+}
+
+/// dx of one image's group of channels at the positions of one phase, as a convolution of dy.
+inline PlaneConvolution phase_convolution(const Conv2dSizes& s, const Phase& rows, const Phase& columns) {
+  return {.in_channels = s.out_channels / s.groups,
+          .out_channels = s.in_channels / s.groups,
+          .out_stride = rows.axis.out * columns.axis.out,
+          .rows = rows.axis,
+          .columns = columns.axis};
+}
+/// dx at all positions, for strides of 1.
+inline PlaneConvolution input_grad_convolution(const Conv2dSizes& s) {
+  return phase_convolution(s, row_phase(s, 0), column_phase(s, 0));
+}
+
 /// Elements of an image, and of a group's planes in it.
 struct GroupSizes {
   explicit GroupSizes(const Conv2dSizes& s)
@@ -146,9 +189,6 @@ struct GroupSizes {
   std::int64_t x, y, w;
   std::int64_t products;  // Multiply-adds.
 };
-
-/// Convolutions of so few products are quicker one product after the other than with copies and tiles set up.
-inline constexpr std::int64_t kFewProducts = 300;
 
 /// Calls f(y, x, w) with the indices of every product y += x w of one image's group of channels, by rising y.
 template <class F>
@@ -214,8 +254,7 @@ template <class T>
 void convolve_planes(const PlaneConvolution& whole, const WeightSteps& steps, const T* source, const T* w,
                      const T* start, T* out);
 
-// Registers along the maps, in along_out_channels.cpp, and whether they are quicker than along the
-// positions. Costs are in registers of multiply-adds, with what other work was measured to be worth in these.
+// Registers along the maps, in along_out_channels.cpp.
 
 template <class T>
 void forward_along_maps(const Conv2dSizes& sizes, const T* x, const T* w, const T* bias, T* y);
@@ -223,14 +262,7 @@ void forward_along_maps(const Conv2dSizes& sizes, const T* x, const T* w, const 
 template <class T>
 void input_grad_along_maps(const PlaneConvolution& input_grad, const Conv2dSizes& sizes, const T* dy,
                            const T* w, T* dx);
-std::int64_t cost_along_maps(const PlaneConvolution& convolution, std::int64_t vector_size);
-std::int64_t cost_along_positions(const PlaneConvolution& convolution, std::int64_t vector_size);
-
 /// In chunks of source planes.
 template <class T>
 void weight_grad_along_maps(const WeightGrad<T>& job, std::int64_t chunks, std::int64_t work);
-/// images: how many are added up before the lanes of a register are, where registers go along the positions.
-bool weight_grad_pays_along_maps(const PlaneConvolution& forward, std::int64_t images,
-                                 std::int64_t vector_size);
-
 }  // namespace adjoint::kernels

@@ -3,6 +3,7 @@
 
 #include "autograd/kernels/convolution/layouts.h"
 #include "autograd/kernels/convolution/row_major/row_major.h"
+#include "autograd/kernels/convolution/strategy.h"
 #include "autograd/kernels/reduce/long_sums.h"
 #include "autograd/kernels/threads/parallel.h"
 #include "autograd/kernels/threads/scratch.h"
@@ -95,7 +96,8 @@ void weight_grad_group(const WeightGrad<T>& job) {
   }
   const std::int64_t work = job.batch * c.out_channels * c.taps() * c.positions();
   const std::int64_t chunks = chunks_of(work, std::min(c.in_channels, c.taps() / kFewestTaps));
-  if (weight_grad_pays_along_maps(c, images_at_once(job), row_kernels<T>().vector_size))
+  if (weight_grad_strategy(c, images_at_once(job), row_kernels<T>().vector_size) ==
+      Strategy::along_out_channels)
     return weight_grad_along_maps(job, chunks, work);
   parallel_for(chunks, work, [&](std::int64_t chunk) {
     weight_grad_along_positions(job, piece(c.in_channels, chunks, chunk));
@@ -131,7 +133,7 @@ void conv2d_weight_grad_row_major(const Conv2dSizes& s, const T* dy, const T* x,
   parallel_for(s.groups, s.batch * s.groups * group.products, [&](std::int64_t g) {
     const T *group_dy = dy + g * group.y, *group_x = x + g * group.x;
     T* group_dw = dw + g * group.w;
-    if (group.products <= kFewProducts)
+    if (weight_grad_goes_product_by_product(s))
       weight_grad_directly(s, s.batch, group_dy, group_x, group_dw);
     else
       weight_grad_group(WeightGrad<T>{c, s.flip, s.batch, s.groups * group.y, s.groups * group.x, group_dy,

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "autograd/kernels/convolution/row_major/along_out_channels.h"
+
 namespace adjoint::kernels {
 namespace {
 
@@ -11,13 +13,13 @@ namespace {
 /// So few products take less time one after the other than copies and tiles take to set up.
 bool are_few_products(const Conv2dSizes& s) { return GroupSizes(s).products <= 300; }
 
-std::int64_t im2col_cost(const PlaneConvolution& c, std::int64_t vector_size) {
-  const std::int64_t rows = c.in_channels * c.columns.taps * c.rows.stride * c.phase_rows();
+std::int64_t im2col_cost(const ImageConvolution& c, std::int64_t vector_size) {
+  const std::int64_t rows = c.in_channels * c.columns.taps * c.rows.stride * c.rows_per_residue();
   const std::int64_t register_cost = c.columns.stride == 1 ? 4 : c.columns.stride == 2 ? 8 : 16;
   return register_cost * rows * divide_up(c.columns.out, vector_size);
 }
 
-std::int64_t cost_along_positions(const PlaneConvolution& c, std::int64_t vector_size) {
+std::int64_t cost_along_positions(const ImageConvolution& c, std::int64_t vector_size) {
   constexpr std::int64_t kCached = 8192;  // registers of weights that stay in the second-level cache
   const std::int64_t vectors = divide_up(c.positions(), vector_size),
                      products = c.out_channels * vectors * c.taps();
@@ -27,7 +29,7 @@ std::int64_t cost_along_positions(const PlaneConvolution& c, std::int64_t vector
   return products + waiting_for_loads + 2 * reads * weights + im2col_cost(c, vector_size);
 }
 
-std::int64_t weight_grad_cost_along_positions(const PlaneConvolution& c, std::int64_t images,
+std::int64_t weight_grad_cost_along_positions(const ImageConvolution& c, std::int64_t images,
                                               std::int64_t vector_size) {
   // For each weight: a register for every image to begin with, two for the sum of the lanes.
   const std::int64_t weights = c.taps() * c.out_channels;
@@ -45,15 +47,15 @@ struct ColumnChoice {
 
 /// By columns, each panel of out_channels has `columns` columns of tiles, each column has `rows` rows, and
 /// depth is the sum of all columns' depths.
-ColumnChoice column_choice(const PlaneConvolution& c, std::int64_t vector_size, std::int64_t columns,
+ColumnChoice column_choice(const ImageConvolution& c, std::int64_t vector_size, std::int64_t columns,
                            std::int64_t rows, std::int64_t depth) {
   constexpr std::int64_t kSetup = 60;
-  const MapPanels maps(c.out_channels, vector_size);
+  const ChannelPanels panels(c.out_channels, vector_size);
   // A tile has about as many rows as fit the registers.
-  const std::int64_t tiles = maps.count * divide_up(rows, std::max<std::int64_t>(vector_size / 2, 1));
+  const std::int64_t tiles = panels.count * divide_up(rows, std::max<std::int64_t>(vector_size / 2, 1));
   return {// Broadcasting a single value to a register is somewhat slower than reading a register.
-          .all = maps.vectors * c.positions() * c.taps() * 17 / 16,
-          .by_columns = depth * (maps.vectors * rows + tiles) + columns * tiles * kSetup};
+          .all = panels.vectors * c.positions() * c.taps() * 17 / 16,
+          .by_columns = depth * (panels.vectors * rows + tiles) + columns * tiles * kSetup};
 }
 
 /// Pairs of a tap column and an output column that reads inside the image there.
@@ -63,16 +65,16 @@ std::int64_t pairs_inside(const Axis& columns) {
   return pairs;
 }
 
-ColumnChoice convolution_columns(const PlaneConvolution& c, std::int64_t vector_size) {
+ColumnChoice convolution_columns(const ImageConvolution& c, std::int64_t vector_size) {
   return column_choice(c, vector_size, c.columns.out, c.rows.out,
                        pairs_inside(c.columns) * c.in_channels * c.rows.taps);
 }
-ColumnChoice weight_grad_columns(const PlaneConvolution& c, std::int64_t vector_size) {
+ColumnChoice weight_grad_columns(const ImageConvolution& c, std::int64_t vector_size) {
   return column_choice(c, vector_size, c.in_channels * c.columns.taps, c.rows.taps,
                        pairs_inside(c.columns) * c.in_channels * c.rows.out);
 }
 
-std::int64_t cost_along_out_channels(const PlaneConvolution& c, const ColumnChoice& products,
+std::int64_t cost_along_out_channels(const ImageConvolution& c, const ColumnChoice& products,
                                      std::int64_t vector_size) {
   const std::int64_t transposed = (c.positions() + c.taps()) * divide_up(c.out_channels, vector_size);
   return products.cost() + 4 * transposed;
@@ -107,7 +109,7 @@ std::int64_t phases_cost(const Conv2dSizes& s, std::int64_t vector_size) {
 
 Strategy forward_strategy(const Conv2dSizes& s, std::int64_t vector_size) {
   if (are_few_products(s)) return Strategy::product_by_product;
-  const PlaneConvolution c = forward_convolution(s);
+  const ImageConvolution c = forward_convolution(s);
   const std::int64_t out_channels =
       cost_along_out_channels(c, convolution_columns(c, vector_size), vector_size);
   return out_channels < cost_along_positions(c, vector_size) ? Strategy::along_out_channels
@@ -119,7 +121,7 @@ Strategy input_grad_strategy(const Conv2dSizes& s, std::int64_t vector_size) {
   const std::int64_t col2im = col2im_cost(s, vector_size);
   if (is_strided(s))
     return col2im < phases_cost(s, vector_size) ? Strategy::col2im : Strategy::along_positions;
-  const PlaneConvolution c = input_grad_convolution(s);
+  const ImageConvolution c = input_grad_convolution(s);
   const std::int64_t positions = cost_along_positions(c, vector_size);
   const std::int64_t out_channels =
       cost_along_out_channels(c, convolution_columns(c, vector_size), vector_size);
@@ -129,7 +131,7 @@ Strategy input_grad_strategy(const Conv2dSizes& s, std::int64_t vector_size) {
 
 bool weight_grad_goes_product_by_product(const Conv2dSizes& s) { return are_few_products(s); }
 
-Strategy weight_grad_strategy(const PlaneConvolution& c, std::int64_t images, std::int64_t vector_size) {
+Strategy weight_grad_strategy(const ImageConvolution& c, std::int64_t images, std::int64_t vector_size) {
   const std::int64_t out_channels =
       cost_along_out_channels(c, weight_grad_columns(c, vector_size), vector_size);
   return out_channels < weight_grad_cost_along_positions(c, images, vector_size)
@@ -137,10 +139,10 @@ Strategy weight_grad_strategy(const PlaneConvolution& c, std::int64_t images, st
              : Strategy::along_positions;
 }
 
-bool convolution_goes_by_columns(const PlaneConvolution& c, std::int64_t vector_size) {
+bool convolution_goes_by_columns(const ImageConvolution& c, std::int64_t vector_size) {
   return convolution_columns(c, vector_size).is_by_columns();
 }
-bool weight_grad_goes_by_columns(const PlaneConvolution& c, std::int64_t vector_size) {
+bool weight_grad_goes_by_columns(const ImageConvolution& c, std::int64_t vector_size) {
   return weight_grad_columns(c, vector_size).is_by_columns();
 }
 

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "autograd/kernels/convolution/row_major/row_major.h"
+#include "autograd/kernels/convolution/row_major/image_convolution.h"
 #include "autograd/kernels/convolution/taps.h"
 
 namespace adjoint::kernels {
@@ -26,14 +26,14 @@ Strategy input_grad_strategy(const Conv2dSizes& sizes, std::int64_t vector_size)
 bool weight_grad_goes_product_by_product(const Conv2dSizes& sizes);
 /// Of a larger weight gradient: along_positions or along_out_channels. images: how many are added up before
 /// the lanes of a register are, if registers hold positions.
-Strategy weight_grad_strategy(const PlaneConvolution& forward, std::int64_t images, std::int64_t vector_size);
+Strategy weight_grad_strategy(const ImageConvolution& forward, std::int64_t images, std::int64_t vector_size);
 
 // Kernels that reach far past the sides of their image: an output column leaves out the taps that read only
 // zeros, or a tap column leaves out the positions.
 
 /// Along out_channels, whether to go column by column of the output, or of the kernel.
-bool convolution_goes_by_columns(const PlaneConvolution& convolution, std::int64_t vector_size);
-bool weight_grad_goes_by_columns(const PlaneConvolution& forward, std::int64_t vector_size);
+bool convolution_goes_by_columns(const ImageConvolution& convolution, std::int64_t vector_size);
+bool weight_grad_goes_by_columns(const ImageConvolution& forward, std::int64_t vector_size);
 /// The same for interleaved images. block_channels: output channels that one register block writes at most.
 bool interleaved_goes_by_columns(const Phases& columns, std::int64_t out_channels,
                                  std::int64_t block_channels);

@@ -1,69 +1,67 @@
-// The weight gradient of few images, in the row layout: for every weight a sum of products along positions.
+// The weight gradient: for every weight a sum of products over positions, as a tree of short sums.
 #include <algorithm>
 
 #include "autograd/kernels/convolution/layouts.h"
-#include "autograd/kernels/convolution/row_major/row_major.h"
+#include "autograd/kernels/convolution/row_major/along_out_channels.h"
+#include "autograd/kernels/convolution/row_major/chunks.h"
+#include "autograd/kernels/convolution/row_major/kernels.h"
 #include "autograd/kernels/convolution/strategy.h"
 #include "autograd/kernels/reduce/long_sums.h"
-#include "autograd/kernels/threads/parallel.h"
 #include "autograd/kernels/threads/scratch.h"
 
 namespace adjoint::kernels {
 namespace {
 
-/// Where the positions of each tap of the first sources begin in their shifted copies, in the order of the
-/// weights.
-void list_taps(const PlaneConvolution& c, bool flip, std::int64_t sources, std::int64_t* begins) {
-  const std::int64_t copy_size = c.copy_size();
-  const std::int64_t first_column = flip ? (c.columns.taps - 1) * copy_size : 0;
-  const std::int64_t next_column = flip ? -copy_size : copy_size;
-  for (std::int64_t source = 0; source < sources; ++source)
+/// Where the positions of each tap of the first channels begin in their copies, in the order of the weights.
+void list_taps(const ImageConvolution& c, bool flip, std::int64_t channels, std::int64_t* begins) {
+  for (std::int64_t channel = 0; channel < channels; ++channel)
     for (std::int64_t u = 0; u < c.rows.taps; ++u) {
-      std::int64_t begin =
-          source * c.columns.taps * copy_size + first_column + c.tap_offset(flip ? c.rows.taps - 1 - u : u);
-      for (std::int64_t v = 0; v < c.columns.taps; ++v, begin += next_column) *begins++ = begin;
+      const std::int64_t row = c.tap_offset(u);
+      for (std::int64_t v = 0; v < c.columns.taps; ++v)
+        begins[weight_index(c, flip, channel, u, v)] = (channel * c.columns.taps + v) * c.copy_size() + row;
     }
 }
 
 constexpr std::int64_t kFewestTaps = 64;  // at a time: registers hold 4, the last often fewer
 
-/// How many images are added up in registers before the lanes of these are summed. The tile's rows of dy of
-/// all these images fit the first-level cache together.
+/// How many images are added up in registers before the lanes of these are. The rows of dy that a tile reads
+/// of all these images fit the first-level cache together.
 template <class T>
-std::int64_t images_at_once(const WeightGrad<T>& job) {
+std::int64_t images_at_once(const GroupWeightGrad<T>& job) {
   constexpr std::int64_t kTileValues = 24 * 1024 / sizeof(T), kTileRows = 6;
   return std::clamp<std::int64_t>(kTileValues / (kTileRows * job.c.positions()), 1, job.batch);
 }
 
-/// dw at the taps of some sources, registers along the positions.
+/// dw at the taps of some input channels, with registers along positions.
 template <class T>
-void weight_grad_along_positions(const WeightGrad<T>& job, Piece sources) {
-  const PlaneConvolution& c = job.c;
-  const std::int64_t area = c.area(), images = images_at_once(job);
-  const std::int64_t blocks =
-      std::clamp<std::int64_t>(sources.size() * area / kFewestTaps, 1, std::min(images, sources.size()));
-  const std::int64_t most_sources = divide_up(sources.size(), blocks), size = c.copies_size(most_sources);
-  const Scratch<std::int64_t> begins(most_sources * area);
-  list_taps(c, job.flip, most_sources, begins.get());
+void weight_grad_along_positions(const GroupWeightGrad<T>& job, Piece channels) {
+  const auto& kernels = row_major_kernels<T>();
+  const ImageConvolution& c = job.c;
+  const std::int64_t images = images_at_once(job);
+  const std::int64_t blocks = std::clamp<std::int64_t>(channels.size() * c.area() / kFewestTaps, 1,
+                                                       std::min(images, channels.size()));
+  const std::int64_t most_channels = divide_up(channels.size(), blocks), size = c.copies_size(most_channels);
+  const Scratch<std::int64_t> begins(most_channels * c.area());
+  list_taps(c, job.flip, most_channels, begins.get());
   const Scratch<T> copies(images * size);
   for (std::int64_t b = 0; b < blocks; ++b) {
-    const Piece within = piece(sources.size(), blocks, b);
-    const Piece some{sources.begin + within.begin, sources.begin + within.end};
+    const Piece within = piece(channels.size(), blocks, b);
+    const Piece some{channels.begin + within.begin, channels.begin + within.end};
     for (std::int64_t first = 0; first < job.batch; first += images) {
       const std::int64_t count = std::min(images, job.batch - first);
       for (std::int64_t n = 0; n < count; ++n)
-        row_kernels<T>().shift(c, some, job.x + (first + n) * job.x_image, copies.get() + n * size);
-      row_kernels<T>().correlate(c, {count, job.dy + first * job.dy_image, job.dy_image, copies.get(), size},
-                                 begins.get(), some.size() * area, first > 0, job.dw + some.begin * area);
+        kernels.im2col(c, some, job.x + (first + n) * job.x_image, copies.get() + n * size);
+      kernels.correlate(c, {count, job.dy + first * job.dy_image, job.dy_image, copies.get(), size},
+                        begins.get(), some.size() * c.area(), first > 0, job.dw + some.begin * c.area());
     }
   }
 }
 
-/// Half of the job's images, of an only image's output rows, or of an only row's columns.
+/// Half of the job's images, of the rows of a single image, or of the columns of a single row.
 template <class T>
-WeightGrad<T> half(const WeightGrad<T>& job, std::int64_t index) {
-  WeightGrad<T> part = job;
-  PlaneConvolution& c = part.c;
+GroupWeightGrad<T> half(const GroupWeightGrad<T>& job, std::int64_t index) {
+  GroupWeightGrad<T> part = job;
+  ImageConvolution& c = part.c;
   if (job.batch > 1) {
     const Piece images = piece(job.batch, 2, index);
     part.batch = images.size();
@@ -81,39 +79,40 @@ WeightGrad<T> half(const WeightGrad<T>& job, std::int64_t index) {
   return part;
 }
 
-/// Images are added to dw one after the other, and for each its positions in short sums.
+/// Adds one image after the other to dw, and the positions of each in short sums.
 template <class T>
-void weight_grad_group(const WeightGrad<T>& job) {
-  const PlaneConvolution& c = job.c;
+void weight_grad_of_group(const GroupWeightGrad<T>& job) {
+  const ImageConvolution& c = job.c;
   if (job.batch > kShortSum || job.batch * c.positions() > kSumOfShortSums) {
     const std::int64_t size = c.out_channels * c.taps();
-    WeightGrad<T> first = half(job, 0), second = half(job, 1);
+    GroupWeightGrad<T> first = half(job, 0), second = half(job, 1);
     const Scratch<T> more(size);
     second.dw = more.get();
-    weight_grad_group(first);
-    weight_grad_group(second);
+    weight_grad_of_group(first);
+    weight_grad_of_group(second);
     return add_to(size, more.get(), job.dw);
   }
   const std::int64_t work = job.batch * c.out_channels * c.taps() * c.positions();
   const std::int64_t chunks = chunks_of(work, std::min(c.in_channels, c.taps() / kFewestTaps));
-  if (weight_grad_strategy(c, images_at_once(job), row_kernels<T>().vector_size) ==
+  if (weight_grad_strategy(c, images_at_once(job), row_major_kernels<T>().vector_size) ==
       Strategy::along_out_channels)
-    return weight_grad_along_maps(job, chunks, work);
+    return weight_grad_along_out_channels(job, chunks, work);
   parallel_for(chunks, work, [&](std::int64_t chunk) {
     weight_grad_along_positions(job, piece(c.in_channels, chunks, chunk));
   });
 }
 
-/// dw of `count` images' part of one group, product by product.
+/// dw of `count` images' part of one group.
 template <class T>
-void weight_grad_directly(const Conv2dSizes& s, std::int64_t count, const T* dy, const T* x, T* dw) {
+void weight_grad_product_by_product(const Conv2dSizes& s, std::int64_t count, const T* dy, const T* x,
+                                    T* dw) {
   const GroupSizes group(s);
   if (count > kShortSum / (s.out_height * s.out_width) && count > 1) {
     const std::int64_t first = count / 2;
     const Scratch<T> more(group.w);
-    weight_grad_directly(s, first, dy, x, dw);
-    weight_grad_directly(s, count - first, dy + first * s.groups * group.y, x + first * s.groups * group.x,
-                         more.get());
+    weight_grad_product_by_product(s, first, dy, x, dw);
+    weight_grad_product_by_product(s, count - first, dy + first * s.groups * group.y,
+                                   x + first * s.groups * group.x, more.get());
     return add_to(group.w, more.get(), dw);
   }
   std::fill_n(dw, group.w, T(0));
@@ -127,17 +126,17 @@ void weight_grad_directly(const Conv2dSizes& s, std::int64_t count, const T* dy,
 
 template <class T>
 void conv2d_weight_grad_row_major(const Conv2dSizes& s, const T* dy, const T* x, T* dw) {
-  const PlaneConvolution c = forward_convolution(s);
+  const ImageConvolution c = forward_convolution(s);
   const GroupSizes group(s);
   if (s.batch == 0) return static_cast<void>(std::fill_n(dw, s.groups * group.w, T(0)));
   parallel_for(s.groups, s.batch * s.groups * group.products, [&](std::int64_t g) {
     const T *group_dy = dy + g * group.y, *group_x = x + g * group.x;
     T* group_dw = dw + g * group.w;
     if (weight_grad_goes_product_by_product(s))
-      weight_grad_directly(s, s.batch, group_dy, group_x, group_dw);
+      weight_grad_product_by_product(s, s.batch, group_dy, group_x, group_dw);
     else
-      weight_grad_group(WeightGrad<T>{c, s.flip, s.batch, s.groups * group.y, s.groups * group.x, group_dy,
-                                      group_x, group_dw});
+      weight_grad_of_group(GroupWeightGrad<T>{c, s.flip, s.batch, s.groups * group.y, s.groups * group.x,
+                                              group_dy, group_x, group_dw});
   });
 }
 

@@ -11,7 +11,7 @@ namespace {
 // number of multiply-adds that take as long; the factors were measured.
 
 /// So few products take less time one after the other than copies and tiles take to set up.
-bool are_few_products(const Conv2dSizes& s) { return GroupSizes(s).products <= 300; }
+bool has_few_products(const ImageConvolution& forward) { return forward.products() <= 300; }
 
 std::int64_t im2col_cost(const ImageConvolution& c, std::int64_t vector_size) {
   const std::int64_t rows = c.in_channels * c.columns.taps * c.rows.stride * c.rows_per_residue();
@@ -21,10 +21,9 @@ std::int64_t im2col_cost(const ImageConvolution& c, std::int64_t vector_size) {
 
 std::int64_t cost_along_positions(const ImageConvolution& c, std::int64_t vector_size) {
   constexpr std::int64_t kCached = 8192;  // registers of weights that stay in the second-level cache
-  const std::int64_t vectors = divide_up(c.positions(), vector_size),
-                     products = c.out_channels * vectors * c.taps();
+  const std::int64_t vectors = divide_up(c.positions(), vector_size), products = vectors * c.weights();
   const std::int64_t waiting_for_loads = vectors == 1 ? products / 4 : 0;
-  const std::int64_t weights = c.out_channels * c.taps() / vector_size,
+  const std::int64_t weights = c.weights() / vector_size,
                      reads = weights > kCached ? divide_up(vectors, 3) : 0;
   return products + waiting_for_loads + 2 * reads * weights + im2col_cost(c, vector_size);
 }
@@ -32,8 +31,7 @@ std::int64_t cost_along_positions(const ImageConvolution& c, std::int64_t vector
 std::int64_t weight_grad_cost_along_positions(const ImageConvolution& c, std::int64_t images,
                                               std::int64_t vector_size) {
   // For each weight: a register for every image to begin with, two for the sum of the lanes.
-  const std::int64_t weights = c.taps() * c.out_channels;
-  return weights * (divide_up(c.positions(), vector_size) + 1) + 2 * weights / images +
+  return c.weights() * (divide_up(c.positions(), vector_size) + 1) + 2 * c.weights() / images +
          im2col_cost(c, vector_size);
 }
 
@@ -80,36 +78,32 @@ std::int64_t cost_along_out_channels(const ImageConvolution& c, const ColumnChoi
   return products.cost() + 4 * transposed;
 }
 
-std::int64_t col2im_cost(const Conv2dSizes& s, std::int64_t vector_size) {
-  const std::int64_t in_channels = s.in_channels / s.groups, out_channels = s.out_channels / s.groups;
-  const std::int64_t area = s.kernel_height * s.kernel_width, positions = s.out_height * s.out_width;
-  const std::int64_t products = area * divide_up(positions, vector_size);
-  const std::int64_t sums = area * divide_up(s.height * s.out_width, vector_size),
+std::int64_t col2im_cost(const Conv2dSizes& s, const ImageConvolution& c, std::int64_t vector_size) {
+  const std::int64_t products = c.area() * divide_up(c.positions(), vector_size);
+  const std::int64_t sums = c.area() * divide_up(s.height * s.out_width, vector_size),
                      columns = s.kernel_width * s.height * divide_up(s.width, vector_size);
-  const std::int64_t added = is_strided(s) ? area * positions * 5 / 2 : 3 * products + 3 * sums + 6 * columns;
-  return in_channels * (products * out_channels + added);
+  const std::int64_t added =
+      is_strided(s) ? c.area() * c.positions() * 5 / 2 : 3 * products + 3 * sums + 6 * columns;
+  return c.in_channels * (products * c.out_channels + added);
 }
 
 /// An input gradient phase by phase, for strides above 1.
-std::int64_t phases_cost(const Conv2dSizes& s, std::int64_t vector_size) {
-  const std::int64_t in_channels = s.in_channels / s.groups, out_channels = s.out_channels / s.groups;
+std::int64_t phases_cost(const Conv2dSizes& s, const ImageConvolution& c, std::int64_t vector_size) {
   const std::int64_t width = divide_up(s.width, s.stride_width),
                      height = divide_up(s.height, s.stride_height);
-  const std::int64_t products =
-      in_channels * s.kernel_height * s.kernel_width * out_channels * divide_up(height * width, vector_size);
+  const std::int64_t products = c.weights() * divide_up(height * width, vector_size);
   const std::int64_t copied =
-      out_channels * s.kernel_width *
+      c.out_channels * s.kernel_width *
       (12 * s.stride_height + 4 * (s.height + s.kernel_height) * divide_up(width, vector_size));
-  const std::int64_t written = in_channels * height * width * std::min(s.stride_height, s.kernel_height) *
+  const std::int64_t written = c.in_channels * height * width * std::min(s.stride_height, s.kernel_height) *
                                std::min(s.stride_width, s.kernel_width) * 3 / 2;
   return (products + copied + written) * 6 / 5;
 }
 
 }  // namespace
 
-Strategy forward_strategy(const Conv2dSizes& s, std::int64_t vector_size) {
-  if (are_few_products(s)) return Strategy::product_by_product;
-  const ImageConvolution c = forward_convolution(s);
+Strategy forward_strategy(const ImageConvolution& c, std::int64_t vector_size) {
+  if (has_few_products(c)) return Strategy::product_by_product;
   const std::int64_t out_channels =
       cost_along_out_channels(c, convolution_columns(c, vector_size), vector_size);
   return out_channels < cost_along_positions(c, vector_size) ? Strategy::along_out_channels
@@ -117,10 +111,11 @@ Strategy forward_strategy(const Conv2dSizes& s, std::int64_t vector_size) {
 }
 
 Strategy input_grad_strategy(const Conv2dSizes& s, std::int64_t vector_size) {
-  if (are_few_products(s)) return Strategy::product_by_product;
-  const std::int64_t col2im = col2im_cost(s, vector_size);
+  const ImageConvolution forward = forward_convolution(s);
+  if (has_few_products(forward)) return Strategy::product_by_product;
+  const std::int64_t col2im = col2im_cost(s, forward, vector_size);
   if (is_strided(s))
-    return col2im < phases_cost(s, vector_size) ? Strategy::col2im : Strategy::along_positions;
+    return col2im < phases_cost(s, forward, vector_size) ? Strategy::col2im : Strategy::along_positions;
   const ImageConvolution c = input_grad_convolution(s);
   const std::int64_t positions = cost_along_positions(c, vector_size);
   const std::int64_t out_channels =
@@ -129,7 +124,7 @@ Strategy input_grad_strategy(const Conv2dSizes& s, std::int64_t vector_size) {
   return col2im < positions ? Strategy::col2im : Strategy::along_positions;
 }
 
-bool weight_grad_goes_product_by_product(const Conv2dSizes& s) { return are_few_products(s); }
+bool weight_grad_goes_product_by_product(const ImageConvolution& c) { return has_few_products(c); }
 
 Strategy weight_grad_strategy(const ImageConvolution& c, std::int64_t images, std::int64_t vector_size) {
   const std::int64_t out_channels =
@@ -149,7 +144,7 @@ bool weight_grad_goes_by_columns(const ImageConvolution& c, std::int64_t vector_
 // It takes eight sums to keep the arithmetic units busy, and a single column has only as many as
 // out_channels.
 bool interleaved_goes_by_columns(const Phases& columns, std::int64_t out_channels,
-                                 std::int64_t block_channels) {
+                                 std::int64_t block_out_channels) {
   const std::int64_t reach = (columns.axis.taps - 1) * columns.axis.dilation;
   if (reach < columns.in() * (columns.input_grad ? columns.axis.stride : 1)) return false;
   std::int64_t all = 0, inside = 0;
@@ -158,7 +153,7 @@ bool interleaved_goes_by_columns(const Phases& columns, std::int64_t out_channel
     all += axis.out * axis.taps;
     for (std::int64_t column = 0; column < axis.out; ++column) inside += axis.taps_inside(column).size();
   }
-  return all * std::min(out_channels, block_channels) > 8 * inside;
+  return all * std::min(out_channels, block_out_channels) > 8 * inside;
 }
 
 }  // namespace adjoint::kernels

@@ -20,10 +20,10 @@ enum class Strategy {
 
 // vector_size: values in a register.
 
-Strategy forward_strategy(const Conv2dSizes& sizes, std::int64_t vector_size);
+Strategy forward_strategy(const ImageConvolution& forward, std::int64_t vector_size);
 /// For strides above 1, along_positions is phase by phase; along_out_channels is for strides of 1 only.
 Strategy input_grad_strategy(const Conv2dSizes& sizes, std::int64_t vector_size);
-bool weight_grad_goes_product_by_product(const Conv2dSizes& sizes);
+bool weight_grad_goes_product_by_product(const ImageConvolution& forward);
 /// Of a larger weight gradient: along_positions or along_out_channels. images: how many are added up before
 /// the lanes of a register are, if registers hold positions.
 Strategy weight_grad_strategy(const ImageConvolution& forward, std::int64_t images, std::int64_t vector_size);
@@ -34,8 +34,9 @@ Strategy weight_grad_strategy(const ImageConvolution& forward, std::int64_t imag
 /// Along out_channels, whether to go column by column of the output, or of the kernel.
 bool convolution_goes_by_columns(const ImageConvolution& convolution, std::int64_t vector_size);
 bool weight_grad_goes_by_columns(const ImageConvolution& forward, std::int64_t vector_size);
-/// The same for interleaved images. block_channels: output channels that one register block writes at most.
+/// The same for interleaved images. block_out_channels: output channels that one register block writes at
+/// most.
 bool interleaved_goes_by_columns(const Phases& columns, std::int64_t out_channels,
-                                 std::int64_t block_channels);
+                                 std::int64_t block_out_channels);
 
 }  // namespace adjoint::kernels

@@ -29,6 +29,13 @@ inline Piece steps_inside(std::int64_t first, std::int64_t step, std::int64_t si
   return {begin, std::clamp(steps(size - first), begin, count)};
 }
 
+/// Where the weight of tap (u, v) stands in a kernel.
+inline std::int64_t kernel_index(std::int64_t height, std::int64_t width, bool flip, std::int64_t u,
+                                 std::int64_t v) {
+  const std::int64_t tap = u * width + v;
+  return flip ? height * width - 1 - tap : tap;
+}
+
 /// The rows, or the columns, of a convolution. Output o reads input o stride + t dilation + offset at tap t.
 /// Inputs outside [0, in) count as 0.
 struct Axis {

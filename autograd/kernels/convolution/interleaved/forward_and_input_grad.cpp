@@ -1,5 +1,4 @@
-// Convolution and its input gradient in the lanes layout: both are correlations, carried out row by row.
-
+// A convolution and its input gradient. Both are correlations, computed row by row.
 #include "autograd/kernels/convolution/interleaved/kernels.h"
 #include "autograd/kernels/convolution/layouts.h"
 #include "autograd/kernels/convolution/strategy.h"
@@ -8,40 +7,50 @@
 #include "autograd/kernels/threads/scratch.h"
 
 namespace adjoint::kernels {
-
 namespace {
 
-/// A convolution or its input gradient: out[g,m] = bias + sum over c of the correlation of in[g,c] with
-/// weights[g,m,c].
+constexpr std::int64_t kTasks = 4;  // worth making of few images; each copies the rows around its own
+constexpr std::int64_t kBandValues = std::int64_t{1} << 16;  // of a window: half an L2 cache
+
+/// out[g,o] = bias[g,o] + the sum over c of the correlation of in[g,c] with weights[g,o,c].
 struct Correlation {
-  std::int64_t batch, groups, maps, channels;  // maps and channels: per group
+  Correlation(const Conv2dSizes& s, bool input_grad)
+      : batch(s.batch),
+        groups(s.groups),
+        in_channels((input_grad ? s.out_channels : s.in_channels) / s.groups),
+        out_channels((input_grad ? s.in_channels : s.out_channels) / s.groups),
+        rows{row_axis(s), s.flip, input_grad},
+        columns{column_axis(s), s.flip, input_grad},
+        in_channel_step(input_grad ? out_channels : 1),
+        out_channel_step(input_grad ? 1 : in_channels),
+        by_columns(interleaved_goes_by_columns(columns, out_channels, block_out_channels())) {}
+  std::int64_t batch, groups, in_channels, out_channels;  // channels: of a group
   Phases rows, columns;
-  std::int64_t map_stride, channel_stride;  // of w, in kernels
-  bool column_by_column = false;            // each with its own products, instead of all alike
+  std::int64_t in_channel_step, out_channel_step;  // of w, in kernels
+  bool by_columns;
 
   std::int64_t area() const { return rows.axis.taps * columns.axis.taps; }
-  std::int64_t column_phases() const { return column_by_column ? columns.out() : columns.count(); }
+  /// What is computed together of an output row: the columns with the same taps, or a single column.
+  std::int64_t column_phases() const { return by_columns ? columns.out() : columns.count(); }
   Phase column_phase(std::int64_t index) const {
     const std::int64_t phases = columns.count();
-    return column_by_column ? columns[index % phases].only(index / phases) : columns[index];
+    return by_columns ? columns[index % phases].only(index / phases) : columns[index];
   }
 };
-
-constexpr std::int64_t kTasks = 4;  // worth making of few images; each copies the rows around its own
-constexpr std::int64_t kBandValues = std::int64_t{1} << 16;  // of a tile: half an L2 cache's worth
 
 /// w into the order of CorrelationRow::weights.
 template <class T>
 void pack_weights(const Correlation& job, const T* w, T* packed) {
   const std::int64_t area = job.area();
-  const Pieces blocks(job.maps, block_channels());
-  for (std::int64_t g = 0; g < job.groups; ++g, w += job.maps * job.channels * area)
+  const Pieces blocks(job.out_channels, block_out_channels());
+  for (std::int64_t g = 0; g < job.groups; ++g, w += job.out_channels * job.in_channels * area)
     for (std::int64_t b = 0; b < blocks.count(); ++b)
-      for (std::int64_t c = 0; c < job.channels; ++c) {
+      for (std::int64_t c = 0; c < job.in_channels; ++c) {
         const Piece block = blocks[b];
-        const T* from = w + (block.begin * job.map_stride + c * job.channel_stride) * area;
+        const T* from = w + (block.begin * job.out_channel_step + c * job.in_channel_step) * area;
         for (std::int64_t tap = 0; tap < area; ++tap)
-          for (std::int64_t m = 0; m < block.size(); ++m) *packed++ = from[m * job.map_stride * area + tap];
+          for (std::int64_t o = 0; o < block.size(); ++o)
+            *packed++ = from[o * job.out_channel_step * area + tap];
       }
 }
 
@@ -50,7 +59,7 @@ Piece outputs_of(const Phase& phase, Piece outputs) {
   return steps_inside(phase.first - outputs.begin, phase.step, outputs.size(), phase.axis.out);
 }
 
-/// Input indices that outputs read along an axis, inside the input or not; empty when none.
+/// The inputs that some outputs of an axis read, inside the image or not; empty if there are none.
 Piece reads(const Phases& phases, Piece outputs) {
   Piece all{0, 0};
   for (std::int64_t i = 0; i < phases.count(); ++i) {
@@ -63,41 +72,63 @@ Piece reads(const Phases& phases, Piece outputs) {
   return all;
 }
 
-/// Input values as CorrelationRow wants them: at(c, row, column) for channels of a group.
+/// The input values that a band of output rows reads, for one block of images and one group. They are copied
+/// if there are zeros around them. Channels of many sizes lie a multiple of 4096 bytes apart and would evict
+/// each other from the cache: more than 8 are copied, too.
 template <class T>
-struct Tile {
-  const T* values;  // of channel 0 at row.begin, column.begin
-  std::int64_t row_begin, column_begin, row_stride, channel_stride;
-  const T* at(std::int64_t row, std::int64_t column) const {
-    return values + (row - row_begin) * row_stride + (column - column_begin) * kInterleaved<T>;
+class InputWindow {
+ public:
+  InputWindow(const Correlation& job, const T* in, Piece band)
+      : rows_(overlap({0, job.rows.in()}, reads(job.rows, band))),
+        columns_(job.by_columns ? Piece{0, job.columns.in()} : reads(job.columns, {0, job.columns.out()})),
+        is_copied_((columns_.begin < 0 || columns_.end > job.columns.in() || job.in_channels > 8) &&
+                   rows_.size() > 0 && columns_.size() > 0),
+        copy_(is_copied_ ? job.in_channels * rows_.size() * copied_row() : 0) {
+    if (is_copied_) {
+      copy(job, in);
+    } else {
+      values_ = in;
+      rows_.begin = columns_.begin = 0;
+      row_stride_ = job.columns.in() * kInterleaved<T>;
+      channel_stride_ = job.rows.in() * row_stride_;
+    }
   }
+
+  const T* at(std::int64_t row, std::int64_t column) const {
+    return values_ + (row - rows_.begin) * row_stride_ + (column - columns_.begin) * kInterleaved<T>;
+  }
+  std::int64_t row_stride() const { return row_stride_; }
+  std::int64_t channel_stride() const { return channel_stride_; }
+
+ private:
+  /// An odd number of columns, so that the same place in many channels falls into many sets of the cache.
+  std::int64_t copied_row() const { return (columns_.size() | 1) * kInterleaved<T>; }
+
+  /// [row][channel][column], with zeros where columns lie outside the input.
+  void copy(const Correlation& job, const T* in) {
+    const std::int64_t width = job.columns.in();
+    const Piece inside = overlap(columns_, {0, width});
+    T* to = copy_.get();
+    for (std::int64_t row = rows_.begin; row < rows_.end; ++row)
+      for (std::int64_t c = 0; c < job.in_channels; ++c, to += copied_row()) {
+        const T* from = in + ((c * job.rows.in() + row) * width + inside.begin) * kInterleaved<T>;
+        T* left = std::fill_n(to, (inside.begin - columns_.begin) * kInterleaved<T>, T(0));
+        T* middle = std::copy_n(from, inside.size() * kInterleaved<T>, left);
+        std::fill_n(middle, (columns_.end - inside.end) * kInterleaved<T>, T(0));
+      }
+    values_ = copy_.get();
+    channel_stride_ = copied_row();
+    row_stride_ = job.in_channels * channel_stride_;
+  }
+
+  Piece rows_, columns_;
+  bool is_copied_;
+  Scratch<T> copy_;
+  const T* values_;
+  std::int64_t row_stride_, channel_stride_;
 };
 
-/// Columns that a tile's rows take: odd, so that the same place in many channels falls into many sets of the
-/// cache.
-std::int64_t tile_width(Piece columns) { return columns.size() | 1; }
-
-/// Rows x columns of every channel of a group, copied into scratch [row][channel][column] with zeros where
-/// columns lie outside the input.
-template <class T>
-Tile<T> copy_tile(const Correlation& job, const T* in, Piece rows, Piece columns, T* scratch) {
-  const std::int64_t width = job.columns.in(), stride = tile_width(columns) * kInterleaved<T>;
-  const Piece inside = overlap(columns, {0, width});
-  const std::int64_t left = (inside.begin - columns.begin) * kInterleaved<T>,
-                     middle = inside.size() * kInterleaved<T>;
-  const std::int64_t right = (columns.end - inside.end) * kInterleaved<T>;
-  T* to = scratch;
-  for (std::int64_t r = rows.begin; r < rows.end; ++r)
-    for (std::int64_t c = 0; c < job.channels; ++c, to += stride) {
-      const T* from = in + ((c * job.rows.in() + r) * width + inside.begin) * kInterleaved<T>;
-      std::fill_n(to, left, T(0));
-      std::copy_n(from, middle, to + left);
-      std::fill_n(to + left + middle, right, T(0));
-    }
-  return {scratch, rows.begin, columns.begin, job.channels * stride, stride};
-}
-
-/// The products of one output, read relative to the first, in order.
+/// The products of one output, in order. What they read is relative to the first.
 template <class T>
 void list_products(const Phase& row, const Phase& column, std::int64_t row_stride, std::int64_t kernel_width,
                    Product* products) {
@@ -108,120 +139,110 @@ void list_products(const Phase& row, const Phase& column, std::int64_t row_strid
           (row.first_tap + u * row.tap_step) * kernel_width + column.first_tap + v * column.tap_step};
 }
 
-/// Levels of correlate_as_tree for a row of this many products.
-int tree_levels(std::int64_t channels, std::int64_t products) {
-  const int of_channels =
-      levels_of_halves(channels, std::max<std::int64_t>(kShortSum / std::max<std::int64_t>(products, 1), 1));
-  return of_channels + levels_of_halves(products, kShortSum);
-}
-
-/// correlate_row as a tree of short sums: both halves of its channels, or of a channel's products, the second
-/// one in scratch, which has room for a row of out on each level.
+/// correlate_row as a tree of short sums: both halves of its input channels, or of a channel's products.
 template <class T>
-void correlate_as_tree(const CorrelationRow<T>& row, T* scratch) {
-  if (row.channels * row.product_count <= kShortSum) return correlate_row(row);
+void correlate_as_tree(const CorrelationRow<T>& row) {
+  if (row.in_channels * row.product_count <= kShortSum) return correlate_row(row);
   CorrelationRow<T> first = row, second = row;
-  if (row.channels > 1) {
-    first.channels /= 2;
-    second.first_channel += first.channels;
-    second.channels -= first.channels;
+  if (row.in_channels > 1) {
+    first.in_channels /= 2;
+    second.first_in_channel += first.in_channels;
+    second.in_channels -= first.in_channels;
   } else {
     first.product_count /= 2;
     second.products += first.product_count;
     second.product_count -= first.product_count;
   }
+  const std::int64_t channel = row.columns * kInterleaved<T>;
+  const Scratch<T> more(row.out_channels * channel);
   second.bias = nullptr;
-  second.out = scratch;
-  second.out_stride = kInterleaved<T>;
-  second.map_stride = row.columns * kInterleaved<T>;
-  T* const next = scratch + row.maps * second.map_stride;
-  correlate_as_tree(first, next);
-  correlate_as_tree(second, next);
-  for (std::int64_t m = 0; m < row.maps; ++m)
+  second.out = more.get();
+  second.out_column_stride = kInterleaved<T>;
+  second.out_channel_stride = channel;
+  correlate_as_tree(first);
+  correlate_as_tree(second);
+  for (std::int64_t o = 0; o < row.out_channels; ++o)
     for (std::int64_t j = 0; j < row.columns; ++j)
-      add_to(kInterleaved<T>, scratch + m * second.map_stride + j * kInterleaved<T>,
-             row.out + m * row.map_stride + j * row.out_stride);
+      add_to(kInterleaved<T>, more.get() + o * channel + j * kInterleaved<T>,
+             row.out + o * row.out_channel_stride + j * row.out_column_stride);
 }
 
-/// Output rows `band` of one block of images and one group: in, out and bias at the group's first channel.
+/// One block of images and one group: in, bias and out at the group's first channel.
 template <class T>
-void correlate_band(const Correlation& job, const T* in, const T* weights, const T* bias, Piece band,
-                    T* out) {
-  const std::int64_t width = job.columns.in(), row_size = width * kInterleaved<T>;
-  const Piece columns = job.column_by_column ? Piece{0, width} : reads(job.columns, {0, job.columns.out()});
-  const Piece rows = overlap({0, job.rows.in()}, reads(job.rows, band));
-  Tile<T> tile{in, 0, 0, row_size, job.rows.in() * row_size};
-  // Channels of many sizes lie a multiple of 4096 bytes apart and would push each other out of the cache:
-  // copy then, too.
-  const bool apart = columns.begin < 0 || columns.end > width || job.channels > 8;
-  const bool copy = apart && rows.size() > 0 && columns.size() > 0;
-  const Scratch<T> scratch(copy ? job.channels * rows.size() * tile_width(columns) * kInterleaved<T> : 0);
-  if (copy) tile = copy_tile(job, in, rows, columns, scratch.get());
+struct GroupArrays {
+  const T *in, *weights, *bias;
+  T* out;
+};
 
-  const std::int64_t out_row = job.columns.out() * kInterleaved<T>, area = job.area();
-  const Scratch<Product> products(area);
-  const std::int64_t most_columns = job.column_phase(0).axis.out;
-  const Scratch<T> halves(tree_levels(job.channels, area) * job.maps * most_columns * kInterleaved<T>);
+/// The rows of one phase in a band, at the columns of one phase. products is scratch memory.
+template <class T>
+void correlate_phase(const Correlation& job, const GroupArrays<T>& arrays, const InputWindow<T>& window,
+                     const Phase& row_phase, const Phase& column, Piece band, Product* products) {
+  const std::int64_t out_row = job.columns.out() * kInterleaved<T>;
+  const Piece some = outputs_of(row_phase, band);
+  std::int64_t listed_taps = -1, listed_first = 0;
+  for (std::int64_t q = some.begin; q < some.end; ++q) {
+    const Phase row = row_phase.only(q);
+    if (row.axis.taps != listed_taps || row.first_tap != listed_first) {
+      list_products<T>(row, column, window.row_stride(), job.columns.axis.taps, products);
+      listed_taps = row.axis.taps, listed_first = row.first_tap;
+    }
+    const CorrelationRow<T> correlation{
+        .in = window.at(row.axis.offset, column.axis.offset),
+        .in_channel_stride = window.channel_stride(),
+        .column_stride = column.axis.stride * kInterleaved<T>,
+        .first_in_channel = 0,
+        .in_channels = job.in_channels,
+        .all_in_channels = job.in_channels,
+        .products = products,
+        .product_count = row.axis.taps * column.axis.taps,
+        .row_taps = row.axis.taps,
+        .reach = column.axis.taps * std::abs(column.axis.dilation) * kInterleaved<T>,
+        .weights = arrays.weights,
+        .kernel_area = job.area(),
+        .bias = arrays.bias,
+        .out = arrays.out + row.first * out_row + column.first * kInterleaved<T>,
+        .out_channel_stride = job.rows.out() * out_row,
+        .out_column_stride = column.step * kInterleaved<T>,
+        .out_channels = job.out_channels,
+        .columns = column.axis.out,
+    };
+    correlate_as_tree(correlation);
+  }
+}
+
+/// A band of output rows.
+template <class T>
+void correlate_band(const Correlation& job, const GroupArrays<T>& arrays, Piece band) {
+  const InputWindow<T> window(job, arrays.in, band);
+  const Scratch<Product> products(job.area());
   for (std::int64_t j = 0; j < job.column_phases(); ++j) {
     const Phase column = job.column_phase(j);
-    for (std::int64_t i = 0; i < job.rows.count(); ++i) {
-      const Phase row_phase = job.rows[i];
-      const Piece some = outputs_of(row_phase, band);
-      std::int64_t listed_taps = -1, listed_first = 0;
-      for (std::int64_t q = some.begin; q < some.end; ++q) {
-        const Phase row = row_phase.only(q);
-        if (row.axis.taps != listed_taps || row.first_tap != listed_first) {
-          list_products<T>(row, column, tile.row_stride, job.columns.axis.taps, products.get());
-          listed_taps = row.axis.taps, listed_first = row.first_tap;
-        }
-        const CorrelationRow<T> job_row{
-            .in = tile.at(row.axis.offset, column.axis.offset),
-            .channel_stride = tile.channel_stride,
-            .column_stride = column.axis.stride * kInterleaved<T>,
-            .first_channel = 0,
-            .channels = job.channels,
-            .all_channels = job.channels,
-            .products = products.get(),
-            .product_count = row.axis.taps * column.axis.taps,
-            .row_taps = row.axis.taps,
-            .reach = column.axis.taps * std::abs(column.axis.dilation) * kInterleaved<T>,
-            .weights = weights,
-            .kernel_area = area,
-            .bias = bias,
-            .out = out + row.first * out_row + column.first * kInterleaved<T>,
-            .map_stride = job.rows.out() * out_row,
-            .out_stride = column.step * kInterleaved<T>,
-            .maps = job.maps,
-            .columns = column.axis.out,
-        };
-        correlate_as_tree(job_row, halves.get());
-      }
-    }
+    for (std::int64_t i = 0; i < job.rows.count(); ++i)
+      correlate_phase(job, arrays, window, job.rows[i], column, band, products.get());
   }
 }
 
 template <class T>
-void correlate(Correlation job, const T* in, const T* w, const T* bias, T* out) {
-  job.column_by_column = interleaved_goes_by_columns(job.columns, job.maps, block_channels());
-  const std::int64_t group_weights = job.maps * job.channels * job.area();
+void correlate(const Correlation& job, const T* in, const T* w, const T* bias, T* out) {
+  const std::int64_t group_weights = job.out_channels * job.in_channels * job.area();
   const Scratch<T> packed(job.groups * group_weights);
   pack_weights(job, w, packed.get());
 
   const std::int64_t blocks = interleaved_blocks<T>(job.batch);
-  const std::int64_t row_values = job.channels * job.columns.in() * kInterleaved<T>;
-  const std::int64_t rows_that_fit = kBandValues * 4 / row_values;
+  const std::int64_t row_values = job.in_channels * job.columns.in() * kInterleaved<T>;
+  const std::int64_t rows_that_fit = std::max<std::int64_t>(kBandValues * 4 / row_values, 8);
   const std::int64_t rows_for_all = job.rows.out() * blocks * job.groups / kTasks;
-  const Pieces bands(
-      job.rows.out(),
-      std::max<std::int64_t>(std::min(std::max<std::int64_t>(rows_that_fit, 8), rows_for_all), 4));
-  const std::int64_t in_group = job.channels * job.rows.in() * job.columns.in() * kInterleaved<T>;
-  const std::int64_t out_group = job.maps * job.rows.out() * job.columns.out() * kInterleaved<T>;
-  const std::int64_t work = blocks * out_group * job.channels * job.area() * job.groups;
+  const Pieces bands(job.rows.out(), std::max<std::int64_t>(std::min(rows_that_fit, rows_for_all), 4));
+  const std::int64_t in_group = job.rows.in() * row_values;
+  const std::int64_t out_group = job.out_channels * job.rows.out() * job.columns.out() * kInterleaved<T>;
+  const std::int64_t work = blocks * job.groups * out_group * job.in_channels * job.area();
   parallel_for(blocks * job.groups * bands.count(), work, [&](std::int64_t chunk) {
-    const std::int64_t part = chunk / bands.count(), g = part % job.groups;
-    correlate_band(job, in + part * in_group, packed.get() + g * group_weights,
-                   bias ? bias + g * job.maps : nullptr, bands[chunk % bands.count()],
-                   out + part * out_group);
+    const std::int64_t group = chunk / bands.count(), g = group % job.groups;
+    const GroupArrays<T> arrays{in + group * in_group, packed.get() + g * group_weights,
+                                bias == nullptr ? nullptr : bias + g * job.out_channels,
+                                out + group * out_group};
+    correlate_band(job, arrays, bands[chunk % bands.count()]);
   });
 }
 
@@ -229,30 +250,12 @@ void correlate(Correlation job, const T* in, const T* w, const T* bias, T* out) 
 
 template <class T>
 void conv2d_interleaved(const Conv2dSizes& s, const T* x, const T* w, const T* bias, T* y) {
-  const std::int64_t channels = s.in_channels / s.groups;
-  correlate({.batch = s.batch,
-             .groups = s.groups,
-             .maps = s.out_channels / s.groups,
-             .channels = channels,
-             .rows = {row_axis(s), s.flip, false},
-             .columns = {column_axis(s), s.flip, false},
-             .map_stride = channels,
-             .channel_stride = 1},
-            x, w, bias, y);
+  correlate(Correlation(s, false), x, w, bias, y);
 }
 
 template <class T>
 void conv2d_input_grad_interleaved(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
-  const std::int64_t maps = s.in_channels / s.groups;
-  correlate({.batch = s.batch,
-             .groups = s.groups,
-             .maps = maps,
-             .channels = s.out_channels / s.groups,
-             .rows = {row_axis(s), s.flip, true},
-             .columns = {column_axis(s), s.flip, true},
-             .map_stride = 1,
-             .channel_stride = maps},
-            dy, w, static_cast<const T*>(nullptr), dx);
+  correlate<T>(Correlation(s, true), dy, w, nullptr, dx);
 }
 
 template void conv2d_interleaved(const Conv2dSizes&, const float*, const float*, const float*, float*);

@@ -1,5 +1,5 @@
-// The inner kernels of the lanes convolution: blocks whose sums stay in registers, of maps x columns for the
-// convolution and its input gradient, of maps x taps over a band of rows for the weight gradient.
+// Blocks whose sums stay in registers: output channels x columns for the convolution and its input gradient,
+// output channels x taps, over a band of rows, for the weight gradient.
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "autograd/kernels/convolution/interleaved/kernels.cpp"
@@ -18,26 +18,28 @@ namespace adjoint::kernels::HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// A block of images, or the part of it that one register holds.
+/// The images of a block, or as many of them as one register holds.
 template <class T>
-using Lanes = hn::CappedTag<T, kInterleaved<T>>;
+using ImagesTag = hn::CappedTag<T, kInterleaved<T>>;
+template <class T>
+constexpr std::int64_t kLanes = hn::MaxLanes(ImagesTag<T>());
 
-/// Channels that one register block writes at once: four, but where there are few registers blocks of three
-/// are faster, since they are wider.
+/// Output channels that one register block computes: four. With few registers blocks of three are faster,
+/// because they are wider.
 constexpr int kBlockChannels = kRegisters == 32 ? 4 : 3;
 constexpr int kMaxColumns = 8;
 
-/// Into how many sums each of m values goes at once. All m x columns sums stay in registers, with the m
-/// values and one that is multiplied by each of these. Never growing with m, so that what suits a block suits
-/// one of fewer rows.
+/// The number of sums that each of m values goes into at once. All m x columns sums stay in registers, with
+/// the m values and one value that is multiplied by each of these. The number never grows with m: a block of
+/// fewer output channels can have the same columns.
 constexpr int most_columns(int m) {
   int columns = kMaxColumns;
   while (!fits_registers(m * columns, m + 1)) --columns;
   return columns;
 }
 
-// Two hints for GCC, which would load a value again for each of its uses, and compile every loop twice, the
-// second time for a step of 1.
+// Two hints for GCC. It would load a value again for each use, and compile every loop twice, the second time
+// for a step of 1.
 template <class V>
 HWY_INLINE void keep_in_register([[maybe_unused]] V& value) {
 #if HWY_ARCH_X86 && HWY_COMPILER_GCC && !HWY_COMPILER_CLANG
@@ -49,7 +51,7 @@ HWY_INLINE std::int64_t of_unknown_size(std::int64_t step) {
   return step;
 }
 
-/// Kernel::run<T, M, N> for M maps and N other sums: blocks[M - 1][N - 1].
+/// Kernel::run<T, M, N> for M output channels and N columns, or taps: blocks[M - 1][N - 1].
 template <class Kernel, class T, int M, int... N>
 constexpr auto blocks_of(std::integer_sequence<int, N...>) {
   return std::array<typename Kernel::template Block<T>, kMaxColumns>{&Kernel::template run<T, M, N + 1>...};
@@ -63,40 +65,43 @@ constexpr auto kBlocks = all_blocks<Kernel, T>(std::make_integer_sequence<int, k
 
 // ---- The convolution and its input gradient ----
 
-/// Blocks of maps read the same values one after the other. The number of channels is chosen so that these
-/// values, at most this many bytes, stay in L1.
+/// Blocks of output channels read the same values one after the other. The number of input channels is chosen
+/// so that these values, at most this many bytes, stay in L1.
 constexpr std::int64_t kReadAgainBytes = 24 * 1024;
 
-/// What a block adds up, or goes on adding up in out: channels from `in` and `weights` on.
+/// The input channels that a block adds up, from `in` and `weights` on. If resumed, out has the sum of the
+/// ones before.
 template <class T>
-struct Part {
+struct ChannelRun {
   const T *in, *weights;
-  std::int64_t channels;
+  std::int64_t in_channels;
   bool resumed;
 };
 
-/// One register's share of the lanes for M maps and N columns; bias and out are the block's first.
+/// M output channels and N columns, for the images of one register; bias and out are the block's first.
 struct CorrelateBlock {
   template <class T>
-  using Block = void (*)(const CorrelationRow<T>&, const Part<T>&, const T*, T*);
+  using Block = void (*)(const CorrelationRow<T>&, const ChannelRun<T>&, const T*, T*);
 
   template <class T, int M, int N>
-  static HWY_NOINLINE void run(const CorrelationRow<T>& row, const Part<T>& part, const T* bias, T* out) {
-    const Lanes<T> d;
-    using V = hn::Vec<Lanes<T>>;
+  static HWY_NOINLINE void run(const CorrelationRow<T>& row, const ChannelRun<T>& run, const T* bias,
+                               T* out) {
+    const ImagesTag<T> d;
+    using V = hn::Vec<ImagesTag<T>>;
     const std::int64_t column_stride = row.column_stride;
     V sums[M][N];
 #pragma GCC unroll 8
     for (int m = 0; m < M; ++m) {
       const V start = bias ? hn::Set(d, bias[m]) : hn::Zero(d);
 #pragma GCC unroll 8
-      for (int n = 0; n < N; ++n)
-        sums[m][n] = part.resumed ? hn::Load(d, out + m * row.map_stride + n * row.out_stride) : start;
+      for (int n = 0; n < N; ++n) {
+        const T* former = out + m * row.out_channel_stride + n * row.out_column_stride;
+        sums[m][n] = run.resumed ? hn::Load(d, former) : start;
+      }
     }
-    const T *in = part.in, *weights = part.weights;
+    const T *in = run.in, *weights = run.weights;
     const Product *const first = row.products, *const last = first + row.product_count;
-    for (std::int64_t c = part.channels; c > 0;
-         --c, in += row.channel_stride, weights += row.kernel_area * M) {
+    for (std::int64_t c = run.in_channels; c > 0; --c) {
       for (const Product* product = first; product != last; ++product) {
         const T *x = in + product->in, *w = weights + product->weight * M;
         V scale[M];
@@ -110,15 +115,19 @@ struct CorrelateBlock {
           for (int m = 0; m < M; ++m) sums[m][n] = hn::MulAdd(scale[m], value, sums[m][n]);
         }
       }
+      in += row.in_channel_stride;
+      weights += row.kernel_area * M;
     }
 #pragma GCC unroll 8
-    for (int m = 0; m < M; ++m)
+    for (int m = 0; m < M; ++m) {
 #pragma GCC unroll 8
-      for (int n = 0; n < N; ++n) hn::Store(sums[m][n], d, out + m * row.map_stride + n * row.out_stride);
+      for (int n = 0; n < N; ++n)
+        hn::Store(sums[m][n], d, out + m * row.out_channel_stride + n * row.out_column_stride);
+    }
   }
 };
 
-/// Channels of which the values that `columns` sums read fit into L1.
+/// The number of input channels of which the values that `columns` sums read fit into L1.
 template <class T>
 std::int64_t channels_at_once(const CorrelationRow<T>& row, std::int64_t columns) {
   const std::int64_t values = row.row_taps * (columns * row.column_stride + row.reach);
@@ -127,25 +136,26 @@ std::int64_t channels_at_once(const CorrelationRow<T>& row, std::int64_t columns
 
 template <class T>
 void correlate(const CorrelationRow<T>& row) {
-  const Pieces maps(row.maps, kBlockChannels);
-  const Pieces columns(row.columns, most_columns(static_cast<int>(maps.largest())));
-  const std::int64_t step =
-      maps.count() == 1 ? std::max<std::int64_t>(row.channels, 1) : channels_at_once(row, columns.largest());
-  for (std::int64_t k = 0; k < columns.count(); ++k) {
-    const Piece some_columns = columns[k];
-    const T* in = row.in + row.first_channel * row.channel_stride + some_columns.begin * row.column_stride;
-    T* out = row.out + some_columns.begin * row.out_stride;
-    for (std::int64_t c = 0; c == 0 || c < row.channels; c += step) {
-      for (std::int64_t b = 0; b < maps.count(); ++b) {
-        const Piece some_maps = maps[b];
-        const auto block = kBlocks<CorrelateBlock, T>[some_maps.size() - 1][some_columns.size() - 1];
-        const T* weights =
-            row.weights + (some_maps.begin * row.all_channels + (row.first_channel + c) * some_maps.size()) *
-                              row.kernel_area;
-        for (std::int64_t lane = 0; lane < kInterleaved<T>; lane += hn::Lanes(Lanes<T>()))
-          block(row, {in + c * row.channel_stride + lane, weights, std::min(step, row.channels - c), c > 0},
-                row.bias ? row.bias + some_maps.begin : nullptr,
-                out + some_maps.begin * row.map_stride + lane);
+  const Pieces blocks(row.out_channels, kBlockChannels);
+  const Pieces column_pieces(row.columns, most_columns(static_cast<int>(blocks.largest())));
+  const std::int64_t step = blocks.count() == 1 ? std::max<std::int64_t>(row.in_channels, 1)
+                                                : channels_at_once(row, column_pieces.largest());
+  for (std::int64_t k = 0; k < column_pieces.count(); ++k) {
+    const Piece columns = column_pieces[k];
+    const T* in = row.in + row.first_in_channel * row.in_channel_stride + columns.begin * row.column_stride;
+    for (std::int64_t c = 0; c == 0 || c < row.in_channels; c += step) {
+      for (std::int64_t b = 0; b < blocks.count(); ++b) {
+        const Piece channels = blocks[b];
+        const auto block = kBlocks<CorrelateBlock, T>[channels.size() - 1][columns.size() - 1];
+        const std::int64_t kernels_before =
+            channels.begin * row.all_in_channels + (row.first_in_channel + c) * channels.size();
+        const T* weights = row.weights + kernels_before * row.kernel_area;
+        const T* bias = row.bias ? row.bias + channels.begin : nullptr;
+        T* out = row.out + channels.begin * row.out_channel_stride + columns.begin * row.out_column_stride;
+        for (std::int64_t lane = 0; lane < kInterleaved<T>; lane += kLanes<T>)
+          block(row,
+                {in + c * row.in_channel_stride + lane, weights, std::min(step, row.in_channels - c), c > 0},
+                bias, out + lane);
       }
     }
   }
@@ -156,38 +166,51 @@ void correlate(const CorrelationRow<T>& row) {
 template <class T>
 alignas(64) constexpr T kZeros[kInterleaved<T>] = {};
 
-/// sums[m][n] += sum over the band of dy[m] x, shifted as tap n asks, for one register's share of the lanes.
+/// sums[m][n] += the sum over the band of dy[m] x, for M output channels and N taps and the images of one
+/// register.
 struct AccumulateBlock {
   template <class T>
-  using Block = void (*)(const WeightGradBand<T>&, const KernelTap*, std::int64_t);
+  using Block = void (*)(const WeightGradBand<T>&, const RowTap*, std::int64_t);
 
-  template <class T, int M, int N>
-  static HWY_NOINLINE void run(const WeightGradBand<T>& band, const KernelTap* taps, std::int64_t lane) {
-    const Lanes<T> d;
-    using V = hn::Vec<Lanes<T>>;
-    V sums[M][N];
-#pragma GCC unroll 8
-    for (int m = 0; m < M; ++m)
-#pragma GCC unroll 8
-      for (int n = 0; n < N; ++n)
-        sums[m][n] = hn::Load(d, band.sums + m * band.sums_stride + taps[n].weight * kInterleaved<T> + lane);
+  /// What N taps read at an output column, row by row: x[n], x[n] + row_stride[n], ...
+  template <class T, int N>
+  struct Reads {
+    const T* x[N];
+    std::int64_t row_stride[N];
 
-    const std::int64_t map_stride = band.map_stride,
-                       x_step = of_unknown_size(band.column_step * kInterleaved<T>);
-    for (std::int64_t column = band.columns.begin; column < band.columns.end;) {
-      // Columns that every tap reads inside x go together, the others one by one: there, taps outside read
-      // zeros.
-      const bool interior = column == band.interior.begin && band.interior.size() > 0;
-      const std::int64_t count = interior ? band.interior.size() : 1;
-      const T* x[N];
-      std::int64_t x_row_stride[N];
+    /// Taps that read outside x read zeros. all_inside: that no tap does.
+    HWY_INLINE Reads(const WeightGradBand<T>& band, const RowTap* taps, std::int64_t column, bool all_inside,
+                     std::int64_t lane) {
       for (int n = 0; n < N; ++n) {
         const std::int64_t x_column = column * band.column_step + taps[n].column;
-        const bool inside = interior || is_inside(x_column, band.width);
-        x[n] = inside ? band.x + taps[n].channel * band.channel_stride + x_column * kInterleaved<T> + lane
-                      : kZeros<T> + lane;
-        x_row_stride[n] = inside ? band.x_row_stride : 0;
+        const bool inside = all_inside || is_inside(x_column, band.width);
+        x[n] = (inside ? band.x + taps[n].in_channel * band.x_channel_stride + x_column * kInterleaved<T>
+                       : kZeros<T>)+lane;
+        row_stride[n] = inside ? band.x_row_stride : 0;
       }
+    }
+  };
+
+  template <class T, int M, int N>
+  static HWY_NOINLINE void run(const WeightGradBand<T>& band, const RowTap* taps, std::int64_t lane) {
+    const ImagesTag<T> d;
+    using V = hn::Vec<ImagesTag<T>>;
+    const auto sum_at = [&](int m, int n) HWY_ATTR {
+      return band.sums + m * band.sums_stride + taps[n].weight * kInterleaved<T> + lane;
+    };
+    V sums[M][N];
+#pragma GCC unroll 8
+    for (int m = 0; m < M; ++m) {
+#pragma GCC unroll 8
+      for (int n = 0; n < N; ++n) sums[m][n] = hn::Load(d, sum_at(m, n));
+    }
+    const std::int64_t dy_channel_stride = band.dy_channel_stride,
+                       x_step = of_unknown_size(band.column_step * kInterleaved<T>);
+    for (std::int64_t column = band.columns.begin; column < band.columns.end;) {
+      // Columns at which every tap reads inside x go together, the others one by one.
+      const bool all_inside = column == band.interior.begin && band.interior.size() > 0;
+      const std::int64_t count = all_inside ? band.interior.size() : 1;
+      Reads<T, N> reads(band, taps, column, all_inside, lane);
       for (std::int64_t row = 0; row < band.rows; ++row) {
         const T* dy = band.dy + row * band.dy_row_stride + column * kInterleaved<T> + lane;
         std::int64_t offset = 0;
@@ -195,12 +218,12 @@ struct AccumulateBlock {
           V slope[M];
 #pragma GCC unroll 8
           for (int m = 0; m < M; ++m) {
-            slope[m] = hn::Load(d, dy + m * map_stride);
+            slope[m] = hn::Load(d, dy + m * dy_channel_stride);
             keep_in_register(slope[m]);
           }
 #pragma GCC unroll 8
           for (int n = 0; n < N; ++n) {
-            V value = hn::Load(d, x[n] + offset);
+            V value = hn::Load(d, reads.x[n] + offset);
             keep_in_register(value);
 #pragma GCC unroll 8
             for (int m = 0; m < M; ++m) sums[m][n] = hn::MulAdd(slope[m], value, sums[m][n]);
@@ -208,25 +231,24 @@ struct AccumulateBlock {
           dy += kInterleaved<T>;
           offset += x_step;
         }
-        for (int n = 0; n < N; ++n) x[n] += x_row_stride[n];
+        for (int n = 0; n < N; ++n) reads.x[n] += reads.row_stride[n];
       }
       column += count;
     }
-
 #pragma GCC unroll 8
-    for (int m = 0; m < M; ++m)
+    for (int m = 0; m < M; ++m) {
 #pragma GCC unroll 8
-      for (int n = 0; n < N; ++n)
-        hn::Store(sums[m][n], d, band.sums + m * band.sums_stride + taps[n].weight * kInterleaved<T> + lane);
+      for (int n = 0; n < N; ++n) hn::Store(sums[m][n], d, sum_at(m, n));
+    }
   }
 };
 
 template <class T>
 void accumulate(const WeightGradBand<T>& band) {
-  const Pieces taps(band.tap_count, most_columns(static_cast<int>(band.maps)));
+  const Pieces taps(band.tap_count, most_columns(static_cast<int>(band.out_channels)));
   for (std::int64_t k = 0; k < taps.count(); ++k) {
-    const auto block = kBlocks<AccumulateBlock, T>[band.maps - 1][taps[k].size() - 1];
-    for (std::int64_t lane = 0; lane < kInterleaved<T>; lane += hn::Lanes(Lanes<T>()))
+    const auto block = kBlocks<AccumulateBlock, T>[band.out_channels - 1][taps[k].size() - 1];
+    for (std::int64_t lane = 0; lane < kInterleaved<T>; lane += kLanes<T>)
       block(band, band.taps + taps[k].begin, lane);
   }
 }
@@ -242,7 +264,7 @@ struct Compiled;
 
 template <class T>
 struct Compiled<HWY_TARGET, T> {
-  static constexpr std::int64_t block_channels = HWY_NAMESPACE::kBlockChannels;
+  static constexpr std::int64_t block_out_channels = HWY_NAMESPACE::kBlockChannels;
   static constexpr auto correlate = HWY_NAMESPACE::correlate<T>;
   static constexpr auto accumulate = HWY_NAMESPACE::accumulate<T>;
 };
@@ -254,8 +276,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace adjoint::kernels {
 
-std::int64_t block_channels() {
-  return best<Compiled, float>([](auto k) { return k.block_channels; });
+std::int64_t block_out_channels() {
+  return best<Compiled, float>([](auto k) { return k.block_out_channels; });
 }
 
 template <class T>

@@ -1,6 +1,6 @@
 #pragma once
-// Inside the lanes convolution: how an axis's products are numbered, how work is cut into register blocks,
-// and the inner kernel that the forward pass and the input gradient share.
+// The parts of interleaved convolutions that are compiled for each instruction set, and how work is cut into
+// their register blocks. Strides count values.
 
 #include <algorithm>
 #include <cstdint>
@@ -28,61 +28,59 @@ class Pieces {
   std::int64_t count_, size_, larger_;  // the first larger_ pieces have one more than size_
 };
 
-/// Channels that one register block writes at once, at most, on this processor.
-std::int64_t block_channels();
+/// The most output channels that one register block computes, on this processor.
+std::int64_t block_out_channels();
 
-/// One product of an output position: where it reads, in values behind the position's `in`, and which weight
-/// of the kernel.
+/// One product of an output position: the value that it reads, from the position's `in` on, and the weight of
+/// the kernel.
 struct Product {
   std::int64_t in, weight;
 };
 
-/// One row of the result, for one block of images and some channels of a group, and of that every phases-th
-/// column:
-///   out[m,j] = bias[m] + sum_{c,k} in[c channel_stride + j column_stride + products[k].in]
-///                                  weights[m,c,products[k].weight]
-/// Strides count values.
+/// One row of the result, for one block of images and one group:
+///   out[o,j] = bias[o] + sum_{c,k} in[c in_channel_stride + j column_stride + products[k].in]
+///                                  weights[o,c,products[k].weight]
 template <class T>
 struct CorrelationRow {
   const T* in;
-  std::int64_t channel_stride, column_stride;
-  std::int64_t first_channel, channels;  // of all_channels, which weights has
-  std::int64_t all_channels;
-  const Product* products;                      // for each channel
+  std::int64_t in_channel_stride, column_stride;
+  std::int64_t first_in_channel, in_channels;  // the c that are added up, of all_in_channels in weights
+  std::int64_t all_in_channels;
+  const Product* products;                      // for each input channel
   std::int64_t product_count, row_taps, reach;  // a product reads row_taps rows of `reach` values each
-  const T* weights;  // [m block][all c][kernel_area][m in block], cut by Pieces(maps, block_channels())
+  const T* weights;  // [block of o][all c][kernel_area][o in block]; blocks: Pieces(o, block_out_channels())
   std::int64_t kernel_area;
   const T* bias;  // or null
   T* out;
-  std::int64_t map_stride, out_stride;
-  std::int64_t maps, columns;
+  std::int64_t out_channel_stride, out_column_stride;
+  std::int64_t out_channels, columns;
 };
 
 template <class T>
 void correlate_row(const CorrelationRow<T>& row);
 
-/// One kernel position of one input channel: where x is read, relative to the output column, and which sum it
-/// is for.
-struct KernelTap {
-  std::int64_t channel, column, weight;
+/// One tap of a kernel row, for one input channel: the column that it reads at output column 0, and its
+/// weight's index.
+struct RowTap {
+  std::int64_t in_channel, column, weight;
 };
 
-/// Products of some output rows and columns, for one block of images, up to block_channels() maps and one
-/// kernel row:
-///   sums[m, taps[k].weight] += sum_{i,j} dy[m,i,j] x[taps[k].channel, i, j column_step + taps[k].column]
-/// lane by lane, reads outside x's columns being 0. Strides count values.
+/// Products of some output rows and columns, for one block of images, up to block_out_channels() output
+/// channels and one kernel row:
+///   sums[o, taps[k].weight] += sum_{i,j} dy[o,i,j] x[taps[k].in_channel, i, j column_step + taps[k].column]
+/// for each lane. Reads outside x's columns are 0.
 template <class T>
 struct WeightGradBand {
   const T* dy;  // first row, column 0
-  std::int64_t map_stride, dy_row_stride, rows, maps;
+  std::int64_t dy_channel_stride, dy_row_stride, rows, out_channels;
   Piece columns;
   const T* x;  // channel 0, the row that the first row reads, column 0
-  std::int64_t channel_stride, x_row_stride, width, column_step;
+  std::int64_t x_channel_stride, x_row_stride, width, column_step;
   Piece interior;  // the columns for which every tap reads inside x; may be empty
-  const KernelTap* taps;
+  const RowTap* taps;
   std::int64_t tap_count;
   T* sums;
-  std::int64_t sums_stride;  // between maps
+  std::int64_t sums_stride;  // between output channels
 };
 
 template <class T>

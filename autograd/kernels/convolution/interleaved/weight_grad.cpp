@@ -1,6 +1,5 @@
-// The weight gradient in the lanes layout. Each image of a block has its own sums, lane by lane; lanes are
-// added up at the end, or after a short sum's length of positions.
-
+// The weight gradient. Each image of a block has sums of its own, one in each lane. Lanes are added up at the
+// end, or after as many positions as a short sum has terms.
 #include <vector>
 
 #include "autograd/kernels/convolution/interleaved/kernels.h"
@@ -13,15 +12,12 @@
 namespace adjoint::kernels {
 namespace {
 
-// Of dy, which all taps read: must stay in L1.
-constexpr std::int64_t kBandBytes = 32 * 1024;
-// Of a task's sums, which every band reads: half an L2 cache or less.
-constexpr std::int64_t kSumsBytes = 512 * 1024;
-// Of a task, which read a band of x one after the other; fewer, so that there are at least four tasks, where
-// there are few images.
-constexpr std::int64_t kMostMaps = 16;
-// Worth making; each chunk of the batch costs a copy of dw.
-constexpr std::int64_t kTasks = 16;
+constexpr std::int64_t kBandBytes = 32 * 1024;   // of dy, which all taps read: must stay in L1
+constexpr std::int64_t kSumsBytes = 512 * 1024;  // of a slice, which every band reads: half an L2 cache
+// Output channels of a slice. They read a band of x one after the other. If there are few images, fewer, so
+// that there are at least four slices.
+constexpr std::int64_t kMostOutChannels = 16;
+constexpr std::int64_t kTasks = 16;  // worth making; each chunk of the batch costs a copy of dw
 
 /// The index-th half of a piece, 0 or 1.
 Piece half(Piece whole, int index) {
@@ -29,167 +25,153 @@ Piece half(Piece whole, int index) {
   return index == 0 ? Piece{whole.begin, middle} : Piece{middle, whole.end};
 }
 
-/// Output positions of some blocks of images: where a gradient's terms lie.
+/// The terms of a sum: output positions of some blocks of images.
 struct Region {
   Piece blocks, rows, columns;
   std::int64_t size() const { return blocks.size() * rows.size() * columns.size(); }
 };
 
-/// Some maps and channels of one group: sums [maps, channels, KH, KW, lanes].
-struct Part {
+/// What a task computes of dw: some channels of one group, [out_channels, in_channels, KH, KW].
+struct Slice {
   std::int64_t group;
-  Piece maps, channels;
+  Piece out_channels, in_channels;
 };
 
-/// What every task of one weight gradient shares.
+/// What the tasks of one weight gradient share.
 template <class T>
 struct WeightGrad {
-  const Conv2dSizes& sizes;
+  const Conv2dSizes& s;
   const T *dy, *x;
-  std::int64_t channels, maps, area;  // of a group, and of a kernel
-  Pieces map_parts, channel_parts;
-  std::vector<KernelTap, BlockAllocator<KernelTap>> taps;  // [KH][channels of a part, KW]
-  Piece interior;
+  std::int64_t in_channels, out_channels, area;  // of a group, and of a kernel
+  Axis row_taps;
+  Pieces out_pieces, in_pieces;                      // of the channels: slices
+  Piece interior;                                    // the columns for which every tap reads inside x
+  std::vector<RowTap, BlockAllocator<RowTap>> taps;  // [KH][in_channels of a slice, KW]
 
-  WeightGrad(const Conv2dSizes& s, const T* dy, const T* x);
-  std::int64_t parts() const { return sizes.groups * map_parts.count() * channel_parts.count(); }
-  Part part(std::int64_t number) const;
-  void sum_up(const Region& region, const Part& part, T* sums, T* result, std::int64_t result_map) const;
-  void accumulate(std::int64_t block, const Region& region, const Part& part, T* sums) const;
-  void accumulate_rows(std::int64_t block, const Part& part, Piece rows, Piece columns, Piece maps,
-                       T* sums) const;
+  WeightGrad(const Conv2dSizes& s, const T* dy, const T* x)
+      : s(s),
+        dy(dy),
+        x(x),
+        in_channels(s.in_channels / s.groups),
+        out_channels(s.out_channels / s.groups),
+        area(s.kernel_height * s.kernel_width),
+        row_taps(row_axis(s)),
+        out_pieces(out_channels, std::clamp(out_channels * interleaved_blocks<T>(s.batch) * s.groups / 16 * 4,
+                                            block_out_channels(), kMostOutChannels)),
+        in_pieces(in_channels,
+                  std::max<std::int64_t>(kSumsBytes / (kMostOutChannels * area * kBlockBytes), 1)),
+        interior(
+            overlap(column_axis(s).outputs_inside(0), column_axis(s).outputs_inside(s.kernel_width - 1))) {
+    taps.reserve(static_cast<std::size_t>(in_pieces.largest() * area));
+    for (std::int64_t u = 0; u < s.kernel_height; ++u)
+      for (std::int64_t c = 0; c < in_pieces.largest(); ++c)
+        for (std::int64_t v = 0; v < s.kernel_width; ++v)
+          taps.push_back({c, column_axis(s).input(0, v),
+                          c * area + kernel_index(s.kernel_height, s.kernel_width, s.flip, u, v)});
+  }
+
+  std::int64_t slices() const { return s.groups * out_pieces.count() * in_pieces.count(); }
+  Slice slice(std::int64_t index) const {
+    const std::int64_t rest = index / in_pieces.count();
+    return {rest / out_pieces.count(), out_pieces[rest % out_pieces.count()],
+            in_pieces[index % in_pieces.count()]};
+  }
+
+  /// result [out_channels, in_channels, KH, KW] of a slice, out_channels result_step apart, from a region, as
+  /// a tree of short sums. sums is scratch memory: a vector for each weight.
+  void sum_up(const Region& region, const Slice& slice, T* sums, T* result, std::int64_t result_step) const {
+    const std::int64_t step = slice.in_channels.size() * area, count = slice.out_channels.size() * step;
+    if (region.size() > kShortSum) {
+      Region first = region, second = region;
+      const auto axis = region.blocks.size() > 1 ? &Region::blocks
+                        : region.rows.size() > 1 ? &Region::rows
+                                                 : &Region::columns;
+      first.*axis = half(region.*axis, 0);
+      second.*axis = half(region.*axis, 1);
+      const Scratch<T> more(count);
+      sum_up(first, slice, sums, result, result_step);
+      sum_up(second, slice, sums, more.get(), step);
+      for (std::int64_t o = 0; o < slice.out_channels.size(); ++o)
+        add_to(step, more.get() + o * step, result + o * result_step);
+      return;
+    }
+    std::fill_n(sums, count * kInterleaved<T>, T(0));
+    for (std::int64_t block = region.blocks.end - 1; block >= region.blocks.begin; --block) {
+      accumulate(block, region, slice, sums);
+      if (block == interleaved_blocks<T>(s.batch) - 1)
+        clear_spare_lanes(count, last_block_images<T>(s.batch), sums);  // before others add
+    }
+    for (std::int64_t o = 0; o < slice.out_channels.size(); ++o)
+      add_up_lanes(step, sums + o * step * kInterleaved<T>, result + o * result_step);
+  }
+
+  /// Adds the products of one block of images, at a region's positions, to a slice's sums.
+  void accumulate(std::int64_t block, const Region& region, const Slice& slice, T* sums) const {
+    const Pieces channels(slice.out_channels.size(), block_out_channels());
+    const std::int64_t row_bytes = channels.largest() * region.columns.size() * kBlockBytes;
+    const Pieces bands(region.rows.size(), std::max<std::int64_t>(kBandBytes / row_bytes, 1));
+    for (std::int64_t b = 0; b < bands.count(); ++b)
+      for (std::int64_t o = 0; o < channels.count(); ++o)
+        accumulate_rows(block, slice, {region.rows.begin + bands[b].begin, region.rows.begin + bands[b].end},
+                        region.columns, channels[o], sums);
+  }
+
+  /// The same for some rows and at most block_out_channels() of the slice's output channels.
+  void accumulate_rows(std::int64_t block, const Slice& slice, Piece rows, Piece columns, Piece channels,
+                       T* sums) const {
+    const std::int64_t out_channel =
+        block * s.out_channels + slice.group * out_channels + slice.out_channels.begin + channels.begin;
+    const std::int64_t in_channel =
+        block * s.in_channels + slice.group * in_channels + slice.in_channels.begin;
+    const std::int64_t dy_row = s.out_width * kInterleaved<T>, dy_channel = s.out_height * dy_row;
+    const std::int64_t x_row = s.width * kInterleaved<T>, x_channel = s.height * x_row;
+    const std::int64_t sums_stride = slice.in_channels.size() * area * kInterleaved<T>;
+    for (std::int64_t u = 0; u < s.kernel_height; ++u) {
+      const Piece inside = overlap(rows, row_taps.outputs_inside(u));
+      if (inside.size() == 0) continue;
+      accumulate_band(WeightGradBand<T>{
+          .dy = dy + out_channel * dy_channel + inside.begin * dy_row,
+          .dy_channel_stride = dy_channel,
+          .dy_row_stride = dy_row,
+          .rows = inside.size(),
+          .out_channels = channels.size(),
+          .columns = columns,
+          .x = x + in_channel * x_channel + row_taps.input(inside.begin, u) * x_row,
+          .x_channel_stride = x_channel,
+          .x_row_stride = s.stride_height * x_row,
+          .width = s.width,
+          .column_step = s.stride_width,
+          .interior = overlap(columns, interior),
+          .taps = taps.data() + u * in_pieces.largest() * s.kernel_width,
+          .tap_count = slice.in_channels.size() * s.kernel_width,
+          .sums = sums + channels.begin * sums_stride,
+          .sums_stride = sums_stride,
+      });
+    }
+  }
 };
-
-template <class T>
-WeightGrad<T>::WeightGrad(const Conv2dSizes& s, const T* dy, const T* x)
-    : sizes(s),
-      dy(dy),
-      x(x),
-      channels(s.in_channels / s.groups),
-      maps(s.out_channels / s.groups),
-      area(s.kernel_height * s.kernel_width),
-      map_parts(maps, std::clamp(maps * interleaved_blocks<T>(s.batch) * s.groups / 16 * 4, block_channels(),
-                                 kMostMaps)),
-      channel_parts(channels, std::max<std::int64_t>(kSumsBytes / (kMostMaps * area * kBlockBytes), 1)),
-      interior(overlap(column_axis(s).outputs_inside(0), column_axis(s).outputs_inside(s.kernel_width - 1))) {
-  const std::int64_t most_channels = channel_parts.largest();
-  taps.reserve(static_cast<std::size_t>(most_channels * area));
-  for (std::int64_t u = 0; u < s.kernel_height; ++u)
-    for (std::int64_t c = 0; c < most_channels; ++c)
-      for (std::int64_t v = 0; v < s.kernel_width; ++v) {
-        const std::int64_t row = s.flip ? s.kernel_height - 1 - u : u,
-                           column = s.flip ? s.kernel_width - 1 - v : v;
-        taps.push_back({c, v * s.dilation_width - s.padding_width,
-                        (c * s.kernel_height + row) * s.kernel_width + column});
-      }
-}
-
-template <class T>
-Part WeightGrad<T>::part(std::int64_t number) const {
-  const std::int64_t c = number % channel_parts.count(), rest = number / channel_parts.count();
-  const std::int64_t m = rest % map_parts.count(), group = rest / map_parts.count();
-  return {group, map_parts[m], channel_parts[c]};
-}
-
-/// result [maps, channels, KH, KW], maps so far apart, of a region: as a tree of short sums. sums is scratch.
-template <class T>
-void WeightGrad<T>::sum_up(const Region& region, const Part& part, T* sums, T* result,
-                           std::int64_t result_map) const {
-  const std::int64_t per_map = part.channels.size() * area, count = part.maps.size() * per_map;
-  if (region.size() > kShortSum) {
-    Region first = region, second = region;
-    const auto range = region.blocks.size() > 1 ? &Region::blocks
-                       : region.rows.size() > 1 ? &Region::rows
-                                                : &Region::columns;
-    first.*range = half(region.*range, 0);
-    second.*range = half(region.*range, 1);
-    const Scratch<T> more(count);
-    sum_up(first, part, sums, result, result_map);
-    sum_up(second, part, sums, more.get(), per_map);
-    for (std::int64_t m = 0; m < part.maps.size(); ++m)
-      add_to(per_map, more.get() + m * per_map, result + m * result_map);
-    return;
-  }
-  std::fill_n(sums, count * kInterleaved<T>, T(0));
-  for (std::int64_t block = region.blocks.end - 1; block >= region.blocks.begin; --block) {
-    accumulate(block, region, part, sums);
-    if (block == interleaved_blocks<T>(sizes.batch) - 1)
-      clear_spare_lanes(count, last_block_images<T>(sizes.batch), sums);  // before others add
-  }
-  for (std::int64_t m = 0; m < part.maps.size(); ++m)
-    add_up_lanes(per_map, sums + m * per_map * kInterleaved<T>, result + m * result_map);
-}
-
-/// Adds the products of one block of images, at a region's positions, to a part's sums.
-template <class T>
-void WeightGrad<T>::accumulate(std::int64_t block, const Region& region, const Part& part, T* sums) const {
-  const Pieces blocks(part.maps.size(), block_channels());
-  const std::int64_t row_bytes = blocks.largest() * region.columns.size() * kBlockBytes;
-  const Pieces bands(region.rows.size(), std::max<std::int64_t>(kBandBytes / row_bytes, 1));
-  for (std::int64_t b = 0; b < bands.count(); ++b)
-    for (std::int64_t m = 0; m < blocks.count(); ++m)
-      accumulate_rows(block, part, {region.rows.begin + bands[b].begin, region.rows.begin + bands[b].end},
-                      region.columns, blocks[m], sums);
-}
-
-/// The same for some of these rows and at most block_channels() of the part's maps.
-template <class T>
-void WeightGrad<T>::accumulate_rows(std::int64_t block, const Part& part, Piece rows, Piece columns,
-                                    Piece some_maps, T* sums) const {
-  const Conv2dSizes& s = sizes;
-  const std::int64_t map = block * s.out_channels + part.group * maps + part.maps.begin + some_maps.begin;
-  const std::int64_t channel = block * s.in_channels + part.group * channels + part.channels.begin;
-  const std::int64_t dy_row = s.out_width * kInterleaved<T>, dy_plane = s.out_height * dy_row;
-  const std::int64_t x_row = s.width * kInterleaved<T>, x_plane = s.height * x_row;
-  for (std::int64_t u = 0; u < s.kernel_height; ++u) {
-    const Axis row_taps = row_axis(s);
-    const Piece inside = overlap(rows, row_taps.outputs_inside(u));
-    if (inside.size() == 0) continue;
-    accumulate_band(WeightGradBand<T>{
-        .dy = dy + map * dy_plane + inside.begin * dy_row,
-        .map_stride = dy_plane,
-        .dy_row_stride = dy_row,
-        .rows = inside.size(),
-        .maps = some_maps.size(),
-        .columns = columns,
-        .x = x + channel * x_plane + row_taps.input(inside.begin, u) * x_row,
-        .channel_stride = x_plane,
-        .x_row_stride = s.stride_height * x_row,
-        .width = s.width,
-        .column_step = s.stride_width,
-        .interior = overlap(columns, interior),
-        .taps = taps.data() + u * channel_parts.largest() * s.kernel_width,
-        .tap_count = part.channels.size() * s.kernel_width,
-        .sums = sums + some_maps.begin * part.channels.size() * area * kInterleaved<T>,
-        .sums_stride = part.channels.size() * area * kInterleaved<T>,
-    });
-  }
-}
 
 }  // namespace
 
 template <class T>
 void conv2d_weight_grad_interleaved(const Conv2dSizes& s, const T* dy, const T* x, T* dw) {
   const WeightGrad<T> job(s, dy, x);
-  const std::int64_t weights = s.out_channels * job.channels * job.area,
+  const std::int64_t weights = s.out_channels * job.in_channels * job.area,
                      blocks = interleaved_blocks<T>(s.batch);
-  if (blocks == 0) {
-    std::fill(dw, dw + weights, T(0));
-    return;
-  }
-  const Pieces chunks(blocks, std::max<std::int64_t>(blocks * job.parts() / kTasks, 1));
+  if (blocks == 0) return static_cast<void>(std::fill_n(dw, weights, T(0)));
+  const Pieces chunks(blocks, std::max<std::int64_t>(blocks * job.slices() / kTasks, 1));
   const Scratch<T> partial((chunks.count() - 1) * weights);  // dw of every chunk but the first
   const std::int64_t work = blocks * s.out_height * s.out_width * kInterleaved<T> * weights;
 
-  parallel_for(chunks.count() * job.parts(), work, [&](std::int64_t task) {
-    const std::int64_t chunk = task / job.parts();
-    const Part part = job.part(task % job.parts());
-    const Scratch<T> sums(part.maps.size() * part.channels.size() * job.area * kInterleaved<T>);
+  parallel_for(chunks.count() * job.slices(), work, [&](std::int64_t task) {
+    const std::int64_t chunk = task / job.slices();
+    const Slice slice = job.slice(task % job.slices());
+    const Scratch<T> sums(slice.out_channels.size() * slice.in_channels.size() * job.area * kInterleaved<T>);
     T* result = chunk == 0 ? dw : partial.get() + (chunk - 1) * weights;
-    const std::int64_t map = part.group * job.maps + part.maps.begin;
-    const Region region{chunks[chunk], {0, s.out_height}, {0, s.out_width}};
-    job.sum_up(region, part, sums.get(), result + (map * job.channels + part.channels.begin) * job.area,
-               job.channels * job.area);
+    const std::int64_t out_channel = slice.group * job.out_channels + slice.out_channels.begin;
+    job.sum_up({chunks[chunk], {0, s.out_height}, {0, s.out_width}}, slice, sums.get(),
+               result + (out_channel * job.in_channels + slice.in_channels.begin) * job.area,
+               job.in_channels * job.area);
   });
   for (std::int64_t chunk = 1; chunk < chunks.count(); ++chunk)
     add_to(weights, partial.get() + (chunk - 1) * weights, dw);

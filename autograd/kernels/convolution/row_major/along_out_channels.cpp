@@ -152,7 +152,7 @@ void convolve_along_out_channels(const ImageConvolution& c, bool flip, std::int6
                                  std::int64_t groups, const T* in, const T* weights, const T* start, T* out) {
   const auto& kernels = row_major_kernels<T>();
   const ChannelPanels panels(c.out_channels, kernels.vector_size);
-  const std::int64_t work = c.out_channels * c.taps() * c.positions(), bands = bands_of(c, work);
+  const std::int64_t work = c.products(), bands = bands_of(c, work);
   const std::int64_t pieces = bands >= 4 ? 1 : chunks_of(work / bands, panels.count);
   const bool by_columns = convolution_goes_by_columns(c, kernels.vector_size);
   parallel_for(batch * groups * bands * pieces, batch * groups * work, [&](std::int64_t chunk) {
@@ -162,7 +162,7 @@ void convolve_along_out_channels(const ImageConvolution& c, bool flip, std::int6
     const ImageConvolution part = c.band(rows);
     const PaddedImage<T> image(part, {0, c.in_channels});
     const ReadOffsets offsets(part, flip, c.in_channels, image);
-    const T* first_value = image.first_value(in + group * c.in_channels * c.rows.in * c.columns.in);
+    const T* first_value = image.first_value(in + group * c.in_size());
     const Scratch<T> out_t(part.positions() * panels.columns());
     for (std::int64_t p = some.begin; p < some.end; ++p) {
       const auto panel = panels.panel(p);
@@ -178,7 +178,7 @@ void convolve_along_out_channels(const ImageConvolution& c, bool flip, std::int6
                                 panel.vectors);
       kernels.transpose_exactly(
           out_t.get(), panel.vectors * panels.vector_size, part.positions(), panel.channels,
-          out + (group * c.out_channels + panel.first) * c.positions() + rows.begin * c.columns.out,
+          out + group * c.out_size() + panel.first * c.positions() + rows.begin * c.columns.out,
           c.positions());
     }
   });
@@ -194,7 +194,7 @@ void forward_along_out_channels(const Conv2dSizes& s, const T* x, const T* w, co
   const Scratch<T> weights(s.groups * group_size), start(bias == nullptr ? 0 : s.groups * panels.columns());
   parallel_for(s.groups * panels.count, s.groups * group_size * kElementWork, [&](std::int64_t i) {
     const std::int64_t g = i / panels.count;
-    transpose_panel(panels, i % panels.count, w + g * c.out_channels * c.taps(), c.taps(), c.taps(),
+    transpose_panel(panels, i % panels.count, w + g * c.weights(), c.taps(), c.taps(),
                     weights.get() + g * group_size);
   });
   for (std::int64_t g = 0; g < s.groups && bias != nullptr; ++g) {
@@ -216,7 +216,7 @@ void input_grad_along_out_channels(const Conv2dSizes& s, const T* dy, const T* w
     const std::int64_t g = i / panels.count;
     const auto panel = panels.panel(i % panels.count);
     const std::int64_t columns = panel.vectors * panels.vector_size;
-    const T* from = w + (g * c.in_channels * c.out_channels + panel.first) * area;
+    const T* from = w + g * c.weights() + panel.first * area;
     T* to = weights.get() + g * group_size + panel.first * c.taps();
     for (std::int64_t channel = 0; channel < c.in_channels; ++channel) {
       kernels.transpose(from, area, panel.channels, area, to, columns);

@@ -38,7 +38,7 @@ template <class T>
 void convolve_along_positions(const ImageConvolution& whole, const WeightSteps& steps, const T* in,
                               const T* w, const T* start, T* out) {
   const auto& kernels = row_major_kernels<T>();
-  const std::int64_t work = whole.out_channels * whole.positions() * whole.taps();
+  const std::int64_t work = whole.products();
   const std::int64_t bands = bands_of(whole, work);
   const std::int64_t most_pieces =
       std::max(whole.out_channels / 64, std::min(whole.out_channels / 32, 2 / bands));

@@ -13,34 +13,34 @@ namespace {
 // y of one image's group of channels. bias may be null.
 
 template <class T>
-void forward_product_by_product(const Conv2dSizes& s, const T* x, const T* w, const T* bias, T* y) {
-  const std::int64_t positions = s.out_height * s.out_width;
-  for (std::int64_t o = 0; o < s.out_channels / s.groups; ++o)
-    std::fill_n(y + o * positions, positions, bias == nullptr ? T(0) : bias[o]);
-  for_each_product(s, [&](auto iy, auto ix, auto iw) { y[iy] += x[ix] * w[iw]; });
+void forward_product_by_product(const ImageConvolution& c, bool flip, const T* x, const T* w, const T* bias,
+                                T* y) {
+  for (std::int64_t o = 0; o < c.out_channels; ++o)
+    std::fill_n(y + o * c.positions(), c.positions(), bias == nullptr ? T(0) : bias[o]);
+  for_each_product(c, flip, [&](auto iy, auto ix, auto iw) { y[iy] += x[ix] * w[iw]; });
 }
 
 template <class T>
-void forward_along_positions(const Conv2dSizes& s, const T* x, const T* w, const T* bias, T* y) {
-  const ImageConvolution c = forward_convolution(s);
-  const std::int64_t sign = s.flip ? -1 : 1;
-  const WeightSteps steps{c.taps(), c.area(), sign * s.kernel_width, sign};
-  convolve_along_positions(c, steps, x, w + (s.flip ? c.area() - 1 : 0), bias, y);
+void forward_along_positions(const ImageConvolution& c, bool flip, const T* x, const T* w, const T* bias,
+                             T* y) {
+  const std::int64_t sign = flip ? -1 : 1;
+  const WeightSteps steps{c.taps(), c.area(), sign * c.columns.taps, sign};
+  convolve_along_positions(c, steps, x, w + weight_index(c, flip, 0, 0, 0), bias, y);
 }
 
 }  // namespace
 
 template <class T>
 void conv2d_row_major(const Conv2dSizes& s, const T* x, const T* w, const T* bias, T* y) {
-  const Strategy strategy = forward_strategy(s, row_major_kernels<T>().vector_size);
+  const ImageConvolution c = forward_convolution(s);
+  const Strategy strategy = forward_strategy(c, row_major_kernels<T>().vector_size);
   if (strategy == Strategy::along_out_channels) return forward_along_out_channels(s, x, w, bias, y);
   const auto of_group =
       strategy == Strategy::product_by_product ? forward_product_by_product<T> : forward_along_positions<T>;
-  const GroupSizes group(s);
-  for_each_group(s.batch * s.groups, group.products, [&](std::int64_t i) {
+  for_each_group(s.batch * s.groups, c.products(), [&](std::int64_t i) {
     const std::int64_t g = i % s.groups;
-    of_group(s, x + i * group.x, w + g * group.w,
-             bias == nullptr ? nullptr : bias + g * (s.out_channels / s.groups), y + i * group.y);
+    of_group(c, s.flip, x + i * c.in_size(), w + g * c.weights(),
+             bias == nullptr ? nullptr : bias + g * c.out_channels, y + i * c.out_size());
   });
 }
 

@@ -106,27 +106,28 @@ void im2col(const ImageConvolution& c, Piece in_channels, const T* in, T* copies
     }
 }
 
-/// The products of weights with dy for every tap of a kernel.
+/// The products of weights with dy for every tap of a kernel, `step` apart.
 template <class T>
 struct TapProducts {
-  TapProducts(const Conv2dSizes& s, const T* products, std::int64_t step)
-      : first(products + (s.flip ? s.kernel_height * s.kernel_width - 1 : 0) * step),
-        next_column(s.flip ? -step : step),
-        next_row(s.kernel_width * next_column) {}
-  const T* of(std::int64_t u, std::int64_t v) const { return first + u * next_row + v * next_column; }
-  const T* first;
-  std::int64_t next_column, next_row;
+  const Conv2dSizes& s;
+  const T* products;
+  std::int64_t step;
+  const T* of(std::int64_t u, std::int64_t v) const {
+    return products + kernel_index(s.kernel_height, s.kernel_width, s.flip, u, v) * step;
+  }
 };
 
 /// sums[v, i, j] = sum_u products[u, v, i + ph - u dh, j] for the rows i of dx and the columns j of dy, as
-/// runs of values over all rows; sums of different v are sums_step apart.
+/// runs of values over all rows. Sums of different v are sums_step apart.
 template <class T>
 void add_tap_rows(const Conv2dSizes& s, const TapProducts<T>& products, T* sums, std::int64_t sums_step) {
   const Tag<T> d;
-  const std::int64_t next_row = products.next_row - s.dilation_height * s.out_width;
-  for (std::int64_t v = 0; v < s.kernel_width; ++v)
+  const std::int64_t next_row =
+      (s.flip ? -1 : 1) * s.kernel_width * products.step - s.dilation_height * s.out_width;
+  for (std::int64_t v = 0; v < s.kernel_width; ++v) {
+    const T* column = products.of(0, v) + s.padding_height * s.out_width;
     for (std::int64_t q = 0; q < s.height * s.out_width; q += kVectorSize<T>) {
-      const T* from = products.of(0, v) + s.padding_height * s.out_width + q;
+      const T* from = column + q;
       auto sum = hn::LoadU(d, from);
       for (std::int64_t u = 1; u < s.kernel_height; ++u) {
         from += next_row;
@@ -134,6 +135,7 @@ void add_tap_rows(const Conv2dSizes& s, const TapProducts<T>& products, T* sums,
       }
       hn::StoreU(sum, d, sums + v * sums_step + q);
     }
+  }
 }
 
 /// dx[i, j] = sum_v sums[v, i, j + pw - v dw], where that is a column of dy. Four rows are added up together,
@@ -176,8 +178,9 @@ void col2im_strided(const Conv2dSizes& s, const TapProducts<T>& products, T* dx)
   for (std::int64_t u = 0; u < rows.taps; ++u)
     for (std::int64_t v = 0; v < columns.taps; ++v) {
       const Piece rows_inside = rows.outputs_inside(u), inside = columns.outputs_inside(v);
+      const T* tap_products = products.of(u, v);
       for (std::int64_t i = rows_inside.begin; i < rows_inside.end; ++i) {
-        const T* from = products.of(u, v) + i * s.out_width;
+        const T* from = tap_products + i * s.out_width;
         T* to = dx + rows.input(i, u) * s.width + columns.input(0, v);
         for (std::int64_t j = inside.begin; j < inside.end; ++j) to[j * columns.stride] += from[j];
       }
@@ -186,8 +189,8 @@ void col2im_strided(const Conv2dSizes& s, const TapProducts<T>& products, T* dx)
 
 template <class T>
 void col2im(const Conv2dSizes& s, const T* products, std::int64_t product_step, T* dx) {
-  const TapProducts<T> of_taps(s, products, product_step);
-  if (s.stride_height > 1 || s.stride_width > 1) return col2im_strided(s, of_taps, dx);
+  const TapProducts<T> of_taps{s, products, product_step};
+  if (is_strided(s)) return col2im_strided(s, of_taps, dx);
   // A stride that has no second position counts as 1. Rows that no tap reads may then be left over.
   const Axis rows = row_axis(s);
   if (const std::int64_t read = overlap({0, rows.in}, rows.inputs({0, rows.out})).end; read < s.height) {

@@ -24,6 +24,11 @@ struct ImageConvolution {
   std::int64_t positions() const { return rows.out * columns.out; }
   std::int64_t area() const { return rows.taps * columns.taps; }
   std::int64_t taps() const { return in_channels * area(); }
+  // Elements of in, out and w; multiply-adds.
+  std::int64_t in_size() const { return in_channels * rows.in * columns.in; }
+  std::int64_t out_size() const { return out_channels * positions(); }
+  std::int64_t weights() const { return out_channels * taps(); }
+  std::int64_t products() const { return weights() * positions(); }
   /// The same for some output rows only.
   ImageConvolution band(Piece out_rows) const {
     ImageConvolution c = *this;
@@ -76,39 +81,26 @@ inline ImageConvolution input_grad_convolution(const Conv2dSizes& s) {
   return phase_convolution(s, row_phase(s, 0), column_phase(s, 0));
 }
 
-/// Elements of one image's group of channels, and of the group's weights.
-struct GroupSizes {
-  explicit GroupSizes(const Conv2dSizes& s)
-      : x(s.in_channels / s.groups * s.height * s.width),
-        y(s.out_channels / s.groups * s.out_height * s.out_width),
-        w(s.out_channels / s.groups * (s.in_channels / s.groups) * s.kernel_height * s.kernel_width),
-        products(w * s.out_height * s.out_width) {}
-  std::int64_t x, y, w;
-  std::int64_t products;  // multiply-adds
-};
-
 /// The index of the weight of tap (u, v) of an input channel, for output channel 0.
 inline std::int64_t weight_index(const ImageConvolution& c, bool flip, std::int64_t channel, std::int64_t u,
                                  std::int64_t v) {
-  const std::int64_t tap = u * c.columns.taps + v;
-  return channel * c.area() + (flip ? c.area() - 1 - tap : tap);
+  return channel * c.area() + kernel_index(c.rows.taps, c.columns.taps, flip, u, v);
 }
 
-/// Calls f(y, x, w) with the indices of every product y += x w of one image's group of channels, by rising y.
+/// Calls f(out, in, w) with the indices of every product out += in w, by rising out.
 template <class F>
-void for_each_product(const Conv2dSizes& s, const F& f) {
-  const ImageConvolution c = forward_convolution(s);
-  std::int64_t y = 0;
+void for_each_product(const ImageConvolution& c, bool flip, const F& f) {
+  std::int64_t out = 0;
   for (std::int64_t o = 0; o < c.out_channels; ++o)
     for (std::int64_t i = 0; i < c.rows.out; ++i) {
       const Piece tap_rows = c.rows.taps_inside(i);
-      for (std::int64_t j = 0; j < c.columns.out; ++j, ++y) {
+      for (std::int64_t j = 0; j < c.columns.out; ++j, ++out) {
         const Piece tap_columns = c.columns.taps_inside(j);
         for (std::int64_t channel = 0; channel < c.in_channels; ++channel)
           for (std::int64_t u = tap_rows.begin; u < tap_rows.end; ++u)
             for (std::int64_t v = tap_columns.begin; v < tap_columns.end; ++v)
-              f(y, (channel * s.height + c.rows.input(i, u)) * s.width + c.columns.input(j, v),
-                o * c.taps() + weight_index(c, s.flip, channel, u, v));
+              f(out, (channel * c.rows.in + c.rows.input(i, u)) * c.columns.in + c.columns.input(j, v),
+                o * c.taps() + weight_index(c, flip, channel, u, v));
       }
     }
 }

@@ -14,9 +14,10 @@ namespace {
 // dx of one image's group of channels.
 
 template <class T>
-void input_grad_product_by_product(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
-  std::fill_n(dx, GroupSizes(s).x, T(0));
-  for_each_product(s, [&](auto iy, auto ix, auto iw) { dx[ix] += dy[iy] * w[iw]; });
+void input_grad_product_by_product(const Conv2dSizes& s, const ImageConvolution& forward, const T* dy,
+                                   const T* w, T* dx) {
+  std::fill_n(dx, forward.in_size(), T(0));
+  for_each_product(forward, s.flip, [&](auto iy, auto ix, auto iw) { dx[ix] += dy[iy] * w[iw]; });
 }
 
 /// dx at the positions of one phase.
@@ -43,8 +44,9 @@ void input_grad_phase(const Conv2dSizes& s, const Phase& rows, const Phase& colu
 
 /// A convolution of dy with the flipped kernel, once for each phase of the strides.
 template <class T>
-void input_grad_by_phases(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
-  if (is_strided(s)) std::fill_n(dx, GroupSizes(s).x, T(0));  // some positions may have no tap
+void input_grad_by_phases(const Conv2dSizes& s, const ImageConvolution& forward, const T* dy, const T* w,
+                          T* dx) {
+  if (is_strided(s)) std::fill_n(dx, forward.in_size(), T(0));  // some positions may have no tap
   for (std::int64_t a = 0; a < std::min(s.stride_height, s.height); ++a)
     for (std::int64_t b = 0; b < std::min(s.stride_width, s.width); ++b) {
       const Phase rows = row_phase(s, a), columns = column_phase(s, b);
@@ -55,11 +57,12 @@ void input_grad_by_phases(const Conv2dSizes& s, const T* dy, const T* w, T* dx) 
 /// products[c, u, v] = sum_o w[o, c, u, v] dy[o], for a few channels c at a time, then added where they
 /// belong.
 template <class T>
-void input_grad_by_col2im(const Conv2dSizes& s, const T* dy, const T* w, T* dx) {
+void input_grad_by_col2im(const Conv2dSizes& s, const ImageConvolution& forward, const T* dy, const T* w,
+                          T* dx) {
   constexpr std::int64_t kFewestRows = 16;  // that make efficient tiles
   const auto& kernels = row_major_kernels<T>();
-  const std::int64_t in_channels = s.in_channels / s.groups, out_channels = s.out_channels / s.groups;
-  const std::int64_t area = s.kernel_height * s.kernel_width, positions = s.out_height * s.out_width;
+  const std::int64_t in_channels = forward.in_channels, out_channels = forward.out_channels;
+  const std::int64_t area = forward.area(), positions = forward.positions();
   const std::int64_t margin = (s.kernel_height - 1) * s.dilation_height * s.out_width;
   const std::int64_t together = divide_up(kFewestRows, area);
   const ImageConvolution c{.in_channels = out_channels,
@@ -70,7 +73,7 @@ void input_grad_by_col2im(const Conv2dSizes& s, const T* dy, const T* w, T* dx) 
   const WeightSteps steps{.out_channel = 1, .in_channel = in_channels * area};
   const Scratch<T> dy_copy(out_channels * positions + kernels.vector_size);  // a register reads past the end
   std::copy_n(dy, out_channels * positions, dy_copy.get());
-  const std::int64_t work = GroupSizes(s).products, chunks = chunks_of(work, in_channels / together);
+  const std::int64_t work = forward.products(), chunks = chunks_of(work, in_channels / together);
   parallel_for(chunks, work, [&](std::int64_t chunk) {
     const Scratch<Segment> segments(tap_order(c).segment_count);
     list_segments(c, steps, segments.get());
@@ -98,9 +101,10 @@ void conv2d_input_grad_row_major(const Conv2dSizes& s, const T* dy, const T* w, 
   const auto of_group = strategy == Strategy::product_by_product ? input_grad_product_by_product<T>
                         : strategy == Strategy::col2im           ? input_grad_by_col2im<T>
                                                                  : input_grad_by_phases<T>;
-  const GroupSizes group(s);
-  for_each_group(s.batch * s.groups, group.products, [&](std::int64_t i) {
-    of_group(s, dy + i * group.y, w + i % s.groups * group.w, dx + i * group.x);
+  const ImageConvolution forward = forward_convolution(s);
+  for_each_group(s.batch * s.groups, forward.products(), [&](std::int64_t i) {
+    of_group(s, forward, dy + i * forward.out_size(), w + i % s.groups * forward.weights(),
+             dx + i * forward.in_size());
   });
 }
 

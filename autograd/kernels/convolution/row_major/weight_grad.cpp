@@ -79,20 +79,25 @@ GroupWeightGrad<T> half(const GroupWeightGrad<T>& job, std::int64_t index) {
   return part;
 }
 
+/// dw as the sum of what weight_grad computes of both halves.
+template <class T>
+void add_halves(const GroupWeightGrad<T>& job, void (*weight_grad)(const GroupWeightGrad<T>&)) {
+  const GroupWeightGrad<T> first = half(job, 0);
+  GroupWeightGrad<T> second = half(job, 1);
+  const Scratch<T> more(job.c.weights());
+  second.dw = more.get();
+  weight_grad(first);
+  weight_grad(second);
+  add_to(job.c.weights(), more.get(), job.dw);
+}
+
 /// Adds one image after the other to dw, and the positions of each in short sums.
 template <class T>
-void weight_grad_of_group(const GroupWeightGrad<T>& job) {
+void weight_grad_by_vectors(const GroupWeightGrad<T>& job) {
   const ImageConvolution& c = job.c;
-  if (job.batch > kShortSum || job.batch * c.positions() > kSumOfShortSums) {
-    const std::int64_t size = c.out_channels * c.taps();
-    GroupWeightGrad<T> first = half(job, 0), second = half(job, 1);
-    const Scratch<T> more(size);
-    second.dw = more.get();
-    weight_grad_of_group(first);
-    weight_grad_of_group(second);
-    return add_to(size, more.get(), job.dw);
-  }
-  const std::int64_t work = job.batch * c.out_channels * c.taps() * c.positions();
+  if (job.batch > kShortSum || job.batch * c.positions() > kSumOfShortSums)
+    return add_halves(job, weight_grad_by_vectors<T>);
+  const std::int64_t work = job.batch * c.products();
   const std::int64_t chunks = chunks_of(work, std::min(c.in_channels, c.taps() / kFewestTaps));
   if (weight_grad_strategy(c, images_at_once(job), row_major_kernels<T>().vector_size) ==
       Strategy::along_out_channels)
@@ -102,24 +107,16 @@ void weight_grad_of_group(const GroupWeightGrad<T>& job) {
   });
 }
 
-/// dw of `count` images' part of one group.
 template <class T>
-void weight_grad_product_by_product(const Conv2dSizes& s, std::int64_t count, const T* dy, const T* x,
-                                    T* dw) {
-  const GroupSizes group(s);
-  if (count > kShortSum / (s.out_height * s.out_width) && count > 1) {
-    const std::int64_t first = count / 2;
-    const Scratch<T> more(group.w);
-    weight_grad_product_by_product(s, first, dy, x, dw);
-    weight_grad_product_by_product(s, count - first, dy + first * s.groups * group.y,
-                                   x + first * s.groups * group.x, more.get());
-    return add_to(group.w, more.get(), dw);
+void weight_grad_product_by_product(const GroupWeightGrad<T>& job) {
+  const ImageConvolution& c = job.c;
+  if (job.batch > kShortSum / c.positions() && job.batch > 1)
+    return add_halves(job, weight_grad_product_by_product<T>);
+  std::fill_n(job.dw, c.weights(), T(0));
+  for (std::int64_t n = 0; n < job.batch; ++n) {
+    const T *dy = job.dy + n * job.dy_image, *x = job.x + n * job.x_image;
+    for_each_product(c, job.flip, [&](auto iy, auto ix, auto iw) { job.dw[iw] += dy[iy] * x[ix]; });
   }
-  std::fill_n(dw, group.w, T(0));
-  for (std::int64_t n = 0; n < count; ++n)
-    for_each_product(s, [&](auto iy, auto ix, auto iw) {
-      dw[iw] += dy[n * s.groups * group.y + iy] * x[n * s.groups * group.x + ix];
-    });
 }
 
 }  // namespace
@@ -127,16 +124,12 @@ void weight_grad_product_by_product(const Conv2dSizes& s, std::int64_t count, co
 template <class T>
 void conv2d_weight_grad_row_major(const Conv2dSizes& s, const T* dy, const T* x, T* dw) {
   const ImageConvolution c = forward_convolution(s);
-  const GroupSizes group(s);
-  if (s.batch == 0) return static_cast<void>(std::fill_n(dw, s.groups * group.w, T(0)));
-  parallel_for(s.groups, s.batch * s.groups * group.products, [&](std::int64_t g) {
-    const T *group_dy = dy + g * group.y, *group_x = x + g * group.x;
-    T* group_dw = dw + g * group.w;
-    if (weight_grad_goes_product_by_product(s))
-      weight_grad_product_by_product(s, s.batch, group_dy, group_x, group_dw);
-    else
-      weight_grad_of_group(GroupWeightGrad<T>{c, s.flip, s.batch, s.groups * group.y, s.groups * group.x,
-                                              group_dy, group_x, group_dw});
+  if (s.batch == 0) return static_cast<void>(std::fill_n(dw, s.groups * c.weights(), T(0)));
+  const auto of_group =
+      weight_grad_goes_product_by_product(c) ? weight_grad_product_by_product<T> : weight_grad_by_vectors<T>;
+  parallel_for(s.groups, s.batch * s.groups * c.products(), [&](std::int64_t g) {
+    of_group({c, s.flip, s.batch, s.groups * c.out_size(), s.groups * c.in_size(), dy + g * c.out_size(),
+              x + g * c.in_size(), dw + g * c.weights()});
   });
 }
 

@@ -6,7 +6,6 @@
 #include <cstdint>
 
 #include "autograd/kernels/convolution/row_major/image_convolution.h"
-#include "autograd/kernels/convolution/taps.h"
 
 namespace adjoint::kernels {
 

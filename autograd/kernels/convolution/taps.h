@@ -77,26 +77,20 @@ struct Phase {
   /// Output q alone, with only those of its taps that read inside the image.
   Phase only(std::int64_t q) const {
     const Piece inside = axis.taps_inside(q);
-    return {{axis.in, 1, inside.size(), axis.stride, axis.dilation, axis.input(q, inside.begin)},
-            first + q * step,
-            1,
-            first_tap + inside.begin * tap_step,
-            tap_step};
+    const Axis one{axis.in, 1, inside.size(), axis.stride, axis.dilation, axis.input(q, inside.begin)};
+    return {one, first + q * step, 1, first_tap + inside.begin * tap_step, tap_step};
   }
   /// The same with the last tap first.
   Phase with_taps_reversed() const {
     const std::int64_t last = axis.taps - 1;
-    return {{axis.in, axis.out, axis.taps, axis.stride, -axis.dilation, axis.input(0, last)},
-            first,
-            step,
-            first_tap + last * tap_step,
-            -tap_step};
+    const Axis reversed{axis.in, axis.out, axis.taps, axis.stride, -axis.dilation, axis.input(0, last)};
+    return {reversed, first, step, first_tap + last * tap_step, -tap_step};
   }
 };
 
 /// The phases of a convolution's outputs, or of its input gradient's. The latter is a convolution of dy:
-/// x[i] meets dy[o] at tap t if i = o stride + t dilation + offset. Only every `stride`-th i has the same
-/// taps.
+/// dx[i] adds up dy[o] w[t] for all o and t with i = o stride + t dilation + offset. Only every `stride`-th i
+/// has the same taps.
 struct Phases {
   Axis axis;  // of the convolution
   bool flip, input_grad;
@@ -124,16 +118,9 @@ struct Phases {
     std::int64_t tap = 0;
     while (tap < tap_step && distance(tap) % axis.stride != 0) ++tap;
     if (tap >= std::min(tap_step, axis.taps)) return {{axis.out, outputs, 0}, index, axis.stride, 0, 1};
-    return {{.in = axis.out,
-             .out = outputs,
-             .taps = divide_up(axis.taps - tap, tap_step),
-             .stride = 1,
-             .dilation = -axis.dilation / common,
-             .offset = distance(tap) / axis.stride},
-            index,
-            axis.stride,
-            tap,
-            tap_step};
+    const std::int64_t taps = divide_up(axis.taps - tap, tap_step);
+    const Axis of_dy{axis.out, outputs, taps, 1, -axis.dilation / common, distance(tap) / axis.stride};
+    return {of_dy, index, axis.stride, tap, tap_step};
   }
 };
 

@@ -4,9 +4,6 @@
 // empty where the positions are few. An image is read in place, or copied once if it needs zeros around it,
 // and many products with these zeros are left out. In exchange, w, y, dy and dw have to be transposed.
 
-#include <algorithm>
-#include <cstdint>
-
 #include "autograd/kernels/convolution/row_major/image_convolution.h"
 
 namespace adjoint::kernels {

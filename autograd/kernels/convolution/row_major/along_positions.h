@@ -2,8 +2,6 @@
 // Row-major convolutions whose registers hold positions of one output channel: a matrix product of the
 // weights and im2col copies of the image.
 
-#include <cstdint>
-
 #include "autograd/kernels/convolution/row_major/image_convolution.h"
 
 namespace adjoint::kernels {

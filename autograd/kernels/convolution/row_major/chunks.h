@@ -1,9 +1,6 @@
 #pragma once
 // How the work of a row-major convolution is cut for threads. Work is counted in multiply-adds.
 
-#include <algorithm>
-#include <cstdint>
-
 #include "autograd/kernels/convolution/row_major/image_convolution.h"
 #include "autograd/kernels/threads/parallel.h"
 

@@ -1,10 +1,6 @@
 #pragma once
 // A row-major convolution, or the input gradient of one, for one image's group of channels.
 
-#include <algorithm>
-#include <cstdint>
-
-#include "autograd/kernels/convolution/conv2d.h"
 #include "autograd/kernels/convolution/taps.h"
 
 namespace adjoint::kernels {

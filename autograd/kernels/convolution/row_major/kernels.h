@@ -1,11 +1,7 @@
 #pragma once
 // The parts of row-major convolutions that are compiled for each instruction set.
 
-#include <cstdint>
-
 #include "autograd/kernels/convolution/row_major/along_out_channels.h"
-#include "autograd/kernels/convolution/row_major/image_convolution.h"
-#include "autograd/kernels/linalg/tile.h"
 
 namespace adjoint::kernels {
 

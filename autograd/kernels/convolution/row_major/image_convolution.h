@@ -58,7 +58,7 @@ inline ImageConvolution forward_convolution(const Conv2dSizes& s) {
 
 inline bool is_strided(const Conv2dSizes& s) { return s.stride_height > 1 || s.stride_width > 1; }
 
-// The phases of dx, each as a convolution of dy. The first tap of a phase reads the first value of dy.
+// The phases of dx, each as a convolution of dy. Reversed, the taps read dy from left to right.
 inline Phase row_phase(const Conv2dSizes& s, std::int64_t index) {
   return Phases{row_axis(s), s.flip, true}[index].with_taps_reversed();
 }
@@ -106,7 +106,7 @@ struct WeightSteps {
   std::int64_t out_channel, in_channel, tap_row = 0, tap_column = 0;
 };
 
-/// One image's part of a weight gradient, or that of several images, for one group of channels.
+/// The weight gradient of one group of channels, from some images.
 template <class T>
 struct GroupWeightGrad {
   ImageConvolution c;

@@ -1,6 +1,6 @@
 #include "autograd/kernels/convolution/conv2d.h"
 
-#include "autograd/kernels/convolution/conv2d_layouts.h"
+#include "autograd/kernels/convolution/layouts.h"
 
 namespace adjoint::kernels {
 

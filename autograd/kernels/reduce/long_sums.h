@@ -16,13 +16,6 @@ inline constexpr std::int64_t kShortSum = 640;
 /// The most products that a kernel adds as a plain sequence of short sums. Longer sums are halved.
 inline constexpr std::int64_t kSumOfShortSums = 65536;
 
-/// Halvings until n is at most `most`, which is positive.
-constexpr int levels_of_halves(std::int64_t n, std::int64_t most) {
-  int levels = 0;
-  for (; n > most; n = (n + 1) / 2) ++levels;
-  return levels;
-}
-
 /// to[i] += from[i] for i < n.
 template <class T>
 void add_to(std::int64_t n, const T* from, T* to) {

@@ -18,13 +18,13 @@ Layout where_blocks_are_full(DType dtype, std::int64_t n, std::int64_t sixteenth
 
 }  // namespace
 
-// With many maps the row-major kernels keep their registers full, too; with strides they do less well.
+// With many output channels the row-major kernels keep their registers full, too, but less so with strides.
 Layout layout_of_convolution(DType dtype, const kernels::Conv2dSizes& s) {
   const bool strided = s.stride_height > 1 || s.stride_width > 1;
   return where_blocks_are_full(dtype, s.batch, s.out_channels / s.groups <= 8 ? 11 : strided ? 13 : 15);
 }
 
-// As full as any convolution asks for: converting costs less where few maps follow than where many do.
+// As full as any convolution asks for: converting costs less if few output channels follow than if many do.
 Layout layout_of_batch(DType dtype, std::int64_t count) { return where_blocks_are_full(dtype, count, 15); }
 
 Layout common_layout(const Values& a, const Values& b) {

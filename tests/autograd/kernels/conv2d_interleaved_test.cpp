@@ -1,4 +1,4 @@
-// Convolution in the lanes layout and its gradients against plain loops, over random sizes and options, on
+// Interleaved convolution and its gradients against plain loops, over random sizes and options, on
 // every instruction set and with several numbers of threads. Values are small whole numbers, so that every
 // sum is exact.
 
@@ -19,9 +19,9 @@ namespace {
 using namespace support;
 
 template <class T>
-class Conv2dLanes : public testing::Test {};
+class Conv2dInterleaved : public testing::Test {};
 using Types = testing::Types<float, double>;
-TYPED_TEST_SUITE(Conv2dLanes, Types);
+TYPED_TEST_SUITE(Conv2dInterleaved, Types);
 
 template <class T>
 void check_all(const Conv2dSizes& s) {
@@ -30,7 +30,7 @@ void check_all(const Conv2dSizes& s) {
   const auto bias = random_whole_numbers<T>(static_cast<std::size_t>(s.out_channels), 4);
   const std::int64_t in_features = s.in_channels * s.height * s.width;
   const std::int64_t out_features = s.out_channels * s.out_height * s.out_width;
-  const Interleaved<T> x_lanes(s.batch, x), dy_lanes(s.batch, dy);
+  const Interleaved<T> x_interleaved(s.batch, x), dy_interleaved(s.batch, dy);
   const auto exact = [](const std::vector<double>& values) {
     return std::vector<T>(values.begin(), values.end());
   };
@@ -45,15 +45,16 @@ void check_all(const Conv2dSizes& s) {
       RC_LOG() << hwy::TargetName(hwy::SupportedTargets()) << ", " << number << " threads\n";
       const WithThreads threads(number);
       Interleaved<T> result(s.batch, out_features);
-      conv2d(Layout::interleaved, s, x_lanes.data(), w.data(), bias.data(), result.data());
+      conv2d(Layout::interleaved, s, x_interleaved.data(), w.data(), bias.data(), result.data());
       RC_ASSERT(result.row_major() == y);
-      conv2d(Layout::interleaved, s, x_lanes.data(), w.data(), no_bias, result.data());
+      conv2d(Layout::interleaved, s, x_interleaved.data(), w.data(), no_bias, result.data());
       RC_ASSERT(result.row_major() == y_without_bias);
       Interleaved<T> input_grad(s.batch, in_features);
-      conv2d_input_grad(Layout::interleaved, s, dy_lanes.data(), w.data(), input_grad.data());
+      conv2d_input_grad(Layout::interleaved, s, dy_interleaved.data(), w.data(), input_grad.data());
       RC_ASSERT(input_grad.row_major() == dx);
       std::vector<T> weight_grad(w.size(), T(77));
-      conv2d_weight_grad(Layout::interleaved, s, dy_lanes.data(), x_lanes.data(), weight_grad.data());
+      conv2d_weight_grad(Layout::interleaved, s, dy_interleaved.data(), x_interleaved.data(),
+                         weight_grad.data());
       RC_ASSERT(weight_grad == dw);
     }
   });
@@ -76,17 +77,36 @@ Conv2dSizes random_sizes(std::int64_t batch, std::int64_t in_channels, std::int6
       .drawn();
 }
 
-TYPED_TEST(Conv2dLanes, AgreesWithPlainLoops) {
+TYPED_TEST(Conv2dInterleaved, AgreesWithPlainLoops) {
   EXPECT_TRUE(rc::check([] { check_all<TypeParam>(random_sizes(40, 9, 9, 11)); }));
 }
 
-TYPED_TEST(Conv2dLanes, AgreesWithPlainLoopsForManyChannels) {
+TYPED_TEST(Conv2dInterleaved, AgreesWithPlainLoopsForManyChannels) {
   EXPECT_TRUE(rc::check([] { check_all<TypeParam>(random_sizes(3, 100, 40, 4)); }));
+}
+
+// Every output reads only the zeros around the image.
+TYPED_TEST(Conv2dInterleaved, AgreesWithPlainLoopsWhereAllColumnsReadPadding) {
+  Conv2dSizes s{.batch = 16,
+                .in_channels = 2,
+                .height = 3,
+                .width = 1,
+                .out_channels = 2,
+                .out_height = 0,
+                .out_width = 0,
+                .kernel_height = 1,
+                .kernel_width = 1,
+                .stride_width = 70,
+                .padding_width = 40};
+  for (const std::int64_t padding_height : {0, 40}) {
+    s.padding_height = padding_height;
+    EXPECT_TRUE(rc::check([&] { check_all<TypeParam>(with_output(s)); }));
+  }
 }
 
 // Large enough for threads and for several chunks of the batch; fractions, so that the order of additions
 // shows.
-TYPED_TEST(Conv2dLanes, GivesTheSameBitsForAnyNumberOfThreads) {
+TYPED_TEST(Conv2dInterleaved, GivesTheSameBitsForAnyNumberOfThreads) {
   using T = TypeParam;
   const Conv2dSizes s = with_output({.batch = 150,
                                      .in_channels = 3,
@@ -115,7 +135,7 @@ TYPED_TEST(Conv2dLanes, GivesTheSameBitsForAnyNumberOfThreads) {
   });
 }
 
-TYPED_TEST(Conv2dLanes, WeightGradOfAnEmptyBatchIsZero) {
+TYPED_TEST(Conv2dInterleaved, WeightGradOfAnEmptyBatchIsZero) {
   using T = TypeParam;
   const Conv2dSizes s{.batch = 0,
                       .in_channels = 2,

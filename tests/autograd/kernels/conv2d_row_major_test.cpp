@@ -1,4 +1,4 @@
-// Row-layout convolution and its gradients against the definition, with every instruction set.
+// Row-major convolution and its gradients against the definition, with every instruction set.
 #include <gtest/gtest.h>
 #include <limits>
 #include <rapidcheck/gtest.h>
@@ -48,14 +48,14 @@ void expect_conv2d_matches_everywhere(const Conv2dSizes& s) {
   });
 }
 
-TEST(Conv2dRows, DocumentedSizes) {
+TEST(Conv2dRowMajor, DocumentedSizes) {
   expect_conv2d_matches_everywhere({1, 1, 28, 28, 4, 24, 24, 5, 5});
   expect_conv2d_matches_everywhere({1, 4, 12, 12, 6, 8, 8, 5, 5});
   expect_conv2d_matches_everywhere({1, 1, 5, 5, 1, 2, 2, 3, 3, 2, 2});
 }
 
-TEST(Conv2dRows, ManyChannels) {
-  // Too many for a tile to take all sources of a tap before the next tap.
+TEST(Conv2dRowMajor, ManyChannels) {
+  // Too many for a tile to take all input channels of a tap before the next tap.
   expect_conv2d_matches_everywhere({1, 80, 6, 19, 5, 4, 17, 3, 3});
   expect_conv2d_matches_everywhere(with_output({.batch = 2,
                                                 .in_channels = 20,
@@ -81,14 +81,15 @@ TEST(Conv2dRows, ManyChannels) {
                                                 .flip = true}));
 }
 
-// Large enough to be cut into bands of rows, pieces of maps, and chunks of channels.
-TEST(Conv2dRows, CutForThreads) {
-  const auto sizes = [](std::int64_t channels, std::int64_t height, std::int64_t width, std::int64_t maps) {
+// Large enough to be cut into bands of rows, pieces of output channels, and chunks of input channels.
+TEST(Conv2dRowMajor, CutForThreads) {
+  const auto sizes = [](std::int64_t channels, std::int64_t height, std::int64_t width,
+                        std::int64_t out_channels) {
     return Conv2dSizes{.batch = 1,
                        .in_channels = channels,
                        .height = height,
                        .width = width,
-                       .out_channels = maps,
+                       .out_channels = out_channels,
                        .out_height = 0,
                        .out_width = 0,
                        .kernel_height = 3,
@@ -106,26 +107,26 @@ TEST(Conv2dRows, CutForThreads) {
   expect_conv2d_matches_everywhere(with_output(strided));
 }
 
-// A stride without a second position counts as 1: the last row of x meets no tap.
-TEST(Conv2dRows, RowsLeftOver) {
+// A stride without a second position counts as 1: no tap reads the last row of x.
+TEST(Conv2dRowMajor, RowsLeftOver) {
   expect_conv2d_matches_everywhere({1, 4, 6, 5, 8, 1, 5, 3, 3, 1, 1, 0, 2, 2, 2, 2});
 }
 
-TEST(Conv2dRows, EmptyBatch) {
+TEST(Conv2dRowMajor, EmptyBatch) {
   expect_conv2d_matches_everywhere({0, 2, 4, 5, 3, 3, 4, 2, 2});
   expect_conv2d_matches_everywhere({0, 20, 6, 5, 30, 4, 3, 3, 3});
 }
 
 void expect_drawn_match(const Conv2dLimits& limits) {
   Conv2dSizes s = limits.drawn();
-  // As ops have it: rows and columns behind the only position's are then left over with strides of 1 too.
+  // As ops do it. With strides of 1, too, rows and columns may then be left over that no tap reads.
   if (s.out_height == 1) s.stride_height = 1;
   if (s.out_width == 1) s.stride_width = 1;
   expect_conv2d_matches_everywhere(s);
   RC_ASSERT(!testing::Test::HasFailure());
 }
 
-RC_GTEST_PROP(Conv2dRows, MatchesDefinition, ()) {
+RC_GTEST_PROP(Conv2dRowMajor, MatchesDefinition, ()) {
   expect_drawn_match({.batch = {1, 3},
                       .groups = {1, 3},
                       .in_channels = {1, 4},
@@ -138,8 +139,8 @@ RC_GTEST_PROP(Conv2dRows, MatchesDefinition, ()) {
                       .width = {0, 20}});
 }
 
-// Small images under large kernels: there the input gradient forms products of taps first and adds them up.
-RC_GTEST_PROP(Conv2dRows, SmallImagesMatchDefinition, ()) {
+// Small images under large kernels: the input gradient is computed by col2im.
+RC_GTEST_PROP(Conv2dRowMajor, SmallImagesMatchDefinition, ()) {
   expect_drawn_match({.batch = {1, 2},
                       .groups = {1, 2},
                       .in_channels = {1, 4},
@@ -152,8 +153,8 @@ RC_GTEST_PROP(Conv2dRows, SmallImagesMatchDefinition, ()) {
                       .width = {0, 30}});
 }
 
-// So many maps and channels that registers run along them.
-RC_GTEST_PROP(Conv2dRows, ManyMapsMatchDefinition, ()) {
+// So many channels that registers hold output channels.
+RC_GTEST_PROP(Conv2dRowMajor, ManyChannelsMatchDefinition, ()) {
   expect_drawn_match({.batch = {1, 2},
                       .groups = {1, 2},
                       .in_channels = {1, 40},
@@ -166,8 +167,8 @@ RC_GTEST_PROP(Conv2dRows, ManyMapsMatchDefinition, ()) {
                       .width = {0, 8}});
 }
 
-// Kernels that reach far past narrow images: there products with the zeros beside these are left out.
-RC_GTEST_PROP(Conv2dRows, WideKernelsOnNarrowImagesMatchDefinition, ()) {
+// Kernels that reach far past narrow images: products with the zeros around these are left out.
+RC_GTEST_PROP(Conv2dRowMajor, WideKernelsOnNarrowImagesMatchDefinition, ()) {
   expect_drawn_match({.batch = {1, 2},
                       .groups = {1, 2},
                       .in_channels = {3, 10},
@@ -193,13 +194,14 @@ void expect_same_bits(const Conv2dSizes& s) {
   });
 }
 
-TEST(Conv2dRows, SameBitsForAnyNumberOfThreads) {
-  const auto sizes = [](std::int64_t batch, std::int64_t channels, std::int64_t side, std::int64_t maps) {
+TEST(Conv2dRowMajor, SameBitsForAnyNumberOfThreads) {
+  const auto sizes = [](std::int64_t batch, std::int64_t channels, std::int64_t side,
+                        std::int64_t out_channels) {
     return Conv2dSizes{.batch = batch,
                        .in_channels = channels,
                        .height = side,
                        .width = side - 2,
-                       .out_channels = maps,
+                       .out_channels = out_channels,
                        .out_height = 0,
                        .out_width = 0,
                        .kernel_height = 3,
@@ -207,7 +209,7 @@ TEST(Conv2dRows, SameBitsForAnyNumberOfThreads) {
   };
   for (const std::int64_t batch : {1, 3}) {
     expect_same_bits(with_output(sizes(batch, 24, 20, 20)));
-    // Registers along maps, and an input gradient added up from products.
+    // Registers that hold output channels, and an input gradient by col2im.
     expect_same_bits(with_output(sizes(batch, 40, 9, 100)));
     Conv2dSizes strided = sizes(batch, 40, 15, 100);
     strided.stride_height = strided.stride_width = 2;

@@ -1,17 +1,18 @@
-// The parts of the row-layout convolutions that are compiled for each instruction set.
+#include "autograd/kernels/convolution/row_major/kernels.h"
+
 #include <algorithm>
 #include <array>
 
-#include "autograd/kernels/convolution/conv2d_row_major.h"
+#include "autograd/kernels/convolution/row_major/along_positions.h"
 #include "autograd/kernels/reduce/long_sums.h"
 #include "autograd/kernels/threads/scratch.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "autograd/kernels/convolution/conv2d_row_major_kernels.cpp"
+#define HWY_TARGET_INCLUDE "autograd/kernels/convolution/row_major/kernels.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "autograd/kernels/convolution/conv2d_row_major_fold-inl.h"
+#include "autograd/kernels/convolution/row_major/im2col-inl.h"
 #include "autograd/kernels/linalg/tile-inl.h"
 #include "autograd/kernels/simd/dispatch.h"
 
@@ -19,102 +20,24 @@ HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels::HWY_NAMESPACE {
 namespace {
 
-// Four taps are summed up together; beside their values and one of dy, kCorrelateRows x 4 sums fit the
-// registers.
+// Four taps are summed together. kCorrelateRows x 4 sums fit the registers, with the values of the taps and
+// one of dy.
 constexpr int kCorrelateTaps = 4;
 constexpr int kCorrelateRows = most_rows(6, kCorrelateTaps, kCorrelateTaps + 1);
-// Registers of positions added up before their lanes are.
+// Registers of positions that are added up before their lanes are.
 constexpr std::int64_t kCorrelateVectors = 256;
 // Rows of a tile of an indexed product.
 constexpr int kIndexedRows = most_rows(8, 3, 3 + 1);
 
-/// p[i kStep] for the i of `inside`, the others 0; reads nothing else.
-template <int kStep, class T>
-HWY_INLINE hn::Vec<Tag<T>> load_inside(const T* p, Piece inside) {
-  const Tag<T> d;
-  HWY_ALIGN T values[kVectorSize<T>] = {};
-  for (std::int64_t i = inside.begin; i < inside.end; ++i) values[i] = p[i * kStep];
-  return hn::Load(d, values);
-}
-
-/// to[q, j] = from[q, j kStep] for rows q, and the `count` columns j of one vector, of which those outside
-/// `inside` become 0. What it writes past the ends of all rows but the last is unspecified.
-template <int kStep, class T>
-HWY_INLINE void copy_columns(const T* from, std::int64_t from_row, Piece inside, std::int64_t rows, T* to,
-                             std::int64_t to_row, std::int64_t count) {
-  const Tag<T> d;
-  inside = {std::clamp<std::int64_t>(inside.begin, 0, count), std::clamp<std::int64_t>(inside.end, 0, count)};
-  if constexpr (kMaskedLoadsAreSafe) {
-    const auto lanes = [&](std::int64_t n) HWY_ATTR {
-      return hn::FirstN(d, static_cast<std::size_t>(std::clamp<std::int64_t>(n, 0, kVectorSize<T>)));
-    };
-    // The values of from's vector that starts at `first` and is read, up to the last one that counts.
-    const auto mask = [&](std::int64_t first) HWY_ATTR {
-      return hn::AndNot(lanes(inside.begin * kStep - first), lanes((inside.end - 1) * kStep + 1 - first));
-    };
-    const auto low = mask(0), high = mask(kVectorSize<T>);
-    const auto load = [&]() HWY_ATTR {
-      if constexpr (kStep == 1) return hn::MaskedLoad(low, d, from);
-      return hn::ConcatEven(d, hn::MaskedLoad(high, d, from + kVectorSize<T>), hn::MaskedLoad(low, d, from));
-    };
-    for (; rows > 1; --rows, from += from_row, to += to_row) hn::StoreU(load(), d, to);
-    if (rows == 1) store_first(load(), d, to, count);
-  } else if (kStep == 1 && inside.begin == 0 && inside.end == kVectorSize<T>) {
-    for (std::int64_t q = 0; q < rows; ++q, from += from_row, to += to_row)
-      hn::StoreU(hn::LoadU(d, from), d, to);
-  } else {
-    for (std::int64_t q = 0; q < rows; ++q, from += from_row, to += to_row)
-      store_first(load_inside<kStep>(from, inside), d, to, count);
-  }
-}
-
-/// As copy_columns, for all columns and any column step.
 template <class T>
-HWY_INLINE void copy_rows(const PlaneConvolution& c, const T* from, std::int64_t from_row, Piece inside,
-                          std::int64_t rows, T* to) {
-  const auto copy = [&]<int kStep>() {
-    // From right to left: what is written past a row's end, the next row's first register overwrites.
-    for (std::int64_t j = (c.out_width - 1) / kVectorSize<T> * kVectorSize<T>; j >= 0; j -= kVectorSize<T>)
-      copy_columns<kStep>(from + j * kStep, from_row, {inside.begin - j, inside.end - j}, rows, to + j,
-                          c.out_width, std::min(c.out_width - j, kVectorSize<T>));
-  };
-  if (c.column_step == 1) return copy.template operator()<1>();
-  if (c.column_step == 2) return copy.template operator()<2>();
-  for (std::int64_t q = 0; q < rows; ++q, from += from_row, to += c.out_width)
-    for (std::int64_t j = 0; j < c.out_width; ++j)
-      to[j] = j >= inside.begin && j < inside.end ? from[j * c.column_step] : T(0);
-}
-
-template <class T>
-void shift(const PlaneConvolution& c, Piece sources, const T* source, T* copies) {
-  const std::int64_t phase_rows = c.phase_rows(), plane = c.source_height * c.source_width;
-  T* to =
-      copies;  // Goes on through all copies: what is written past the end of one, the next one overwrites.
-  for (std::int64_t s = sources.begin; s < sources.end; ++s)
-    for (std::int64_t v = 0; v < c.tap_columns; ++v) {
-      const std::int64_t left = v * c.column_dilation + c.column_offset;
-      const Piece inside = steps_inside(left, c.column_step, c.source_width, c.out_width);
-      for (std::int64_t phase = 0; phase < c.row_step; ++phase, to += phase_rows * c.out_width) {
-        const std::int64_t first = phase + c.row_offset;  // source row of the phase's row 0
-        const Piece rows = steps_inside(first, c.row_step, c.source_height, phase_rows);
-        const std::int64_t from = (first + rows.begin * c.row_step) * c.source_width + left;
-        std::fill(to, to + rows.begin * c.out_width, T(0));
-        copy_rows(c, source + s * plane + from, c.row_step * c.source_width, inside, rows.size(),
-                  to + rows.begin * c.out_width);
-        std::fill(to + rows.end * c.out_width, to + phase_rows * c.out_width, T(0));
-      }
-    }
-}
-
-template <class T>
-void convolve(const PlaneConvolution& c, const WeightSteps& steps, const Segment* segments, const T* copies,
-              const T* w, const T* start, Piece rows, T* out) {
+void convolve(const ImageConvolution& c, const WeightSteps& steps, const Segment* segments, const T* copies,
+              const T* w, const T* start, Piece out_channels, T* out) {
   const TapOrder order = tap_order(c);
   const std::int64_t copy_size = c.copy_size();
   Tile<T> tile{};
-  tile.a_row = steps.row;
-  tile.a_step = order.sources_inside ? steps.source : steps.tap_column;
-  tile.b_step = order.sources_inside ? c.tap_columns * copy_size : copy_size;
+  tile.a_row = steps.out_channel;
+  tile.a_step = order.channels_inside ? steps.in_channel : steps.tap_column;
+  tile.b_step = order.channels_inside ? c.columns.taps * copy_size : copy_size;
   tile.b_vector = tile.c_vector = kVectorSize<T>;
   tile.segments = segments;
   tile.segment_count = order.segment_count;
@@ -122,7 +45,7 @@ void convolve(const PlaneConvolution& c, const WeightSteps& steps, const Segment
   tile.c_row = c.out_stride;
   tile.start = start == nullptr ? Start::zero : Start::row_values;
   tile.start_row = 1;
-  const std::int64_t row_tiles = divide_up(rows.size(), kTileRows<T>);
+  const std::int64_t channel_tiles = divide_up(out_channels.size(), kTileRows<T>);
   const std::int64_t vectors = divide_up(c.positions(), kVectorSize<T>);
   const std::int64_t panels = divide_up(vectors, kTileVectors);
   for (std::int64_t p = 0; p < panels; ++p) {
@@ -131,13 +54,13 @@ void convolve(const PlaneConvolution& c, const WeightSteps& steps, const Segment
     tile.b = copies + position;
     tile.last_count =
         std::min(kVectorSize<T>, c.positions() - position - (panel.size() - 1) * kVectorSize<T>);
-    for (std::int64_t t = 0; t < row_tiles; ++t) {
-      const Piece tile_rows = piece(rows.size(), row_tiles, t);
-      const std::int64_t row = rows.begin + tile_rows.begin;
-      tile.a = w + row * steps.row;
-      tile.c = out + row * tile.c_row + position;
-      tile.start_values = start == nullptr ? nullptr : start + row;
-      run_tile(static_cast<int>(tile_rows.size()), static_cast<int>(panel.size()), tile);
+    for (std::int64_t t = 0; t < channel_tiles; ++t) {
+      const Piece channels = piece(out_channels.size(), channel_tiles, t);
+      const std::int64_t channel = out_channels.begin + channels.begin;
+      tile.a = w + channel * steps.out_channel;
+      tile.c = out + channel * tile.c_row + position;
+      tile.start_values = start == nullptr ? nullptr : start + channel;
+      run_tile(static_cast<int>(channels.size()), static_cast<int>(panel.size()), tile);
     }
   }
 }
@@ -151,8 +74,10 @@ void correlate_tile(const CopiedImages<T>& images, std::int64_t positions, std::
   const Tag<T> d;
   V sum[kRows][kCorrelateTaps];
   HWY_UNROLL(6)
-  for (int r = 0; r < kRows; ++r) HWY_UNROLL(4)
-  for (int k = 0; k < kCorrelateTaps; ++k) sum[r][k] = hn::Zero(d);
+  for (int r = 0; r < kRows; ++r) {
+    HWY_UNROLL(4)
+    for (int k = 0; k < kCorrelateTaps; ++k) sum[r][k] = hn::Zero(d);
+  }
   for (std::int64_t n = 0; n < images.count; ++n) {
     const T *dy = images.dy + n * images.dy_image, *values[kTaps];
     for (int k = 0; k < kTaps; ++k) values[k] = images.copies + n * images.copies_image + begins[k];
@@ -178,7 +103,7 @@ void correlate_tile(const CopiedImages<T>& images, std::int64_t positions, std::
     store_sums(d, sum[r][0], sum[r][1], sum[r][2], sum[r][3], sums + r * sums_row);
 }
 
-/// kRows rows of dw.
+/// kRows rows of dw, dw_row apart, at all taps.
 template <int kRows, class T>
 void correlate_rows(const CopiedImages<T>& images, std::int64_t positions, std::int64_t dy_row,
                     const std::int64_t* tap_begins, std::int64_t taps, bool accumulate, T* dw,
@@ -192,7 +117,7 @@ void correlate_rows(const CopiedImages<T>& images, std::int64_t positions, std::
       continue;
     }
     HWY_ALIGN T sums[kRows * kCorrelateTaps];
-    // One tap is left over by every kernel that is a square of an odd size.
+    // Square kernels of an odd size have one tap left over.
     const auto tile = count == 1 ? correlate_tile<kRows, 1, T> : correlate_tile<kRows, kCorrelateTaps, T>;
     tile(images, positions, dy_row, begins, sums, kCorrelateTaps);
     for (int r = 0; r < kRows; ++r)
@@ -209,21 +134,21 @@ constexpr auto correlate_functions(std::index_sequence<kIndex...>) {
 }
 
 template <class T>
-void correlate(const PlaneConvolution& c, const CopiedImages<T>& images, const std::int64_t* tap_begins,
+void correlate(const ImageConvolution& c, const CopiedImages<T>& images, const std::int64_t* tap_begins,
                std::int64_t taps, bool accumulate, T* dw) {
   static constexpr auto kFunctions = correlate_functions<T>(std::make_index_sequence<kCorrelateRows>());
-  const std::int64_t tiles = divide_up(c.rows, kCorrelateRows),
+  const std::int64_t tiles = divide_up(c.out_channels, kCorrelateRows),
                      bands = divide_up(c.positions(), kCorrelateVectors * kVectorSize<T>);
   for (std::int64_t band = 0; band < bands; ++band) {
     const Piece positions = piece(c.positions(), bands, band);
     for (std::int64_t t = 0; t < tiles; ++t) {
-      const Piece rows = piece(c.rows, tiles, t);
+      const Piece channels = piece(c.out_channels, tiles, t);
       CopiedImages<T> part = images;
-      part.dy += rows.begin * c.out_stride + positions.begin;
+      part.dy += channels.begin * c.out_stride + positions.begin;
       part.copies += positions.begin;
-      kFunctions[static_cast<std::size_t>(rows.size() - 1)](part, positions.size(), c.out_stride, tap_begins,
-                                                            taps, accumulate || band > 0,
-                                                            dw + rows.begin * c.taps(), c.taps());
+      kFunctions[static_cast<std::size_t>(channels.size() - 1)](part, positions.size(), c.out_stride,
+                                                                tap_begins, taps, accumulate || band > 0,
+                                                                dw + channels.begin * c.taps(), c.taps());
     }
   }
 }
@@ -247,7 +172,7 @@ void indexed_tile(const IndexedProduct<T>& product, std::int64_t row, Piece dept
       sum[r][v] = start ? hn::LoadU(d, product.start + v * kVectorSize<T>) : hn::Zero(d);
   }
   const T* b = product.b + depth.begin * kColumns;
-  for (std::int64_t k = depth.begin; k < depth.end; ++k, b += kColumns) {
+  for (std::int64_t k = depth.begin; k < depth.end; ++k) {
     const std::int64_t offset = product.offsets[k];
     V b_values[kVectors];
     HWY_UNROLL(3)
@@ -258,12 +183,15 @@ void indexed_tile(const IndexedProduct<T>& product, std::int64_t row, Piece dept
       HWY_UNROLL(3)
       for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(value, b_values[v], sum[r][v]);
     }
+    b += kColumns;
   }
   HWY_UNROLL(8)
-  for (int r = 0; r < kRows; ++r) HWY_UNROLL(3)
-  for (int v = 0; v < kVectors; ++v) {
-    T* const to = c + r * kColumns + v * kVectorSize<T>;
-    hn::StoreU(add ? hn::Add(sum[r][v], hn::LoadU(d, to)) : sum[r][v], d, to);
+  for (int r = 0; r < kRows; ++r) {
+    HWY_UNROLL(3)
+    for (int v = 0; v < kVectors; ++v) {
+      T* const to = c + r * kColumns + v * kVectorSize<T>;
+      hn::StoreU(add ? hn::Add(sum[r][v], hn::LoadU(d, to)) : sum[r][v], d, to);
+    }
   }
 }
 
@@ -273,22 +201,29 @@ constexpr auto indexed_tiles(std::index_sequence<kIndex...>) {
 }
 
 template <int kVectors, class T>
+void indexed_product(const IndexedProduct<T>& product);
+
+/// Two halves of the depth, the second one beside c.
+template <int kVectors, class T>
+void indexed_product_in_halves(const IndexedProduct<T>& product) {
+  constexpr std::int64_t kColumns = kVectors * kVectorSize<T>;
+  const Scratch<T> sums(product.rows * kColumns);
+  IndexedProduct<T> first = product, second = product;
+  first.depth /= 2;
+  second.offsets += first.depth;
+  second.b += first.depth * kColumns;
+  second.depth -= first.depth;
+  second.start = nullptr;
+  second.add = false;
+  second.c = sums.get();
+  indexed_product<kVectors>(first);
+  indexed_product<kVectors>(second);
+  add_to(product.rows * kColumns, sums.get(), product.c);
+}
+
+template <int kVectors, class T>
 void indexed_product(const IndexedProduct<T>& product) {
-  if (product.depth > kSumOfShortSums) {
-    constexpr std::int64_t kColumns = kVectors * kVectorSize<T>;
-    const Scratch<T> sums(product.rows * kColumns);
-    IndexedProduct<T> first = product, second = product;
-    first.depth /= 2;
-    second.offsets += first.depth;
-    second.b += first.depth * kColumns;
-    second.depth -= first.depth;
-    second.start = nullptr;
-    second.add = false;
-    second.c = sums.get();
-    indexed_product<kVectors>(first);
-    indexed_product<kVectors>(second);
-    return add_to(product.rows * kColumns, sums.get(), product.c);
-  }
+  if (product.depth > kSumOfShortSums) return indexed_product_in_halves<kVectors>(product);
   static constexpr auto kTiles = indexed_tiles<kVectors, T>(std::make_index_sequence<kIndexedRows>());
   // So much of b stays in the first-level cache, and is no more than a short sum.
   constexpr std::int64_t kDepth =
@@ -310,7 +245,7 @@ void indexed_product(const IndexedProduct<T>& product, std::int64_t vectors) {
 }
 
 template <class T>
-void run_rows(std::int64_t rows, std::int64_t vectors, Tile<T> tile) {
+void run_tall_tile(std::int64_t rows, std::int64_t vectors, Tile<T> tile) {
   const std::int64_t tiles = divide_up(rows, kTileRows<T>);
   for (std::int64_t t = 0; t < tiles; ++t) {
     const std::int64_t count = piece(rows, tiles, t).size();
@@ -322,15 +257,9 @@ void run_rows(std::int64_t rows, std::int64_t vectors, Tile<T> tile) {
 }
 
 template <class T>
-constexpr RowKernels<T> kKernels{kVectorSize<T>,
-                                 shift<T>,
-                                 convolve<T>,
-                                 correlate<T>,
-                                 indexed_product<T>,
-                                 run_rows<T>,
-                                 transpose_padded<T>,
-                                 transpose_exactly<T>,
-                                 fold<T>};
+constexpr RowMajorKernels<T> kKernels{
+    kVectorSize<T>,   im2col<T>,           convolve<T>,          correlate<T>, indexed_product<T>,
+    run_tall_tile<T>, transpose_padded<T>, transpose_exactly<T>, col2im<T>};
 
 }  // namespace
 }  // namespace adjoint::kernels::HWY_NAMESPACE
@@ -343,7 +272,7 @@ struct Compiled;
 
 template <class T>
 struct Compiled<HWY_TARGET, T> {
-  static constexpr const RowKernels<T>* kernels = &HWY_NAMESPACE::kKernels<T>;
+  static constexpr const RowMajorKernels<T>* kernels = &HWY_NAMESPACE::kKernels<T>;
 };
 
 }  // namespace
@@ -354,12 +283,12 @@ HWY_AFTER_NAMESPACE();
 namespace adjoint::kernels {
 
 template <class T>
-const RowKernels<T>& row_kernels() {
+const RowMajorKernels<T>& row_major_kernels() {
   return *best<Compiled, T>([](auto k) { return k.kernels; });
 }
 
-template const RowKernels<float>& row_kernels();
-template const RowKernels<double>& row_kernels();
+template const RowMajorKernels<float>& row_major_kernels();
+template const RowMajorKernels<double>& row_major_kernels();
 
 }  // namespace adjoint::kernels
 #endif

@@ -54,19 +54,24 @@ class PaddedImage {
   Scratch<T> copy_;
 };
 
+/// Lists first + i row_step + j column_step for i < rows and j < columns, from `to` on, to_step apart.
+void list_offsets(std::int64_t first, std::int64_t rows, std::int64_t row_step, std::int64_t columns,
+                  std::int64_t column_step, std::int64_t* to, std::int64_t to_step) {
+  for (std::int64_t i = 0; i < rows; ++i)
+    for (std::int64_t j = 0; j < columns; ++j, to += to_step) *to = first + i * row_step + j * column_step;
+}
+
 /// The offsets in a padded image: position p reads positions[p] + taps[k] for weight k.
 struct ReadOffsets {
   template <class T>
   ReadOffsets(const ImageConvolution& c, bool flip, std::int64_t channels, const PaddedImage<T>& image)
       : taps(channels * c.area()), positions(c.positions()) {
     for (std::int64_t channel = 0; channel < channels; ++channel)
-      for (std::int64_t u = 0; u < c.rows.taps; ++u)
-        for (std::int64_t v = 0; v < c.columns.taps; ++v)
-          taps.get()[weight_index(c, flip, channel, u, v)] =
-              image.offset(channel, u * c.rows.dilation, v * c.columns.dilation);
-    for (std::int64_t i = 0; i < c.rows.out; ++i)
-      for (std::int64_t j = 0; j < c.columns.out; ++j)
-        positions.get()[i * c.columns.out + j] = image.offset(0, i * c.rows.stride, j * c.columns.stride);
+      list_offsets(image.offset(channel, 0, 0), c.rows.taps, image.offset(0, c.rows.dilation, 0),
+                   c.columns.taps, c.columns.dilation, taps.get() + weight_index(c, flip, channel, 0, 0),
+                   flip ? -1 : 1);
+    list_offsets(0, c.rows.out, image.offset(0, c.rows.stride, 0), c.columns.out, c.columns.stride,
+                 positions.get(), 1);
   }
   Scratch<std::int64_t> taps, positions;
 };

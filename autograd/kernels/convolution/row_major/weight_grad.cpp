@@ -14,11 +14,12 @@ namespace {
 
 /// Where the positions of each tap of the first channels begin in their copies, in the order of the weights.
 void list_taps(const ImageConvolution& c, bool flip, std::int64_t channels, std::int64_t* begins) {
+  const std::int64_t copy_size = c.copy_size();
   for (std::int64_t channel = 0; channel < channels; ++channel)
     for (std::int64_t u = 0; u < c.rows.taps; ++u) {
       const std::int64_t row = c.tap_offset(u);
       for (std::int64_t v = 0; v < c.columns.taps; ++v)
-        begins[weight_index(c, flip, channel, u, v)] = (channel * c.columns.taps + v) * c.copy_size() + row;
+        begins[weight_index(c, flip, channel, u, v)] = (channel * c.columns.taps + v) * copy_size + row;
     }
 }
 

@@ -50,7 +50,7 @@ class AllOrNothing : public testing::Test {
   const WithCacheLimit nothing_{0};
 };
 
-const Shape kShape = {20, 3};  // Lanes of two blocks, some of them spare.
+const Shape kShape = {20, 3};  // Two blocks of images, the second not full.
 
 Numbers counting(double start) {
   Numbers numbers(20 * 3);

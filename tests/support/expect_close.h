@@ -72,21 +72,22 @@ inline double tolerance_of(DType dtype) { return dtype == float32 ? 1e-5 : 1e-13
 
 /// x with interleaved values only, NaN in the spare lanes; its gradient likewise. A differentiable identity.
 /// A scalar is returned as it is.
-inline Tensor in_lanes(const Tensor& x) {
+inline Tensor as_interleaved(const Tensor& x) {
   if (x.rank() == 0) return x;
-  Values lanes(x.dtype(), x.shape(), Layout::interleaved);
+  Values interleaved(x.dtype(), x.shape(), Layout::interleaved);
   visit_floating(x.dtype(), [&]<class T>() {
     const T* rows = x.data<T>().data();
-    T* target = lanes.writable<T>();
+    T* target = interleaved.writable<T>();
     const std::int64_t features = x.shape().features();
-    std::fill_n(target, lanes.stored_elements(Layout::interleaved), std::numeric_limits<T>::quiet_NaN());
+    std::fill_n(target, interleaved.stored_elements(Layout::interleaved),
+                std::numeric_limits<T>::quiet_NaN());
     for (std::int64_t n = 0; n < x.size(0); ++n) {
       for (std::int64_t f = 0; f < features; ++f)
         target[interleaved_offset<T>(features, n, f)] = rows[n * features + f];
     }
   });
-  return record("in_lanes", std::move(lanes), {x},
-                [](const Tensor& dy, Needs) -> Grads { return {in_lanes(dy)}; });
+  return record("as_interleaved", std::move(interleaved), {x},
+                [](const Tensor& dy, Needs) -> Grads { return {as_interleaved(dy)}; });
 }
 
 }  // namespace adjoint::support

@@ -121,12 +121,13 @@ void accumulate(Tensor& total, Tensor part) {
   if (!total.is_unique() && part.is_unique()) std::swap(total, part);
   const Values &a = total.values(), &b = part.values();
   const Layout layout = a.cheapest_layout();
-  Values sum = total.is_unique() ? a : Values(a.dtype(), a.shape(), layout);
+  const bool in_place = total.is_unique();
+  Values sum = in_place ? a : Values(a.dtype(), a.shape(), layout);
   visit_floating(a.dtype(), [&]<class T>() {
     kernels::zip<kernels::Add>(a.stored_elements(layout), a.in<T>(layout), b.in<T>(layout),
                                sum.writable<T>());
   });
-  if (!total.is_unique()) total = Tensor(std::move(sum));
+  if (!in_place) total = Tensor(std::move(sum));
 }
 
 }  // namespace adjoint

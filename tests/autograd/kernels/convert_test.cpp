@@ -1,4 +1,4 @@
-// Rows to lanes and back, and gathered byte images, against index arithmetic.
+// From row-major to interleaved and back, and gathered byte images, against index arithmetic.
 
 #include "autograd/kernels/layout/convert.h"
 
@@ -33,41 +33,41 @@ class Convert : public testing::Test {
 using Types = testing::Types<float, double>;
 TYPED_TEST_SUITE(Convert, Types);
 
-/// What a lanes array must hold, spare lanes being 0.
+/// What an interleaved array must hold, spare lanes being 0.
 template <class T, class F>
-Interleaved<T> expected_lanes(std::int64_t count, std::int64_t features, F value) {
-  Interleaved<T> lanes(count, features, 0);
+Interleaved<T> expected_interleaved(std::int64_t count, std::int64_t features, F value) {
+  Interleaved<T> interleaved(count, features, 0);
   for (std::int64_t n = 0; n < count; ++n)
-    for (std::int64_t f = 0; f < features; ++f) lanes(n, f) = value(n, f);
-  return lanes;
+    for (std::int64_t f = 0; f < features; ++f) interleaved(n, f) = value(n, f);
+  return interleaved;
 }
 
-TYPED_TEST(Convert, RowsToLanes) {
+TYPED_TEST(Convert, RowMajorToInterleaved) {
   using T = TypeParam;
   this->for_each_size([](std::int64_t count, std::int64_t features) {
     std::vector<T> rows(static_cast<std::size_t>(count * features));
     for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<T>(i + 1);
     const auto expected =
-        expected_lanes<T>(count, features, [&](auto n, auto f) { return T(n * features + f + 1); });
-    Interleaved<T> lanes(count, features, -1);
-    interleave(count, features, rows.data(), lanes.data());
-    EXPECT_TRUE(lanes == expected);
+        expected_interleaved<T>(count, features, [&](auto n, auto f) { return T(n * features + f + 1); });
+    Interleaved<T> interleaved(count, features, -1);
+    interleave(count, features, rows.data(), interleaved.data());
+    EXPECT_TRUE(interleaved == expected);
   });
 }
 
-TYPED_TEST(Convert, LanesToRowsLeavesSpareLanesOut) {
+TYPED_TEST(Convert, InterleavedToRowMajorLeavesSpareLanesOut) {
   using T = TypeParam;
   this->for_each_size([](std::int64_t count, std::int64_t features) {
-    Interleaved<T> lanes(count, features);
+    Interleaved<T> interleaved(count, features);
     std::vector<T> expected;
     for (std::int64_t n = 0; n < count; ++n)
       for (std::int64_t f = 0; f < features; ++f) {
         expected.push_back(static_cast<T>(n * features + f));
-        lanes(n, f) = expected.back();
+        interleaved(n, f) = expected.back();
       }
     expected.push_back(T(-1));  // one past the end must not be touched
     std::vector<T> rows(expected.size(), T(-1));
-    deinterleave(count, features, lanes.data(), rows.data());
+    deinterleave(count, features, interleaved.data(), rows.data());
     EXPECT_EQ(rows, expected);
   });
 }
@@ -91,10 +91,10 @@ TYPED_TEST(Convert, GathersImagesDividedBy255) {
     gather_images(Layout::row_major, images.data(), features, index.data(), count, rows.data());
     EXPECT_EQ(rows, expected_rows);
 
-    const auto expected = expected_lanes<T>(count, features, value);
-    Interleaved<T> lanes(count, features, -1);
-    gather_images(Layout::interleaved, images.data(), features, index.data(), count, lanes.data());
-    EXPECT_TRUE(lanes == expected);
+    const auto expected = expected_interleaved<T>(count, features, value);
+    Interleaved<T> interleaved(count, features, -1);
+    gather_images(Layout::interleaved, images.data(), features, index.data(), count, interleaved.data());
+    EXPECT_TRUE(interleaved == expected);
   });
 }
 

@@ -44,17 +44,18 @@ void expect_dense_matches(const DenseSizes& s) {
   dense_weight_grad(Layout::row_major, s, dy.data(), x.data(), dw_out.data());
   expect_near(dw_out, dw, tolerance(s.batch), "dw, rows");
 
-  const Interleaved<T> x_lanes(s.batch, x), dy_lanes(s.batch, dy);
-  Interleaved<T> y_lanes(s.batch, s.outputs), dx_lanes(s.batch, s.inputs);
+  const Interleaved<T> x_interleaved(s.batch, x), dy_interleaved(s.batch, dy);
+  Interleaved<T> y_interleaved(s.batch, s.outputs), dx_interleaved(s.batch, s.inputs);
   std::fill(dw_out.begin(), dw_out.end(), nan);
-  dense(Layout::interleaved, s, x_lanes.data(), w.data(), static_cast<const T*>(nullptr), y_lanes.data());
-  expect_near(y_lanes.row_major(), y, tolerance(s.inputs), "y, lanes");
-  dense(Layout::interleaved, s, x_lanes.data(), w.data(), bias.data(), y_lanes.data());
-  expect_near(y_lanes.row_major(), y_biased, tolerance(s.inputs), "y with bias, lanes");
-  dense_input_grad(Layout::interleaved, s, dy_lanes.data(), w.data(), dx_lanes.data());
-  expect_near(dx_lanes.row_major(), dx, tolerance(s.outputs), "dx, lanes");
-  dense_weight_grad(Layout::interleaved, s, dy_lanes.data(), x_lanes.data(), dw_out.data());
-  expect_near(dw_out, dw, tolerance(s.batch), "dw, lanes");
+  dense(Layout::interleaved, s, x_interleaved.data(), w.data(), static_cast<const T*>(nullptr),
+        y_interleaved.data());
+  expect_near(y_interleaved.row_major(), y, tolerance(s.inputs), "y, interleaved");
+  dense(Layout::interleaved, s, x_interleaved.data(), w.data(), bias.data(), y_interleaved.data());
+  expect_near(y_interleaved.row_major(), y_biased, tolerance(s.inputs), "y with bias, interleaved");
+  dense_input_grad(Layout::interleaved, s, dy_interleaved.data(), w.data(), dx_interleaved.data());
+  expect_near(dx_interleaved.row_major(), dx, tolerance(s.outputs), "dx, interleaved");
+  dense_weight_grad(Layout::interleaved, s, dy_interleaved.data(), x_interleaved.data(), dw_out.data());
+  expect_near(dw_out, dw, tolerance(s.batch), "dw, interleaved");
 }
 
 void expect_dense_matches_everywhere(const DenseSizes& s) {

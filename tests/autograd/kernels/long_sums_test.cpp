@@ -23,7 +23,7 @@ namespace adjoint::kernels {
 namespace {
 
 using namespace support;
-using Lanes = Interleaved<float>;
+using InterleavedFloats = Interleaved<float>;
 
 /// All terms alike is the worst case: within a factor of two of the sum every addition rounds the same way.
 enum class Data { equal, random_signs };
@@ -133,7 +133,7 @@ void check_dense(const DenseSizes& s) {
                dw_size = naive_gemm(weight_grad, magnitudes(dy), magnitudes(x));
     const float* no_bias = nullptr;
     for_each_instruction_set([&] {
-      std::vector<float> y_rows(y.size()), dx_rows(dx.size()), dw_rows(dw.size()), dw_lanes(dw.size());
+      std::vector<float> y_rows(y.size()), dx_rows(dx.size()), dw_rows(dw.size()), dw_interleaved(dw.size());
       dense(Layout::row_major, s, x.data(), w.data(), no_bias, y_rows.data());
       expect_sums(data, y_rows, y, y_size, "y, rows");
       dense_input_grad(Layout::row_major, s, dy.data(), w.data(), dx_rows.data());
@@ -141,14 +141,15 @@ void check_dense(const DenseSizes& s) {
       dense_weight_grad(Layout::row_major, s, dy.data(), x.data(), dw_rows.data());
       expect_sums(data, dw_rows, dw, dw_size, "dw, rows");
 
-      Lanes x_lanes(s.batch, x), dy_lanes(s.batch, dy), y_lanes(s.batch, s.outputs),
-          dx_lanes(s.batch, s.inputs);
-      dense(Layout::interleaved, s, x_lanes.data(), w.data(), no_bias, y_lanes.data());
-      expect_sums(data, y_lanes.row_major(), y, y_size, "y, lanes");
-      dense_input_grad(Layout::interleaved, s, dy_lanes.data(), w.data(), dx_lanes.data());
-      expect_sums(data, dx_lanes.row_major(), dx, dx_size, "dx, lanes");
-      dense_weight_grad(Layout::interleaved, s, dy_lanes.data(), x_lanes.data(), dw_lanes.data());
-      expect_sums(data, dw_lanes, dw, dw_size, "dw, lanes");
+      InterleavedFloats x_interleaved(s.batch, x), dy_interleaved(s.batch, dy),
+          y_interleaved(s.batch, s.outputs), dx_interleaved(s.batch, s.inputs);
+      dense(Layout::interleaved, s, x_interleaved.data(), w.data(), no_bias, y_interleaved.data());
+      expect_sums(data, y_interleaved.row_major(), y, y_size, "y, interleaved");
+      dense_input_grad(Layout::interleaved, s, dy_interleaved.data(), w.data(), dx_interleaved.data());
+      expect_sums(data, dx_interleaved.row_major(), dx, dx_size, "dx, interleaved");
+      dense_weight_grad(Layout::interleaved, s, dy_interleaved.data(), x_interleaved.data(),
+                        dw_interleaved.data());
+      expect_sums(data, dw_interleaved, dw, dw_size, "dw, interleaved");
     });
   }
 }
@@ -185,13 +186,13 @@ void check_conv2d_and_input_grad(const Conv2dSizes& s) {
       conv2d_input_grad(Layout::row_major, s, dy.data(), w.data(), dx_rows.data());
       expect_sums(data, dx_rows, dx, dx_size, "dx, rows");
 
-      Lanes x_lanes(s.batch, x), dy_lanes(s.batch, dy);
-      Lanes y_lanes(s.batch, static_cast<std::int64_t>(output_size(s)) / s.batch);
-      Lanes dx_lanes(s.batch, static_cast<std::int64_t>(input_size(s)) / s.batch);
-      conv2d(Layout::interleaved, s, x_lanes.data(), w.data(), bias.data(), y_lanes.data());
-      expect_sums(data, y_lanes.row_major(), y, y_size, "y, lanes");
-      conv2d_input_grad(Layout::interleaved, s, dy_lanes.data(), w.data(), dx_lanes.data());
-      expect_sums(data, dx_lanes.row_major(), dx, dx_size, "dx, lanes");
+      InterleavedFloats x_interleaved(s.batch, x), dy_interleaved(s.batch, dy);
+      InterleavedFloats y_interleaved(s.batch, static_cast<std::int64_t>(output_size(s)) / s.batch);
+      InterleavedFloats dx_interleaved(s.batch, static_cast<std::int64_t>(input_size(s)) / s.batch);
+      conv2d(Layout::interleaved, s, x_interleaved.data(), w.data(), bias.data(), y_interleaved.data());
+      expect_sums(data, y_interleaved.row_major(), y, y_size, "y, interleaved");
+      conv2d_input_grad(Layout::interleaved, s, dy_interleaved.data(), w.data(), dx_interleaved.data());
+      expect_sums(data, dx_interleaved.row_major(), dx, dx_size, "dx, interleaved");
     });
   }
 }
@@ -203,12 +204,13 @@ void check_conv2d_weight_grad(const Conv2dSizes& s) {
     const auto dw = naive_conv2d_weight_grad(s, dy.data(), x.data()),
                dw_size = naive_conv2d_weight_grad(s, magnitudes(dy).data(), magnitudes(x).data());
     for_each_instruction_set([&] {
-      std::vector<float> dw_rows(dw.size()), dw_lanes(dw.size());
+      std::vector<float> dw_rows(dw.size()), dw_interleaved(dw.size());
       conv2d_weight_grad(Layout::row_major, s, dy.data(), x.data(), dw_rows.data());
       expect_sums(data, dw_rows, dw, dw_size, "dw, rows");
-      Lanes x_lanes(s.batch, x), dy_lanes(s.batch, dy);
-      conv2d_weight_grad(Layout::interleaved, s, dy_lanes.data(), x_lanes.data(), dw_lanes.data());
-      expect_sums(data, dw_lanes, dw, dw_size, "dw, lanes");
+      InterleavedFloats x_interleaved(s.batch, x), dy_interleaved(s.batch, dy);
+      conv2d_weight_grad(Layout::interleaved, s, dy_interleaved.data(), x_interleaved.data(),
+                         dw_interleaved.data());
+      expect_sums(data, dw_interleaved, dw, dw_size, "dw, interleaved");
     });
   }
 }
@@ -262,7 +264,7 @@ TEST(LongSums, Sums) {
   }
 }
 
-TEST(LongSums, SumsOfChannelsInLanes) {
+TEST(LongSums, SumsOfInterleavedChannels) {
   constexpr std::int64_t kBatch = 1'003, kChannels = 3, kPlane = 700;
   for (const Data data : kKinds) {
     const auto x = values<float>(data, kBatch * kChannels * kPlane, 1);
@@ -272,9 +274,9 @@ TEST(LongSums, SumsOfChannelsInLanes) {
       magnitude[i / kPlane % kChannels] += std::abs(static_cast<double>(x[i]));
     }
     for_each_instruction_set([&] {
-      Lanes lanes(kBatch, x);
+      InterleavedFloats interleaved(kBatch, x);
       std::vector<float> sums(kChannels);
-      sum_interleaved_per_channel(kBatch, kChannels, kPlane, lanes.data(), sums.data());
+      sum_interleaved_per_channel(kBatch, kChannels, kPlane, interleaved.data(), sums.data());
       expect_sums(data, sums, expected, magnitude, "channel");
     });
   }

@@ -71,26 +71,27 @@ void check_rows(const Pool2dSizes& s, const NaivePool2d<T>& naive, const std::ve
 }
 
 template <class T>
-void check_lanes(const Pool2dSizes& s, const NaivePool2d<T>& naive, const std::vector<T>& x,
-                 const std::vector<T>& dy) {
+void check_interleaved(const Pool2dSizes& s, const NaivePool2d<T>& naive, const std::vector<T>& x,
+                       const std::vector<T>& dy) {
   const double tolerance = tolerance_of_gradients<T>(s);
-  const Interleaved<T> x_lanes(s.batch, x), dy_lanes(s.batch, dy), offset_lanes(s.batch, naive.offset);
+  const Interleaved<T> x_interleaved(s.batch, x), dy_interleaved(s.batch, dy),
+      offset_interleaved(s.batch, naive.offset);
   const std::int64_t y_features = s.channels * s.out_height * s.out_width;
   Interleaved<T> y(s.batch, y_features, 777), offset = y, dx(s.batch, s.channels * s.height * s.width, 777);
 
-  avg_pool2d(Layout::interleaved, s, x_lanes.data(), y.data());
+  avg_pool2d(Layout::interleaved, s, x_interleaved.data(), y.data());
   expect_near(y.row_major(), naive.average, 0, "average");
-  avg_pool2d_grad(Layout::interleaved, s, dy_lanes.data(), dx.data());
+  avg_pool2d_grad(Layout::interleaved, s, dy_interleaved.data(), dx.data());
   expect_near(dx.row_major(), naive.average_grad, tolerance, "average gradient");
-  max_pool2d(Layout::interleaved, s, x_lanes.data(), y.data(), offset.data());
+  max_pool2d(Layout::interleaved, s, x_interleaved.data(), y.data(), offset.data());
   expect_near(y.row_major(), naive.maximum, 0, "maximum");
   expect_near(offset.row_major(), naive.offset, 0, "offset");
   y = Interleaved<T>(s.batch, y_features, 777);
-  max_pool2d(Layout::interleaved, s, x_lanes.data(), y.data(), static_cast<T*>(nullptr));
+  max_pool2d(Layout::interleaved, s, x_interleaved.data(), y.data(), static_cast<T*>(nullptr));
   expect_near(y.row_major(), naive.maximum, 0, "maximum alone");
-  max_pool2d_grad(Layout::interleaved, s, dy_lanes.data(), offset_lanes.data(), dx.data());
+  max_pool2d_grad(Layout::interleaved, s, dy_interleaved.data(), offset_interleaved.data(), dx.data());
   expect_near(dx.row_major(), naive.maximum_grad, tolerance, "maximum gradient");
-  max_pool2d_gather(Layout::interleaved, s, x_lanes.data(), offset_lanes.data(), y.data());
+  max_pool2d_gather(Layout::interleaved, s, x_interleaved.data(), offset_interleaved.data(), y.data());
   expect_near(y.row_major(), naive.maximum, 0, "gather");
 }
 
@@ -102,18 +103,19 @@ void check_pooling(const Pool2dSizes& s, bool special = false) {
   const NaivePool2d<T> naive(s, x, dy);
   if (!special) {
     check_rows(s, naive, x, dy);
-    check_lanes(s, naive, x, dy);
+    check_interleaved(s, naive, x, dy);
     return;
   }
   std::vector<T> y(dy.size()), offset(dy.size());
   max_pool2d(Layout::row_major, s, x.data(), y.data(), offset.data());
   expect_near(y, naive.maximum, 0, "maximum");
   expect_near(offset, naive.offset, 0, "offset");
-  const Interleaved<T> x_lanes(s.batch, x);
-  Interleaved<T> y_lanes(s.batch, s.channels * s.out_height * s.out_width, 777), offset_lanes = y_lanes;
-  max_pool2d(Layout::interleaved, s, x_lanes.data(), y_lanes.data(), offset_lanes.data());
-  expect_near(y_lanes.row_major(), naive.maximum, 0, "maximum");
-  expect_near(offset_lanes.row_major(), naive.offset, 0, "offset");
+  const Interleaved<T> x_interleaved(s.batch, x);
+  Interleaved<T> y_interleaved(s.batch, s.channels * s.out_height * s.out_width, 777),
+      offset_interleaved = y_interleaved;
+  max_pool2d(Layout::interleaved, s, x_interleaved.data(), y_interleaved.data(), offset_interleaved.data());
+  expect_near(y_interleaved.row_major(), naive.maximum, 0, "maximum");
+  expect_near(offset_interleaved.row_major(), naive.offset, 0, "offset");
 }
 
 struct Axis {

@@ -92,11 +92,11 @@ TEST(Reduce, MaximumTellsOfNaN) {
 }
 
 template <class T>
-class ReduceLanes : public testing::Test {};
+class ReduceInterleaved : public testing::Test {};
 using Types = testing::Types<float, double>;
-TYPED_TEST_SUITE(ReduceLanes, Types);
+TYPED_TEST_SUITE(ReduceInterleaved, Types);
 
-TYPED_TEST(ReduceLanes, SpareLanesAreLeftOut) {
+TYPED_TEST(ReduceInterleaved, SpareLanesAreLeftOut) {
   using T = TypeParam;
   constexpr std::int64_t L = kInterleaved<T>;
   for_each_instruction_set([&] {
@@ -121,7 +121,7 @@ TYPED_TEST(ReduceLanes, SpareLanesAreLeftOut) {
   });
 }
 
-TYPED_TEST(ReduceLanes, SameBitsForAnyThreadCount) {
+TYPED_TEST(ReduceInterleaved, SameBitsForAnyThreadCount) {
   using T = TypeParam;
   const auto x = random_values<T>(240'000, 3);
   expect_same_bits_for_any_number_of_threads([&] {

@@ -105,24 +105,24 @@ TEST(Softmax, RowsOfVeryNegativeLogits) {
 template <class T>
 struct Matrix {
   std::int64_t classes;
-  bool lanes;
+  bool interleaved;
   std::vector<T> values;
 
-  Matrix(std::int64_t n, std::int64_t k, bool in_lanes)
+  Matrix(std::int64_t n, std::int64_t k, bool as_interleaved)
       : classes(k),
-        lanes(in_lanes),
-        values((in_lanes ? interleaved_blocks<T>(n) * kInterleaved<T> : n) * k,
+        interleaved(as_interleaved),
+        values((as_interleaved ? interleaved_blocks<T>(n) * kInterleaved<T> : n) * k,
                std::numeric_limits<T>::quiet_NaN()) {}
   T& operator()(std::int64_t n, std::int64_t k) {
-    return values[lanes ? interleaved_offset<T>(classes, n, k) : n * classes + k];
+    return values[interleaved ? interleaved_offset<T>(classes, n, k) : n * classes + k];
   }
 };
 
 /// Losses and gradients for labels or targets, from either layout's functions.
 template <class T, class Target>
-void run(std::int64_t batch, std::int64_t classes, bool lanes, T scale, const T* dloss, const T* logits,
+void run(std::int64_t batch, std::int64_t classes, bool interleaved, T scale, const T* dloss, const T* logits,
          const Target* target, T* loss, T* probabilities, T* dlogits) {
-  if (lanes) {
+  if (interleaved) {
     cross_entropy(Layout::interleaved, batch, classes, logits, target, loss, probabilities);
     cross_entropy_grad(Layout::interleaved, batch, classes, scale, dloss, probabilities, target, dlogits);
   } else {
@@ -132,10 +132,10 @@ void run(std::int64_t batch, std::int64_t classes, bool lanes, T scale, const T*
 }
 
 template <class T>
-void check_cross_entropy(std::int64_t batch, std::int64_t classes, bool lanes, bool weighted) {
+void check_cross_entropy(std::int64_t batch, std::int64_t classes, bool interleaved, bool weighted) {
   const double tolerance = sizeof(T) == 4 ? 2e-5 : 1e-13;
-  Matrix<T> logits(batch, classes, lanes), targets = logits, s = logits, d_by_label = logits,
-                                           d_by_target = logits;
+  Matrix<T> logits(batch, classes, interleaved), targets = logits, s = logits, d_by_label = logits,
+                                                 d_by_target = logits;
   const auto x = random_values<T>(batch * classes, 3, -6, 6), t = random_values<T>(batch * classes, 4, 0, 2);
   const auto dloss = random_values<T>(batch, 5, -2, 2);
   std::vector<std::int64_t> labels(batch);
@@ -149,9 +149,9 @@ void check_cross_entropy(std::int64_t batch, std::int64_t classes, bool lanes, b
   const T scale = T(0.5);
   std::vector<T> loss_by_label(batch), loss_by_target(batch);
   const T* weights = weighted ? dloss.data() : nullptr;
-  run(batch, classes, lanes, scale, weights, logits.values.data(), labels.data(), loss_by_label.data(),
+  run(batch, classes, interleaved, scale, weights, logits.values.data(), labels.data(), loss_by_label.data(),
       s.values.data(), d_by_label.values.data());
-  run(batch, classes, lanes, scale, weights, logits.values.data(), targets.values.data(),
+  run(batch, classes, interleaved, scale, weights, logits.values.data(), targets.values.data(),
       loss_by_target.data(), s.values.data(), d_by_target.values.data());
   for (std::int64_t n = 0; n < batch; ++n) {
     L largest = -kInfinity<L>, sum = 0, total = 0, by_target = 0;
@@ -180,11 +180,11 @@ void check_cross_entropy(std::int64_t batch, std::int64_t classes, bool lanes, b
 RC_GTEST_PROP(CrossEntropy, AgreesWithPlainLoops, ()) {
   const auto batch = *rc::gen::element<std::int64_t>(0, 1, 2, 7, 8, 9, 15, 16, 17, 33, 65);
   const auto classes = *rc::gen::element<std::int64_t>(1, 2, 3, 7, 8, 10, 16, 17, 33);
-  const bool lanes = *rc::gen::arbitrary<bool>(), weighted = *rc::gen::arbitrary<bool>();
-  RC_LOG() << batch << "," << classes << (lanes ? " lanes" : " rows");
+  const bool interleaved = *rc::gen::arbitrary<bool>(), weighted = *rc::gen::arbitrary<bool>();
+  RC_LOG() << batch << "," << classes << (interleaved ? " interleaved" : " rows");
   for_each_instruction_set([&] {
-    check_cross_entropy<float>(batch, classes, lanes, weighted);
-    check_cross_entropy<double>(batch, classes, lanes, weighted);
+    check_cross_entropy<float>(batch, classes, interleaved, weighted);
+    check_cross_entropy<double>(batch, classes, interleaved, weighted);
   });
   RC_ASSERT(!testing::Test::HasFailure());
 }

@@ -35,15 +35,15 @@ TEST(Arithmetic, GradientsAndTheirs) {
   for (const BinaryCase& c : kCases) {
     SCOPED_TRACE(c.name);
     const auto op = [&](std::span<const Tensor> in) { return c.op(in[0], in[1]); };
-    const auto op_in_lanes = [&](std::span<const Tensor> in) {
-      return in_lanes(c.op(in_lanes(in[0]), in_lanes(in[1])));
+    const auto op_interleaved = [&](std::span<const Tensor> in) {
+      return as_interleaved(c.op(as_interleaved(in[0]), as_interleaved(in[1])));
     };
     const std::pair<Shape, Shape> pairs[] = {{{3, 5}, {3, 5}},    {{2, 3, 1}, {4}}, {{}, {2, 3}},
                                              {{9, 2, 3}, {2, 1}}, {{1}, {1}},       {{0, 3}, {1, 3}}};
     for (const auto& [a, b] : pairs) {
       const std::vector<Tensor> inputs = {random_tensor(a, rng, 0.5, 2), random_tensor(b, rng, 0.5, 2)};
       expect_gradients(op, inputs);
-      expect_gradients(op_in_lanes, inputs);
+      expect_gradients(op_interleaved, inputs);
     }
   }
 }
@@ -75,7 +75,7 @@ TEST(Arithmetic, WithNumbers) {
   for (const DType dtype : {float32, float64}) {
     for (const Shape& shape : {Shape{}, Shape{0}, Shape{1, 1}, Shape{17, 3}}) {
       const Tensor rows = random_tensor(shape, rng, 0.5, 2, dtype);
-      for (const Tensor& x : {rows, in_lanes(rows)}) {
+      for (const Tensor& x : {rows, as_interleaved(rows)}) {
         const std::vector<double> xs = numbers(rows);
         const auto expect = [&](const Tensor& y, double (*f)(double)) {
           std::vector<double> expected(xs.size());
@@ -98,7 +98,7 @@ TEST(Arithmetic, WithNumbers) {
   const Tensor x = random_tensor({2, 3}, rng, 0.5, 2);
   expect_gradients([](auto in) { return 2 - (-in[0] * 3 + 1) / 4; }, {x});
   expect_gradients([](auto in) { return 2 / in[0]; }, {x});
-  expect_gradients([](auto in) { return in_lanes(2 / in_lanes(in[0])); }, {x});
+  expect_gradients([](auto in) { return as_interleaved(2 / as_interleaved(in[0])); }, {x});
 }
 
 TEST(Arithmetic, SpecialValues) {
@@ -114,13 +114,13 @@ TEST(Arithmetic, SpecialValues) {
   }
 }
 
-/// Calls check(x) with the numbers xs as T in rows and in lanes, on every instruction set.
+/// Calls check(x) with the numbers xs as T row-major and interleaved, on every instruction set.
 template <class T, class F>
 void for_each_layout(const std::vector<T>& xs, const F& check) {
   const Tensor x = from_data(std::span(xs), {static_cast<std::int64_t>(xs.size())});
   for_each_instruction_set([&] {
     check(x);
-    check(in_lanes(x));
+    check(as_interleaved(x));
   });
 }
 
@@ -205,20 +205,20 @@ TEST(Arithmetic, WholeNumbersAreComputed) {
   EXPECT_FALSE((a * b).requires_grad());
 }
 
-TEST(Arithmetic, StaysInLanes) {
+TEST(Arithmetic, StaysInterleaved) {
   Rng rng(5);
-  const Tensor x = in_lanes(random_tensor({5, 3, 2, 2}, rng)), w = random_tensor({3, 1, 1}, rng);
-  const Tensor per_image = in_lanes(random_tensor({5, 1, 1, 1}, rng));
+  const Tensor x = as_interleaved(random_tensor({5, 3, 2, 2}, rng)), w = random_tensor({3, 1, 1}, rng);
+  const Tensor per_image = as_interleaved(random_tensor({5, 1, 1, 1}, rng));
   for (const Tensor& y : {x * w, w * x, x + per_image, x / scalar(2, {.dtype = float64}), x - x, -x * 2})
     EXPECT_FALSE(y.values().has(Layout::row_major));
   EXPECT_FALSE(x.values().has(Layout::row_major));
   EXPECT_FALSE(per_image.values().has(Layout::row_major));
 }
 
-TEST(Arithmetic, EightAxesHaveNoRoomForLanes) {
+TEST(Arithmetic, EightAxesCannotBeInterleaved) {
   Rng rng(6);
   const Tensor x = random_tensor({3, 1, 1, 2, 1, 1, 1, 2}, rng), w = random_tensor({2}, rng);
-  expect_close(in_lanes(x) * w, x * w, 0);
+  expect_close(as_interleaved(x) * w, x * w, 0);
 }
 
 TEST(Arithmetic, KeepsOnlyWhatItsGradientReads) {

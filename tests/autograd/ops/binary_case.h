@@ -59,8 +59,8 @@ inline void check_all_shape_pairs(const BinaryCase& c) {
       SCOPED_TRACE(std::string(c.name) + ": " + to_string(a_shape) + " and " + to_string(b_shape));
       expect_broadcast(c, a, b, y_shape, dy);
       const int in_which = number % 3;
-      expect_broadcast(c, in_which != 0 ? in_lanes(a) : a, in_which != 1 ? in_lanes(b) : b, y_shape,
-                       in_lanes(dy));
+      expect_broadcast(c, in_which != 0 ? as_interleaved(a) : a, in_which != 1 ? as_interleaved(b) : b,
+                       y_shape, as_interleaved(dy));
       if (::testing::Test::HasFatalFailure()) return;
     }
   }

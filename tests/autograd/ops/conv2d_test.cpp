@@ -93,7 +93,7 @@ TEST(Conv2d, GivesAnImageTheSameResultAloneAndInABatch) {
     expected.insert(expected.end(), y.begin(), y.end());
   }
   expect_close(conv2d(batch, w, options), expected, 1e-14);
-  expect_close(conv2d(in_lanes(batch), w, options), expected, 1e-14);
+  expect_close(conv2d(as_interleaved(batch), w, options), expected, 1e-14);
 }
 
 TEST(Conv2d, HasRightDerivatives) {
@@ -114,10 +114,10 @@ TEST(Conv2d, HasRightDerivatives) {
   }
 }
 
-TEST(Conv2d, HasRightDerivativesInLanes) {
+TEST(Conv2d, HasRightDerivativesInterleaved) {
   Rng rng(3);
   const Conv2dOptions options{.stride = {2, 1}, .padding = {0, 1}, .groups = 2};
-  expect_gradients([&](auto in) { return conv2d(in_lanes(in[0]), in[1], options); },
+  expect_gradients([&](auto in) { return conv2d(as_interleaved(in[0]), in[1], options); },
                    {random_tensor({14, 2, 4, 3}, rng), random_tensor({2, 1, 2, 3}, rng)});
 }
 

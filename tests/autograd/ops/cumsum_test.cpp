@@ -26,7 +26,7 @@ TEST(CumsumOp, AddsAlongAnAxis) {
 TEST(CumsumOp, TakesInterleavedValues) {
   Rng rng(1);
   const Tensor x = random_tensor({17, 3, 2}, rng);
-  for (const int axis : {0, 1, 2}) expect_close(cumsum(in_lanes(x), axis), numbers(cumsum(x, axis)), 0);
+  for (const int axis : {0, 1, 2}) expect_close(cumsum(as_interleaved(x), axis), numbers(cumsum(x, axis)), 0);
 }
 
 TEST(CumsumOp, Gradients) {

@@ -24,11 +24,11 @@ RC_GTEST_PROP(Dense, AgreesWithNaiveLoops, ()) {
   const double tolerance = dtype == float32 ? 1e-5 : 1e-13;
   Rng rng(3);
   const Tensor leaf = random_tensor({batch, inputs}, rng, -1, 1, dtype).set_requires_grad();
-  const Tensor x = draw(0, 1) ? in_lanes(leaf) : leaf;
+  const Tensor x = draw(0, 1) ? as_interleaved(leaf) : leaf;
   const Tensor w = random_tensor({outputs, inputs}, rng, -1, 1, dtype).set_requires_grad();
   const Tensor b = random_tensor({outputs}, rng, -1, 1, dtype).set_requires_grad();
   const Tensor rows_dy = random_tensor({batch, outputs}, rng, -1, 1, dtype);
-  const Tensor dy = draw(0, 1) ? in_lanes(rows_dy) : rows_dy;
+  const Tensor dy = draw(0, 1) ? as_interleaved(rows_dy) : rows_dy;
   const auto xs = numbers(x), ws = numbers(w), dys = numbers(dy);
 
   std::vector<double> expected = naive_gemm({batch, outputs, inputs, false, true}, xs, ws);
@@ -49,10 +49,11 @@ RC_GTEST_PROP(Dense, AgreesWithNaiveLoops, ()) {
 TEST(Dense, HasRightDerivatives) {
   Rng rng(1);
   const auto with_bias = [](auto in) { return dense(in[0], in[1], in[2]); };
-  const auto lanes = [](auto in) { return dense(in_lanes(in[0]), in[1], in[2]); };
+  const auto interleaved = [](auto in) { return dense(as_interleaved(in[0]), in[1], in[2]); };
   expect_gradients(with_bias,
                    {random_tensor({3, 4}, rng), random_tensor({2, 4}, rng), random_tensor({2}, rng)});
-  expect_gradients(lanes, {random_tensor({9, 3}, rng), random_tensor({4, 3}, rng), random_tensor({4}, rng)});
+  expect_gradients(interleaved,
+                   {random_tensor({9, 3}, rng), random_tensor({4, 3}, rng), random_tensor({4}, rng)});
   expect_gradients([](auto in) { return dense(in[0], in[1]); },
                    {random_tensor({1, 4}, rng), random_tensor({2, 4}, rng)});
   expect_gradients([](auto in) { return dense(in[0], in[0]); }, {random_tensor({3, 2}, rng)});

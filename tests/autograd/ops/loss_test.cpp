@@ -44,8 +44,8 @@ RC_GTEST_PROP(SoftmaxCrossEntropy, AgreesWithSoftmaxAndLogarithm, ()) {
 
   Rng rng(5);
   const Tensor leaf = random_tensor({batch, count}, rng, -3, 3, dtype).set_requires_grad();
-  const bool lanes = draw(0, 1) == 1;
-  const auto logits = [&] { return lanes ? in_lanes(leaf) : leaf; };
+  const bool interleaved = draw(0, 1) == 1;
+  const auto logits = [&] { return interleaved ? as_interleaved(leaf) : leaf; };
   std::vector<std::int64_t> labels;
   for (std::int64_t n = 0; n < batch; ++n) labels.push_back(draw(0, count - 1));
   const Tensor targets = one_hot(labels, count, dtype);
@@ -74,13 +74,13 @@ TEST(SoftmaxCrossEntropy, HasRightDerivatives) {
     const Tensor labels = classes({2, 0, 1, 2, 2, 1, 0, 0, 1});
     expect_gradients([&](auto in) { return softmax_cross_entropy(in[0], labels, options); },
                      {random_tensor({9, 3}, rng)});
-    expect_gradients([&](auto in) { return softmax_cross_entropy(in_lanes(in[0]), labels, options); },
+    expect_gradients([&](auto in) { return softmax_cross_entropy(as_interleaved(in[0]), labels, options); },
                      {random_tensor({9, 3}, rng)});
     // Targets that are not normalized have right derivatives too.
     expect_gradients([&](auto in) { return softmax_cross_entropy(in[0], in[1], options); },
                      {random_tensor({2, 3}, rng), random_tensor({2, 3}, rng, 0, 1)});
     expect_gradients(
-        [&](auto in) { return softmax_cross_entropy(in_lanes(in[0]), in_lanes(in[1]), options); },
+        [&](auto in) { return softmax_cross_entropy(as_interleaved(in[0]), as_interleaved(in[1]), options); },
         {random_tensor({9, 2}, rng), random_tensor({9, 2}, rng, 0, 1)});
     expect_gradients([&](auto in) { return softmax_cross_entropy(in[0], in[0], options); },
                      {random_tensor({2, 3}, rng)});
@@ -198,7 +198,7 @@ TEST(Mse, AgreesWithItsDefinition) {
     const Tensor target = tensor({1, 0, 3, 7, 5, 5}, {3, 2}, options);
     expect_close(mse(x, target, kSum), {14}, 1e-6);
     for (const bool create_graph : {false, true}) {
-      const Tensor loss = mse(in_lanes(x), target);
+      const Tensor loss = mse(as_interleaved(x), target);
       expect_close(loss, {14.0 / 6}, 1e-6);
       const Tensor dx = grad(loss, x, {.gradient = scalar(3, options), .create_graph = create_graph});
       expect_close(dx, {0, 2, 0, -3, 0, 1}, 1e-6);
@@ -211,7 +211,7 @@ TEST(Mse, HasRightDerivatives) {
   for (const LossOptions options : {LossOptions{}, kSum}) {
     expect_gradients([&](auto in) { return mse(in[0], in[1], options); },
                      {random_tensor({2, 3}, rng), random_tensor({2, 3}, rng)});
-    expect_gradients([&](auto in) { return mse(in_lanes(in[0]), in[0] * in[0], options); },
+    expect_gradients([&](auto in) { return mse(as_interleaved(in[0]), in[0] * in[0], options); },
                      {random_tensor({9, 2}, rng)});
     expect_gradients([&](auto in) { return mse(in[0], in[1], options); },
                      {random_tensor({}, rng), random_tensor({}, rng)});

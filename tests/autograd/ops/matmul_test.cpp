@@ -43,7 +43,7 @@ TEST(Matmul, AgreesWithThreeLoops) {
         const Tensor found = matmul(a, b, options);
         EXPECT_EQ(found.shape(), Shape({sizes.rows, sizes.columns}));
         expect_close(found, y, tolerance_of(dtype));
-        expect_close(matmul(in_lanes(a), in_lanes(b), options), found, 0);
+        expect_close(matmul(as_interleaved(a), as_interleaved(b), options), found, 0);
       }
     }
   }
@@ -55,8 +55,11 @@ TEST(Matmul, GradientsAndTheirs) {
     for (const MatmulOptions& options : kOptions) {
       const std::vector<Tensor> inputs = {random_a(sizes, options, rng), random_b(sizes, options, rng)};
       expect_gradients([&](auto in) { return matmul(in[0], in[1], options); }, inputs);
-      expect_gradients([&](auto in) { return in_lanes(matmul(in_lanes(in[0]), in_lanes(in[1]), options)); },
-                       inputs);
+      expect_gradients(
+          [&](auto in) {
+            return as_interleaved(matmul(as_interleaved(in[0]), as_interleaved(in[1]), options));
+          },
+          inputs);
     }
   }
 }

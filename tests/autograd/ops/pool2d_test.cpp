@@ -45,10 +45,10 @@ RC_GTEST_PROP(Pool2d, AgreesWithNaiveLoops, ()) {
   Rng rng(5);
   const Tensor leaf =
       random_tensor({s.batch, s.channels, s.height, s.width}, rng, -1, 1, dtype).set_requires_grad();
-  const bool lanes = draw(0, 1) == 1;
-  const auto x = [&] { return lanes ? in_lanes(leaf) : leaf; };
+  const bool interleaved = draw(0, 1) == 1;
+  const auto x = [&] { return interleaved ? as_interleaved(leaf) : leaf; };
   const Tensor rows_dy = random_tensor(y_shape, rng, -1, 1, dtype);
-  const Tensor dy = draw(0, 1) ? in_lanes(rows_dy) : rows_dy;
+  const Tensor dy = draw(0, 1) ? as_interleaved(rows_dy) : rows_dy;
   const NaivePool2d<double> expected(s, numbers(leaf), numbers(rows_dy));
 
   const Tensor average = avg_pool2d(x(), {window, stride, padding, s.count_include_pad});
@@ -80,8 +80,16 @@ TEST(Pool2d, HasRightDerivatives) {
             return y * y;
           },
           {x});
-      expect_gradients([&](auto in) { return avg_pool2d(in_lanes(in[0]), {2, stride, padding}); }, {many});
-      expect_gradients([&](auto in) { return max_pool2d(in_lanes(in[0]), {2, stride, padding}); }, {many});
+      expect_gradients(
+          [&](auto in) {
+            return avg_pool2d(as_interleaved(in[0]), {2, stride, padding});
+          },
+          {many});
+      expect_gradients(
+          [&](auto in) {
+            return max_pool2d(as_interleaved(in[0]), {2, stride, padding});
+          },
+          {many});
     }
   }
 }
@@ -117,9 +125,9 @@ TEST(Pool2d, CountsPaddingOrNot) {
 }
 
 TEST(Pool2d, GivesTheGradientToTheFirstOfEqualMaxima) {
-  for (const std::int64_t batch : {1, 17}) {  // 17: in lanes as well
+  for (const std::int64_t batch : {1, 17}) {  // 17: interleaved as well
     const Tensor leaf = full({batch, 1, 3, 4}, 2).set_requires_grad();
-    for (const Tensor& x : {leaf, in_lanes(leaf)}) {
+    for (const Tensor& x : {leaf, as_interleaved(leaf)}) {
       const Tensor y = max_pool2d(x, {.window = 2, .stride = 1});
       const std::vector<double> dx = numbers(grad(sum(y), leaf));
       const std::vector<double> expected{1, 1, 1, 0, 1, 1, 1, 0, 0, 0, 0, 0};
@@ -140,7 +148,7 @@ TEST(Pool2d, PassesNotANumberAndInfinityOn) {
 TEST(Pool2d, PaddingGetsNoGradientHoweverSmallTheElements) {
   for (const std::int64_t batch : {1, 17}) {
     const Tensor leaf = full({batch, 1, 2, 2}, -kInfinity).set_requires_grad();
-    for (const Tensor& x : {leaf, in_lanes(leaf)}) {
+    for (const Tensor& x : {leaf, as_interleaved(leaf)}) {
       const Tensor y = max_pool2d(x, {.window = 2, .padding = 1});  // one element in each window
       for (const double dx : numbers(grad(sum(y), leaf))) ASSERT_EQ(dx, 1);
     }
@@ -152,8 +160,8 @@ TEST(Pool2d, TheFirstNotANumberGetsTheGradient) {
     for (const DType dtype : {float32, float64}) {
       const Tensor image = tensor({1, 9, kNaN, 3, -kNaN, 9}, {1, 1, 2, 3}, {.dtype = dtype});
       const Tensor leaf = broadcast_to(image, {19, 1, 2, 3}).detach().set_requires_grad();
-      for (const bool lanes : {false, true}) {
-        const Tensor y = max_pool2d(lanes ? in_lanes(leaf) : leaf, {.window = {2, 3}});
+      for (const bool interleaved : {false, true}) {
+        const Tensor y = max_pool2d(interleaved ? as_interleaved(leaf) : leaf, {.window = {2, 3}});
         for (const double value : numbers(y)) ASSERT_TRUE(std::isnan(value));
         const std::vector<double> dx = numbers(grad(sum(y), leaf));
         for (std::size_t i = 0; i < dx.size(); ++i) ASSERT_EQ(dx[i], i % 6 == 2 ? 1 : 0) << i;

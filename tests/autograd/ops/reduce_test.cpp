@@ -70,12 +70,12 @@ void expect_reductions(const Tensor& rows, unsigned set, bool keepdim) {
   const std::vector<int> axes = axes_of(set, rows.rank());
   const double tolerance = tolerance_of(rows.dtype());
   const auto expect = [&](Reduce reduce, const std::vector<double>& y, const std::vector<double>& dx) {
-    for (const Tensor& x : {rows, in_lanes(rows)}) {
+    for (const Tensor& x : {rows, as_interleaved(rows)}) {
       const Tensor found = reduce(x, axes, {.keepdim = keepdim});
       EXPECT_EQ(found.shape(), y_shape);
       expect_close(found, y, tolerance);
       expect_close(grad(found, x, {.gradient = dy, .retain_graph = true}), dx, tolerance);
-      expect_close(grad(found, x, {.gradient = in_lanes(dy)}), dx, tolerance);
+      expect_close(grad(found, x, {.gradient = as_interleaved(dy)}), dx, tolerance);
     }
   };
   expect(sum, sums, dsum);
@@ -109,7 +109,7 @@ TEST(Reduce, OverAll) {
     const Tensor x = random_tensor(shape, rng);
     const std::vector<double> xs = numbers(x);
     const double total = std::accumulate(xs.begin(), xs.end(), 0.0);
-    for (const Tensor& held : {x, in_lanes(x)}) {
+    for (const Tensor& held : {x, as_interleaved(x)}) {
       EXPECT_EQ(sum(held).shape(), Shape{});
       expect_close(sum(held), {total}, 1e-12);
       expect_close(mean(held), {total / static_cast<double>(xs.size())}, 1e-12);
@@ -132,8 +132,9 @@ TEST(Reduce, GradientsAndTheirs) {
         if (x.numel() == 0 && reduce == reductions[2]) continue;
         SCOPED_TRACE(to_string(shape) + " axes " + std::to_string(set));
         expect_gradients([&](auto in) { return reduce(in[0], axes, {}); }, {x});
-        expect_gradients([&](auto in) { return in_lanes(reduce(in_lanes(in[0]), axes, {.keepdim = true})); },
-                         {x});
+        expect_gradients(
+            [&](auto in) { return as_interleaved(reduce(as_interleaved(in[0]), axes, {.keepdim = true})); },
+            {x});
       }
     }
     if (x.numel() > 0) {
@@ -176,7 +177,7 @@ TEST(Reduce, MeansDivide) {
     const Tensor first = arange(n, {.dtype = float64});  // its sum is exact
     expect_bits(mean(first),
                 std::vector<double>{static_cast<double>(n * (n - 1) / 2) / static_cast<double>(n)});
-    expect_bits(mean(in_lanes(full({3, n}, 5)), {1}), std::vector<float>(3, 5));
+    expect_bits(mean(as_interleaved(full({3, n}, 5)), {1}), std::vector<float>(3, 5));
   }
 }
 
@@ -213,9 +214,9 @@ TEST(Reduce, BroadcastToAndSumToOnEveryPairOfShapes) {
         summed[from] += dy.data<double>()[i];
       }
       expect_close(broadcast_to(x, large), repeated, 0);
-      expect_close(broadcast_to(in_lanes(x), large), repeated, 0);
+      expect_close(broadcast_to(as_interleaved(x), large), repeated, 0);
       expect_close(sum_to(dy, small), summed, 1e-14);
-      expect_close(sum_to(in_lanes(dy), small), summed, 1e-14);
+      expect_close(sum_to(as_interleaved(dy), small), summed, 1e-14);
       expect_close(grad(broadcast_to(x, large), x, {.gradient = dy}), summed, 1e-14);
       expect_close(grad(sum_to(dy, small), dy, {.gradient = x}), repeated, 0);
     }
@@ -232,10 +233,10 @@ TEST(Reduce, EqualShapesAreLeftAlone) {
   EXPECT_EQ(repeated.data<float>().data(), x.data<float>().data());
 }
 
-TEST(Reduce, ReadsLanesWithoutTurningThemIntoRows) {
+TEST(Reduce, ReadsInterleavedWithoutMakingRowMajor) {
   Rng rng(5);
-  const Tensor images = in_lanes(random_tensor({17, 3, 2, 5}, rng)).set_requires_grad();
-  const Tensor features = in_lanes(random_tensor({17, 6}, rng)).set_requires_grad();
+  const Tensor images = as_interleaved(random_tensor({17, 3, 2, 5}, rng)).set_requires_grad();
+  const Tensor features = as_interleaved(random_tensor({17, 6}, rng)).set_requires_grad();
   sum(images, {0, 2, 3});
   sum(images, {0});
   sum(images);
@@ -245,7 +246,8 @@ TEST(Reduce, ReadsLanesWithoutTurningThemIntoRows) {
   EXPECT_FALSE(sum(images, {2, 3}).values().has(Layout::row_major));
   EXPECT_FALSE(max(images, {1}, {.keepdim = true}).values().has(Layout::row_major));
   EXPECT_FALSE(mean(features, {1}).values().has(Layout::row_major));
-  EXPECT_FALSE(broadcast_to(in_lanes(zeros({17, 3, 1, 1})), {17, 3, 2, 5}).values().has(Layout::row_major));
+  EXPECT_FALSE(
+      broadcast_to(as_interleaved(zeros({17, 3, 1, 1})), {17, 3, 2, 5}).values().has(Layout::row_major));
   EXPECT_FALSE(grad(mean(images), images).values().has(Layout::row_major));
   EXPECT_FALSE(grad(sum(images, {0}), images, {.gradient = zeros({3, 2, 5}, {.dtype = float64})})
                    .values()
@@ -254,13 +256,13 @@ TEST(Reduce, ReadsLanesWithoutTurningThemIntoRows) {
   EXPECT_FALSE(features.values().has(Layout::row_major));
 }
 
-TEST(Reduce, EightAxesHaveNoRoomForLanes) {
+TEST(Reduce, EightAxesCannotBeInterleaved) {
   Rng rng(6);
   const Tensor x = random_tensor({3, 1, 2, 2, 1, 1, 1, 2}, rng);
   for (unsigned set = 0; set < 256; ++set) {
     const std::vector<int> axes = axes_of(set, 8);
-    expect_close(sum(in_lanes(x), axes), sum(x, axes), 1e-14);
-    expect_close(max(in_lanes(x), axes), max(x, axes), 0);
+    expect_close(sum(as_interleaved(x), axes), sum(x, axes), 1e-14);
+    expect_close(max(as_interleaved(x), axes), max(x, axes), 0);
   }
 }
 

@@ -65,7 +65,7 @@ TEST(Reshape, Gradients) {
   expect_gradients([](auto in) { return reshape(in[0] * in[0], {}); }, {random_tensor({1}, rng)});
   expect_gradients(
       [](auto in) {
-        return in_lanes(reshape(in_lanes(in[0]), {3, 5, 2}));
+        return as_interleaved(reshape(as_interleaved(in[0]), {3, 5, 2}));
       },
       {random_tensor({15, 2}, rng)});
   expect_gradients([](auto in) { return flatten(in[0]); }, {random_tensor({2, 3, 2}, rng)});
@@ -81,15 +81,15 @@ TEST(Reshape, Flatten) {
   EXPECT_EQ(flatten(zeros({0, 3, 4})).shape(), Shape({0, 12}));
 }
 
-TEST(Reshape, LanesStayWhileTheBatchDoes) {
+TEST(Reshape, InterleavedStaysWhileTheBatchDoes) {
   Rng rng(2);
-  const Tensor x = random_tensor({17, 3, 2}, rng), lanes = in_lanes(x);
-  const Tensor flat = flatten(lanes), unflattened = reshape(flat, {17, 1, 6});
+  const Tensor x = random_tensor({17, 3, 2}, rng), interleaved = as_interleaved(x);
+  const Tensor flat = flatten(interleaved), unflattened = reshape(flat, {17, 1, 6});
   EXPECT_FALSE(flat.values().has(Layout::row_major));
   EXPECT_FALSE(unflattened.values().has(Layout::row_major));
   expect_close(flat, numbers(x), 0);
-  expect_close(reshape(in_lanes(x), {3, 17, 2}), numbers(x), 0);
-  expect_close(reshape(in_lanes(x), {102}), numbers(x), 0);
+  expect_close(reshape(as_interleaved(x), {3, 17, 2}), numbers(x), 0);
+  expect_close(reshape(as_interleaved(x), {102}), numbers(x), 0);
 }
 
 TEST(Permute, EveryOrderOfAxes) {
@@ -103,7 +103,7 @@ TEST(Permute, EveryOrderOfAxes) {
         const Tensor y = permute(x, axes);
         for (std::size_t k = 0; k < axes.size(); ++k) EXPECT_EQ(y.size(static_cast<int>(k)), shape[axes[k]]);
         expect_close(y, permuted(x, axes), 0);
-        if (dtype != int64) expect_close(permute(in_lanes(x), axes), y, 0);
+        if (dtype != int64) expect_close(permute(as_interleaved(x), axes), y, 0);
       } while (std::next_permutation(axes.begin(), axes.end()));
     }
   }
@@ -130,10 +130,10 @@ TEST(Permute, Gradients) {
   Rng rng(3);
   const Tensor x = random_tensor({2, 3, 4}, rng);
   expect_gradients([](auto in) { return permute(in[0], {2, 0, 1}); }, {x});
-  expect_gradients([](auto in) { return in_lanes(permute(in_lanes(in[0]), {1, 2, 0})); }, {x});
+  expect_gradients([](auto in) { return as_interleaved(permute(as_interleaved(in[0]), {1, 2, 0})); }, {x});
   expect_gradients([](auto in) { return transpose(in[0], 0, -1); }, {x});
   expect_gradients([](auto in) { return transpose(in[0]); }, {random_tensor({3, 5}, rng)});
-  expect_gradients([](auto in) { return transpose(in_lanes(in[0])); }, {random_tensor({9, 2}, rng)});
+  expect_gradients([](auto in) { return transpose(as_interleaved(in[0])); }, {random_tensor({9, 2}, rng)});
 }
 
 TEST(Reshape, Errors) {

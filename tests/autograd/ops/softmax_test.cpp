@@ -46,10 +46,10 @@ RC_GTEST_PROP(Softmax, AgreesWithNaiveLoops, ()) {
 
   Rng rng(5);
   const Tensor leaf = random_tensor(shape, rng, -4, 4, dtype).set_requires_grad();
-  const bool lanes = draw(0, 1) == 1;
-  const auto x = [&] { return lanes ? in_lanes(leaf) : leaf; };
+  const bool interleaved = draw(0, 1) == 1;
+  const auto x = [&] { return interleaved ? as_interleaved(leaf) : leaf; };
   const Tensor rows_dy = random_tensor(shape, rng, -1, 1, dtype);
-  const Tensor dy = draw(0, 1) ? in_lanes(rows_dy) : rows_dy;
+  const Tensor dy = draw(0, 1) ? as_interleaved(rows_dy) : rows_dy;
 
   const std::vector<double> xs = numbers(leaf), dys = numbers(rows_dy);
   std::vector<double> s(xs.size()), log_s(xs.size()), dx(xs.size()), log_dx(xs.size());
@@ -83,9 +83,9 @@ TEST(Softmax, HasRightDerivatives) {
   for (const int axis : {0, 1, -1}) {
     expect_gradients([axis](auto in) { return softmax(in[0], axis); }, {random_tensor({2, 3, 4}, rng)});
     expect_gradients([axis](auto in) { return log_softmax(in[0], axis); }, {random_tensor({2, 3, 4}, rng)});
-    expect_gradients([axis](auto in) { return softmax(in_lanes(in[0]), axis); },
+    expect_gradients([axis](auto in) { return softmax(as_interleaved(in[0]), axis); },
                      {random_tensor({9, 3, 2}, rng)});
-    expect_gradients([axis](auto in) { return log_softmax(in_lanes(in[0]), axis); },
+    expect_gradients([axis](auto in) { return log_softmax(as_interleaved(in[0]), axis); },
                      {random_tensor({9, 3, 2}, rng)});
   }
   expect_gradients([](auto in) { return softmax(in[0]); }, {random_tensor({5}, rng)});

@@ -36,18 +36,18 @@ inline void check_unary(const UnaryCase& c) {
   for (const DType dtype : {float32, float64}) {
     for (const Shape& shape : {Shape{}, Shape{0}, Shape{1}, Shape{3, 5}, Shape{17, 3, 1, 2}, Shape{1031}}) {
       const Tensor x = random_tensor(shape, rng, c.low, c.high, dtype);
-      const Tensor y = c.op(x), from_lanes = c.op(in_lanes(x));
+      const Tensor y = c.op(x), from_interleaved = c.op(as_interleaved(x));
       EXPECT_EQ(y.dtype(), dtype);
       EXPECT_EQ(y.shape(), shape);
       expect_close(y, apply(c.f, numbers(x)), tolerance_of(dtype));
-      EXPECT_EQ(from_lanes.values().has(Layout::row_major), shape.rank() == 0);
-      expect_close(from_lanes, y, 0);
+      EXPECT_EQ(from_interleaved.values().has(Layout::row_major), shape.rank() == 0);
+      expect_close(from_interleaved, y, 0);
     }
   }
   for (const Shape& shape : {Shape{}, Shape{1}, Shape{3, 5}, Shape{0, 2}, Shape{9, 2}}) {
     const Tensor x = random_tensor(shape, rng, c.gradient_low, c.gradient_high);
     expect_gradients([&](auto in) { return c.op(in[0]); }, {x});
-    expect_gradients([&](auto in) { return in_lanes(c.op(in_lanes(in[0]))); }, {x});
+    expect_gradients([&](auto in) { return as_interleaved(c.op(as_interleaved(in[0]))); }, {x});
   }
   expect_error<DTypeError>(std::string(c.name) + ": x must be float32 or float64, it is int64",
                            [&] { c.op(zeros({2}, {.dtype = int64})); });
@@ -73,11 +73,12 @@ inline void expect_gradient_at_nan(const std::function<Tensor(const Tensor&)>& o
       const Tensor dy = arange(19, {.dtype = dtype}) - 9;
       for (const double sign : {1, -1}) {
         const Tensor leaf = full({19, 1}, std::copysign(NAN, sign), {.dtype = dtype, .requires_grad = true});
-        for (const bool lanes : {false, true}) {
-          const Tensor y = op(lanes ? in_lanes(leaf) : leaf);
+        for (const bool interleaved : {false, true}) {
+          const Tensor y = op(interleaved ? as_interleaved(leaf) : leaf);
           for (const double value : numbers(y)) ASSERT_TRUE(std::isnan(value));
           const Tensor gradient = reshape(dy, {19, 1});
-          expect_close(grad(y, leaf, {.gradient = lanes ? in_lanes(gradient) : gradient}), numbers(dy), 0);
+          expect_close(grad(y, leaf, {.gradient = interleaved ? as_interleaved(gradient) : gradient}),
+                       numbers(dy), 0);
         }
       }
     }

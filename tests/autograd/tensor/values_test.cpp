@@ -28,30 +28,30 @@ class ValuesOf : public testing::Test {};
 using Types = testing::Types<float, double>;
 TYPED_TEST_SUITE(ValuesOf, Types);
 
-TYPED_TEST(ValuesOf, LanesPutTheImagesOfABlockSideBySide) {
+TYPED_TEST(ValuesOf, InterleavedPutsTheImagesOfABlockSideBySide) {
   constexpr auto kInterleaved = kernels::kInterleaved<TypeParam>;
   const Values values = counting<TypeParam>({kInterleaved + 3, 2, 5});
   EXPECT_EQ(values.stored_elements(Layout::interleaved), 2 * kInterleaved * 10);
-  const TypeParam* lanes = values.interleaved<TypeParam>();
+  const TypeParam* interleaved = values.interleaved<TypeParam>();
   for (std::int64_t n = 0; n < kInterleaved + 3; ++n) {
     for (std::int64_t f = 0; f < 10; ++f) {
-      ASSERT_EQ(lanes[((n / kInterleaved) * 10 + f) * kInterleaved + n % kInterleaved],
+      ASSERT_EQ(interleaved[((n / kInterleaved) * 10 + f) * kInterleaved + n % kInterleaved],
                 static_cast<TypeParam>(n * 10 + f));
     }
   }
 }
 
-TYPED_TEST(ValuesOf, RowsComeBackFromLanes) {
+TYPED_TEST(ValuesOf, RowMajorComesBackFromInterleaved) {
   for (const std::int64_t images : {0, 1, 5, 16, 17, 40}) {
     for (const std::int64_t features : {0, 1, 3, 16, 19}) {
       const Values rows = counting<TypeParam>({images, features});
-      Values lanes(dtype_of<TypeParam>, rows.shape(), Layout::interleaved);
+      Values interleaved(dtype_of<TypeParam>, rows.shape(), Layout::interleaved);
       std::copy_n(rows.interleaved<TypeParam>(), rows.stored_elements(Layout::interleaved),
-                  lanes.template writable<TypeParam>());
-      EXPECT_FALSE(lanes.has(Layout::row_major));
+                  interleaved.template writable<TypeParam>());
+      EXPECT_FALSE(interleaved.has(Layout::row_major));
       EXPECT_TRUE(std::equal(rows.row_major<TypeParam>(), rows.row_major<TypeParam>() + rows.numel(),
-                             lanes.row_major<TypeParam>()));
-      EXPECT_TRUE(lanes.has(Layout::row_major));
+                             interleaved.row_major<TypeParam>()));
+      EXPECT_TRUE(interleaved.has(Layout::row_major));
     }
   }
 }
@@ -93,7 +93,7 @@ TEST(Values, SharingAndUniqueness) {
   EXPECT_EQ(a.row_major<float>()[3], 3);
 }
 
-TEST(Values, ReshapingKeepsLanesOnlyWithTheSameImages) {
+TEST(Values, ReshapingKeepsInterleavedOnlyWithTheSameImages) {
   Values values(DType::float32, {20, 2, 3}, Layout::interleaved);
   std::fill_n(values.writable<float>(), values.stored_elements(Layout::interleaved), 1.0f);
   EXPECT_FALSE(values.reshaped({20, 6}).has(Layout::row_major));
@@ -119,12 +119,13 @@ TYPED_TEST(ValuesOf, AnOuterProductGivesItsElementsInEitherLayout) {
       const Values values = outer_product<TypeParam>(rows, columns),
                    twin = outer_product<TypeParam>(rows, columns);
       EXPECT_EQ(values.cheapest_layout(), Layout::row_major);
-      const TypeParam *product = values.row_major<TypeParam>(), *lanes = twin.interleaved<TypeParam>();
+      const TypeParam *product = values.row_major<TypeParam>(), *interleaved = twin.interleaved<TypeParam>();
       for (std::int64_t i = 0; i < rows; ++i) {
         for (std::int64_t j = 0; j < columns; ++j) {
           const auto expected = static_cast<TypeParam>((i + 1) * (j + 10));
           ASSERT_EQ(product[i * columns + j], expected);
-          ASSERT_EQ(lanes[(i / kInterleaved * columns + j) * kInterleaved + i % kInterleaved], expected);
+          ASSERT_EQ(interleaved[(i / kInterleaved * columns + j) * kInterleaved + i % kInterleaved],
+                    expected);
         }
       }
     }
@@ -161,16 +162,16 @@ TEST(Values, AnOuterProductIsNeverWrittenInPlaceOrReshaped) {
 TEST(Values, TwoThreadsMayConvertAnOuterProductAtOnce) {
   for (int round = 0; round < 50; ++round) {
     const Values values = outer_product<float>(33, 50);
-    const float *lanes[2], *rows = nullptr;
-    std::thread first([&] { lanes[0] = values.interleaved<float>(); });
+    const float *interleaved[2], *rows = nullptr;
+    std::thread first([&] { interleaved[0] = values.interleaved<float>(); });
     std::thread second([&] {
       rows = values.row_major<float>();
-      lanes[1] = values.interleaved<float>();
+      interleaved[1] = values.interleaved<float>();
     });
     first.join();
     second.join();
-    EXPECT_EQ(lanes[0], lanes[1]);
-    EXPECT_EQ(lanes[0][1], 2 * 10);
+    EXPECT_EQ(interleaved[0], interleaved[1]);
+    EXPECT_EQ(interleaved[0][1], 2 * 10);
     EXPECT_EQ(rows[50], 2 * 10);
   }
 }

@@ -4,7 +4,6 @@
 
 #include "adjoint/graph/node.h"
 #include "adjoint/ops/arithmetic.h"
-#include "adjoint/ops/math.h"
 #include "adjoint/ops/reduce.h"
 #include "adjoint/ops/softmax.h"
 #include "adjoint/tensor/create.h"
@@ -13,6 +12,13 @@
 #include "autograd/kernels/threads/scratch.h"
 #include "autograd/ops/support/apply.h"
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "autograd/ops/loss/loss.cpp"
+#include <hwy/foreach_target.h>  // Must come before highway.h.
+
+#include "autograd/kernels/elementwise/arithmetic-inl.h"
+
+#if HWY_ONCE
 namespace adjoint {
 namespace {
 
@@ -150,9 +156,11 @@ Tensor mse(const Tensor& x, const Tensor& target, const LossOptions& options) {
               "mse: x and target must have the same shape; x is {}, target is {}", x.shape(), target.shape());
   const double divisor = divisor_of("mse", options, x.numel(), "x", x.shape());
   const Tensor difference = x - target;
-  const Tensor squares = square(difference.detach());
   const double sum = visit_floating(x.dtype(), [&]<class T>() {
-    return static_cast<double>(kernels::sum_all(x.numel(), squares.values().row_major<T>()));
+    const kernels::Scratch<T> squares(x.numel());
+    const T* d = difference.values().row_major<T>();
+    kernels::zip<kernels::Mul>(x.numel(), d, d, squares.get());
+    return static_cast<double>(kernels::sum_all(x.numel(), squares.get()));
   });
   return record("mse", number(x.dtype(), sum / divisor), {difference},
                 [divisor, difference = Saved(difference)](const Tensor& dy, Needs) -> Grads {
@@ -162,3 +170,4 @@ Tensor mse(const Tensor& x, const Tensor& target, const LossOptions& options) {
 }
 
 }  // namespace adjoint
+#endif

@@ -52,7 +52,7 @@ std::int64_t Rng::below(std::int64_t bound) {
   check(bound > 0, "Rng::below: bound must be positive, got {}", bound);
   const auto range = static_cast<std::uint64_t>(bound);
   const std::uint64_t fair =
-      UINT64_MAX - UINT64_MAX % range;  // Numbers from here on would favour small results.
+      UINT64_MAX - UINT64_MAX % range;  // Numbers from here on would favor small results.
   for (;;) {
     const std::uint64_t high = (*this)();
     const std::uint64_t bits = high << 32 | (*this)();

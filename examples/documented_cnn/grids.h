@@ -5,22 +5,13 @@
 #include <array>
 #include <cassert>
 
+#include "examples/support/numbered.h"
+
 namespace documented_cnn::hand_derived {
 
 /// x(k), k = 1..Size.
 template <int Size>
-struct Vector {
-  std::array<double, Size> values{};
-
-  constexpr double& operator()(int k) { return values[index(k)]; }
-  constexpr const double& operator()(int k) const { return values[index(k)]; }
-
- private:
-  static constexpr int index(int k) {
-    assert(1 <= k && k <= Size);
-    return k - 1;
-  }
-};
+using Vector = examples::Numbered<Size>;
 
 /// A(i, j), i = 1..Rows, j = 1..Columns. In memory row by row.
 template <int Rows, int Columns>

@@ -3,26 +3,13 @@
 // row), one 3x3 filter w1..w9, Z1..Z4, the dense layer to y-hat, and dL/dw1..dL/dw9. "The note" is the
 // lecture note that it comes from. Nothing here uses the library, whose gradients are compared with these.
 
-#include <array>
-#include <cassert>
 #include <string>
+
+#include "examples/support/numbered.h"
 
 namespace five_by_five::hand_derived {
 
-/// x(1), ..., x(Size).
-template <int Size>
-struct Numbered {
-  std::array<double, Size> values{};
-
-  constexpr double& operator()(int k) { return values[index(k)]; }
-  constexpr const double& operator()(int k) const { return values[index(k)]; }
-
- private:
-  static constexpr int index(int k) {
-    assert(1 <= k && k <= Size);
-    return k - 1;
-  }
-};
+using examples::Numbered;
 
 using Image = Numbered<25>;  // a1..a25
 using Filter = Numbered<9>;  // w1..w9

@@ -10,6 +10,7 @@
 #include "adjoint/ops/arithmetic.h"
 #include "adjoint/ops/reduce.h"
 #include "adjoint/tensor/create.h"
+#include "tests/layers/modules/scale.h"
 #include "tests/support/expect_close.h"
 #include "tests/support/throws.h"
 
@@ -20,19 +21,7 @@ using support::expect_error;
 using support::numbers;
 using Names = std::vector<std::string>;
 
-/// y = scale x, with registration open to the tests.
-class Scale : public Layer {
- public:
-  explicit Scale(double scale = 1) {
-    scale_ = register_parameter("scale", full({2}, scale, {.dtype = float64}));
-  }
-  Tensor forward(const Tensor& x) override { return scale_ * x; }
-  Tensor scale() const { return scale_; }
-  using Module::register_parameter;
-
- private:
-  Tensor scale_;
-};
+using support::Scale;
 
 /// Two scales and a shift.
 class Affine : public Module {

@@ -16,6 +16,7 @@
 #include "adjoint/ops/arithmetic.h"
 #include "adjoint/ops/reduce.h"
 #include "adjoint/tensor/create.h"
+#include "tests/layers/modules/scale.h"
 #include "tests/support/expect_close.h"
 #include "tests/support/throws.h"
 
@@ -23,18 +24,7 @@ namespace module_use {
 
 using namespace adjoint;
 
-/// y = scale x.
-class Scale : public Layer {
- public:
-  explicit Scale(double scale = 1) {
-    scale_ = register_parameter("scale", full({2}, scale, {.dtype = float64}));
-  }
-  Tensor forward(const Tensor& x) override { return scale_ * x; }
-  Tensor scale() const { return scale_; }
-
- private:
-  Tensor scale_;
-};
+using support::Scale;
 
 /// Two scales, the second of which may be registered or not.
 class Two : public Module {

@@ -65,19 +65,19 @@ Tensor& Tensor::set_requires_grad(bool wanted) {
 
 namespace {
 
-/// The node that keeps a leaf's gradient, null when none is wanted.
+/// The node that keeps a leaf's gradient; null when it has never wanted one.
 LeafNode* leaf_of(const Tensor& tensor, const char* caller) {
   check<GraphError>(tensor.is_leaf(),
                     "{}: the tensor was computed by {} and keeps no gradient; use grad(y, x)", caller,
                     tensor.op());
-  return tensor.requires_grad() ? static_cast<LeafNode*>(tensor.node().get()) : nullptr;
+  return static_cast<LeafNode*>(tensor.node().get());
 }
 
 }  // namespace
 
 Tensor Tensor::grad() const {
   const LeafNode* leaf = leaf_of(*this, "grad");
-  return leaf != nullptr ? leaf->grad : Tensor();
+  return requires_grad() ? leaf->grad : Tensor();
 }
 
 void Tensor::zero_grad() {

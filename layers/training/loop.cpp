@@ -19,6 +19,19 @@ void check_loss(const char* caller, const LossFunction& loss) {
   check(loss != nullptr, "{}: loss must be a function, but is empty", caller);
 }
 
+/// The sum of the images' losses.
+Tensor sum_of_losses(const char* caller, const LossFunction& loss, const Tensor& output,
+                     const Tensor& label) {
+  Tensor sum = loss(output, label, {.reduction = Reduction::sum});
+  check(sum.defined(), "{}: loss returned an undefined tensor", caller);
+  check_shape(sum.numel() == 1,
+              "{}: loss must return a single number, but its result is {}; output is {}, label {}", caller,
+              sum.shape(), output.shape(), label.shape());
+  check<DTypeError>(is_floating(sum.dtype()), "{}: loss must return a floating number, but its result is {}",
+                    caller, sum.dtype());
+  return sum;
+}
+
 /// Whether no number before the label's is as large, and none after it larger. Comparisons with a NaN are
 /// false.
 template <class T>
@@ -40,7 +53,7 @@ double train_step(Module& net, Optimizer& optimizer, const Batches::Iterator& ba
   optimizer.zero_grad();
   const double mean = backward_in_parts(batch.parts(most), [&](std::int64_t i) {
     const auto [image, label] = batch.part(i, most);
-    return loss(net(image), label, {.reduction = Reduction::sum}) / images;
+    return sum_of_losses("train_step", loss, net(image), label) / images;
   });
   optimizer.step();
   return mean;
@@ -48,6 +61,7 @@ double train_step(Module& net, Optimizer& optimizer, const Batches::Iterator& ba
 
 TrainResult train_epoch(Module& net, Optimizer& optimizer, Batches& batches, const LossFunction& loss,
                         const std::function<void(const TrainResult& so_far)>& watcher) {
+  check_loss("train_epoch", loss);
   const auto start = Clock::now();
   double total = 0;
   TrainResult result;
@@ -71,7 +85,7 @@ EvaluationResult evaluate(Module& net, Batches& batches, const LossFunction& los
   net.eval();
   for (const auto& [image, label] : batches) {
     const Tensor logits = net(image);
-    total += loss(logits, label, {.reduction = Reduction::sum}).item();
+    total += sum_of_losses("evaluate", loss, logits, label).item();
     correct += count_correct(logits, label);
   }
   const auto images = static_cast<double>(batches.examples());

@@ -160,6 +160,15 @@ TEST(Tensor, ALeafThatWasFrozenIsTheSameAfterwards) {
   EXPECT_EQ(x.grad().item(), 1 + 3);
 }
 
+TEST(Tensor, ZeroGradForgetsTheGradientOfAFrozenLeafToo) {
+  Tensor x = scalar(2, {.requires_grad = true});
+  (x * 1.0).backward();
+  x.set_requires_grad(false);
+  x.zero_grad();
+  x.set_requires_grad();
+  EXPECT_FALSE(x.grad().defined());
+}
+
 TEST(Tensor, RequiringAGradientAgainChangesNothing) {
   Tensor x = scalar(2, {.requires_grad = true});
   const Tensor y = x * 3.0;

@@ -222,15 +222,27 @@ TEST(Training, RefusesLossesThatAreNone) {
   Sequential net(Flatten(), Dense(1, 1));
   Sgd sgd(net.parameters(), {.learning_rate = 0.1});
   const Numbers before = numbers(net.parameters());
-  expect_error<Error>("train_step: loss must be a function, but is empty",
+  expect_error<Error>("train_epoch: loss must be a function, but is empty",
                       [&] { train_epoch(net, sgd, batches, nullptr); });
+  expect_error<Error>("train_step: loss must be a function, but is empty",
+                      [&] { train_step(net, sgd, batches.begin(), nullptr); });
   expect_error<Error>("evaluate: loss must be a function, but is empty",
                       [&] { evaluate(net, batches, nullptr); });
   const LossFunction one_for_each = [](const Tensor& output, const Tensor& label, const LossOptions&) {
     return square(flatten(output, {.start_axis = 0}) - label.to(float32));
   };
-  EXPECT_THROW(train_epoch(net, sgd, batches, one_for_each), ShapeError);
-  EXPECT_THROW(evaluate(net, batches, one_for_each), Error);
+  const LossFunction none = [](const Tensor&, const Tensor&, const LossOptions&) { return Tensor(); };
+  const LossFunction whole = [](const Tensor&, const Tensor&, const LossOptions&) {
+    return scalar(1, {.dtype = int64});
+  };
+  const auto expect_both = [&]<class E>(E, const char* rule, const LossFunction& loss) {
+    expect_error<E>(std::string("train_step: loss ") + rule, [&] { train_epoch(net, sgd, batches, loss); });
+    expect_error<E>(std::string("evaluate: loss ") + rule, [&] { evaluate(net, batches, loss); });
+  };
+  expect_both(ShapeError(""),
+              "must return a single number, but its result is [2]; output is [2,1], label [2]", one_for_each);
+  expect_both(Error(""), "returned an undefined tensor", none);
+  expect_both(DTypeError(""), "must return a floating number, but its result is int64", whole);
   EXPECT_EQ(numbers(net.parameters()), before);
 }
 

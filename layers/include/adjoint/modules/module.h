@@ -46,10 +46,10 @@ class Module {
 
   /// The module's result for x.
   virtual Tensor forward(const Tensor& x) = 0;
-  /// Calls forward(x). Use this, not forward(), to call one module from another. Throws Error for a
-  /// module that was not registered, because its parameters would not be trained: when this runs inside
-  /// another module's forward, is no module's child, and has parameters that require a gradient and do not
-  /// belong to that module.
+  /// Calls forward(x). Use this, not forward(), to call one module from another. Throws Error for a module
+  /// that was not registered, because its parameters would not be trained. This is the case when the module
+  /// runs inside another module's forward, is not a child of any module, and has parameters that require a
+  /// gradient and do not belong to the other module.
   Tensor operator()(const Tensor& x);
 
   /// Every parameter, including the children's. They are handles: an optimizer updates the module itself.
@@ -60,8 +60,8 @@ class Module {
   /// The parameters' values as they are now; later updates do not change them.
   StateDict state_dict() const;
   /// Gives every parameter the value of its name in state. Throws Error unless both sides have
-  /// the same names, each once, with equal shapes and dtypes; the message lists all differences. Whatever is
-  /// thrown, no parameter has changed.
+  /// the same names, each once, with equal shapes and dtypes; the message lists all differences. If anything
+  /// is thrown, no parameter has changed.
   void load_state_dict(const StateDict& state);
 
   /// Switches this and all children between training and evaluation, for layers that behave differently in

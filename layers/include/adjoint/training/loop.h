@@ -11,9 +11,9 @@
 
 namespace adjoint {
 
-/// The loss of a module's output for some images as one number, their mean or sum as options say. The losses
-/// of adjoint/ops/loss.h are such functions. The training loop asks for sums and divides them by the number
-/// of images. It calls the function in several threads at once.
+/// The loss of a module's output for some images as one number: the mean or the sum over the images, as
+/// options say. The losses of adjoint/ops/loss.h are such functions. The training loop asks for sums and
+/// divides them by the number of images. It calls the function in several threads at once.
 using LossFunction =
     std::function<Tensor(const Tensor& output, const Tensor& label, const LossOptions& options)>;
 
@@ -32,10 +32,10 @@ struct EvaluationResult {
   double seconds = 0;
 };
 
-/// Updates the parameters by the gradient of the batch's mean loss, which is returned. The batch goes through
-/// net in parts of up to 32 images, see backward_in_parts(): the result does not depend on the number of
-/// threads. Throws Error when loss is empty, ShapeError when its result is not a single number, and what net,
-/// loss and optimizer throw; if net or loss throws, no parameter has changed.
+/// Updates the parameters by the gradient of the batch's mean loss, and returns this loss. The batch goes
+/// through net in parts of up to 32 images, see backward_in_parts(). The result does not depend on the number
+/// of threads. Throws Error when loss is empty, ShapeError when its result is not a single number, and what
+/// net, loss and optimizer throw; if net or loss throws, no parameter has changed.
 double train_step(Module& net, Optimizer& optimizer, const Batches::Iterator& batch,
                   const LossFunction& loss);
 

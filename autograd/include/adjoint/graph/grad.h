@@ -16,9 +16,9 @@ struct GradOptions {
 
 /// dL/dx for one input x, a leaf or the result of an op; dL/dy is options.gradient, so the default is dy/dx.
 /// The result has x's shape. It is zero when y does not depend on x. Writing to it changes no other tensor.
-/// Throws GraphError when x or y requires no gradient or the graph was already freed, ShapeError when no
-/// gradient is given and y does not have one element, ShapeError or DTypeError when the gradient does not
-/// have y's shape or dtype.
+/// Throws GraphError when x or y requires no gradient or the graph was already freed. Throws ShapeError when
+/// no gradient is given and y does not have one element. Throws ShapeError or DTypeError when the gradient
+/// does not have y's shape or dtype.
 Tensor grad(const Tensor& y, const Tensor& x, const GradOptions& options = {});
 
 /// The same for several inputs in one pass. The results have the order of xs.

@@ -15,8 +15,8 @@ struct Conv2dOptions {
   bool flip_kernel = false;  ///< True convolution: the rows and columns of w are reversed.
 };
 
-// All of these throw ShapeError when shapes do not fit, Error when an option is out of range and DTypeError
-// unless all arguments are float32 or all are float64. The batch may be empty; no other axis may.
+// All of these throw ShapeError when shapes do not fit, and Error when an option is out of range. They throw
+// DTypeError unless all arguments are float32 or all are float64. The batch may be empty; no other axis may.
 
 /// y[n,o,i,j] = sum_{c,u,v} x[n, g C + c, i sh + u dh - ph, j sw + v dw - pw] w[o,c,u,v]
 ///

@@ -3,8 +3,8 @@
 // gradient.
 //
 // Axes are counted from 0, or from the end when negative. All of these throw ShapeError when an axis is out
-// of range or given twice, and DTypeError unless x is float32 or float64 (broadcast_to and cumsum take int64,
-// too).
+// of range or given twice. They throw DTypeError unless x is float32 or float64; broadcast_to and cumsum take
+// int64, too.
 
 #include <initializer_list>
 #include <span>

@@ -34,8 +34,8 @@ Tensor tensor(std::initializer_list<double> values, const TensorOptions& options
 Tensor scalar(double value, const TensorOptions& options = {});
 
 /// Elements uniform in [low, high), drawn in row-major order. If low == high, all of them are low. Throws
-/// DTypeError on int64, and Error when a bound or high - low is not finite, low is above high, or no number
-/// of the dtype lies in the interval.
+/// DTypeError on int64. Throws Error when a bound or high - low is not finite, when low is above high, and
+/// when no number of the dtype lies in the interval.
 Tensor uniform(const Shape& shape, double low, double high, const TensorOptions& options = {},
                Rng& rng = default_rng());
 /// Elements normal with this mean and standard deviation, in row-major order. Throws DTypeError on int64, and

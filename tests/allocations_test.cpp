@@ -1,5 +1,5 @@
-// A steady training loop allocates nothing. A program of its own, since it replaces malloc and its like,
-// which operator new and the libraries use too. glibc only.
+// A steady training loop allocates nothing. A program of its own, because it replaces malloc and similar
+// functions, which operator new and the libraries use, too. glibc only.
 
 #include <atomic>
 #include <cerrno>
@@ -102,8 +102,8 @@ TEST_P(AllocationsTest, ASteadyLoopMakesNone) {
   const bench::Step step = bench::make_step(model, batch, data);
   for (int i = 0; i < 3; ++i) step();
   int made = allocations_of(step, 10);
-  // Another thread asks for memory at its first share of each kernel, which on a busy machine comes at any
-  // step.
+  // Another thread allocates memory when it first works on each kernel. On a busy machine this can happen at
+  // any step.
   for (int round = 0; threads > 1 && made > 0 && round < 50; ++round) made = allocations_of(step, 10);
   EXPECT_EQ(made, 0);
 }

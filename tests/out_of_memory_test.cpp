@@ -1,4 +1,4 @@
-// Every allocation of every op, in all threads, may fail: std::bad_alloc comes out, nothing leaks, and the
+// Every allocation of every op, in all threads, may fail: std::bad_alloc is thrown, nothing leaks, and the
 // same computation gives the same values afterwards.
 
 #include <adjoint/adjoint.h>
@@ -45,7 +45,7 @@ Tensor mixed(const Shape& shape, DType dtype = float32) {
 Case op(const std::string& name, const std::vector<Shape>& shapes,
         const std::function<Tensor(const std::vector<Tensor>&)>& f, DType dtype = float32) {
   return {name, [=] {
-            // Made anew: values keep both layouts once somebody has asked for the other one.
+            // New copies, because values keep both layouts after the other one was requested.
             std::vector<Tensor> inputs;
             inputs.reserve(shapes.size());
             for (const Shape& shape : shapes) inputs.push_back(mixed(shape, dtype));

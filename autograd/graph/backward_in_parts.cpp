@@ -15,7 +15,7 @@
 namespace adjoint {
 namespace {
 
-/// What has come of a part, and later of those behind it too.
+/// The result of a part; later, the sum of its result and those of parts after it.
 struct Part {
   double loss = 0;
   engine::LeafGradients gradients;
@@ -28,12 +28,13 @@ void differentiate(const Tensor& loss, std::int64_t i, Part& part) {
   check_shape(loss.numel() == 1, "backward_in_parts: a loss must be a single number, that of part {} is {}",
               i, loss.shape());
   part.loss = loss.item();
-  // What parts share of a graph made before them must outlive each; their own goes with loss.
+  // Parts may share a graph that was recorded before them, so no part may free it. A part's own graph dies
+  // with loss.
   constexpr bool kRetainGraph = true;
   part.gradients = engine::leaf_gradients(loss, ones(loss.shape(), {.dtype = loss.dtype()}), kRetainGraph);
 }
 
-/// Makes another generator this thread's default_rng() for a scope.
+/// Replaces this thread's default_rng() for a scope.
 class RngScope {
  public:
   explicit RngScope(const Rng& rng) : before_(std::exchange(default_rng(), rng)) {}
@@ -54,9 +55,9 @@ void add(Part& total, Part& part) try {
   total.error = std::current_exception();
 }
 
-/// Adds up what is complete now that part i is. The sums form a binary tree, so that their order depends on
-/// the number of parts alone, and whoever completes a pair adds it: a thread that does one part after the
-/// other keeps little more than their sum.
+/// Called when part i is complete: adds all pairs of sums that are complete now. The sums form a binary tree,
+/// so their order depends only on the number of parts. The thread that completes a pair adds it. A thread
+/// that works on one part after the other therefore keeps little more than their sum.
 void join(Parts& parts, std::size_t i) {
   for (std::size_t width = 1; width < parts.size(); width *= 2) {
     const std::size_t first = i - i % (2 * width), second = first + width;  // each the sum of `width` parts

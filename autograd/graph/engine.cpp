@@ -6,10 +6,10 @@
 
 #include "autograd/ops/elementwise/accumulate.h"
 
-// Nodes are visited in order of falling sequence number: every node that uses a result has a larger number
-// than the node that made it, so when a node's turn comes its gradient is complete. Only the frontier is
-// stored, no visited marks are left behind, and several passes, nested or in several threads, may run over
-// the same nodes at once.
+// A pass visits nodes in order of decreasing sequence number. A node that uses a result has a larger number
+// than the node that made the result. So when a node is visited, its gradient is complete. A pass stores only
+// its frontier and leaves no marks for visited nodes. Several passes, nested or in several threads, may run
+// over the same nodes at once.
 
 namespace adjoint::engine {
 namespace {
@@ -17,7 +17,7 @@ namespace {
 template <class T>
 using RecycledVector = std::vector<T, BlockAllocator<T>>;
 
-constexpr std::size_t kUsualSize = 16;  // Vectors of a small network's pass need not grow step by step.
+constexpr std::size_t kUsualSize = 16;  // Vectors need not grow during the pass of a small network.
 
 constinit thread_local const char* op_running = "";
 
@@ -29,7 +29,7 @@ struct RunningOp {
   const char* before;
 };
 
-/// The gradients that wait for their node's turn.
+/// The gradients of nodes that are not visited yet.
 class Frontier {
  public:
   Frontier() {
@@ -40,13 +40,13 @@ class Frontier {
 
   bool empty() const { return heap_.empty(); }
 
-  /// Adds a gradient to what waits for node.
+  /// Adds a gradient to the sum for node.
   void add(const Ref<Node>& node, Tensor gradient) {
     const std::uint32_t hint = node->backward_slot.load(std::memory_order_relaxed);
     if (hint < slots_.size() && slots_[hint].node.get() == node.get())
       return accumulate(slots_[hint].gradient, std::move(gradient));
-    // Not waiting yet, or another pass has overwritten the hint: a second entry does no harm, take() joins
-    // them.
+    // The node has no entry yet, or another pass has overwritten the hint. A second entry does no harm:
+    // take() adds them up.
     const std::uint32_t slot = free_slot();
     slots_[slot] = {node, std::move(gradient)};
     node->backward_slot.store(slot, std::memory_order_relaxed);
@@ -59,7 +59,7 @@ class Frontier {
     Tensor gradient;
   };
 
-  /// Removes and returns the latest node and its whole gradient.
+  /// Removes and returns the latest node and its complete gradient.
   Entry take() {
     Entry entry = take_one();
     while (!heap_.empty() && heap_.front().sequence == entry.node->sequence)
@@ -113,8 +113,8 @@ class Frontier {
       fmt::make_format_args(node.op));
 }
 
-/// A node that a pass is at. Where the pass frees nodes, no other one can be at it meanwhile, nor later,
-/// unless its rule throws.
+/// The visit of a pass to a node. If the pass frees nodes, no other pass can start a visit to this node
+/// during or after this visit, unless the rule throws.
 class Visit {
  public:
   Visit(Node& node, const Ref<Pass>& freeing) : node_(node), freeing_(freeing) {
@@ -156,7 +156,7 @@ constexpr const char* kNoGradient =
     "requires no gradient and was computed from none that does; under NoGrad nothing is recorded, and only a "
     "gradient from grad(y, x, {.create_graph = true}) can be differentiated";
 
-/// Throws unless sum(y * dy) can be differentiated; y_name is what caller calls y.
+/// Throws unless sum(y * dy) can be differentiated; y_name is caller's name for y.
 void check_start(const char* caller, const char* y_name, const Tensor& y, const Tensor& dy) {
   check<GraphError>(y.requires_grad(), "{}: {} {} {}", caller, y_name, y.shape(), kNoGradient);
   check_shape(dy.shape() == y.shape(), "{}: the gradient must have the shape of {}; it is {}, {} {}", caller,
@@ -165,8 +165,9 @@ void check_start(const char* caller, const char* y_name, const Tensor& y, const 
                     caller, y_name, dy.dtype(), y_name, y.dtype());
 }
 
-/// Runs over the graph of y. wanted(node) says whether gradients shall go on to node; take(node, gradient)
-/// sees every visited node's whole gradient and returns false when the pass shall not go through it.
+/// Runs over the graph of y. wanted(node) returns whether gradients must be passed on to node. take(node,
+/// gradient) gets the complete gradient of every visited node, and returns whether the pass must go on to the
+/// node's inputs.
 template <class Wanted, class Take>
 void run(const Tensor& y, const Tensor& dy, bool retain_graph, bool create_graph, const Wanted& wanted,
          const Take& take) {
@@ -180,7 +181,8 @@ void run(const Tensor& y, const Tensor& dy, bool retain_graph, bool create_graph
       auto [node, gradient] = frontier.take();
       op = node->op;
       if (!create_graph && gradient.requires_grad()) gradient = gradient.detach();
-      // A leaf's owner and a rule may write to what they get, so others must not hold it too.
+      // A leaf's owner and a rule may write to the gradient that they get, so there must be no other handle
+      // to it.
       if (!gradient.is_only_handle()) gradient = pass_through("identity", std::move(gradient));
       if (!take(node, gradient) || node->is_leaf()) continue;
 
@@ -244,7 +246,7 @@ void add(LeafGradients& total, LeafGradients&& part) {
 void add_to_leaves(LeafGradients&& gradients) {
   const std::lock_guard lock(mutex_of_leaves);
   const NoGrad no_grad;
-  // First all that may throw, since memory may run out. It changes no grad().
+  // This first loop does all that may throw, because memory may run out. It changes no grad().
   for (auto& [leaf, gradient, replaces] : gradients) {
     const Tensor& total = static_cast<const LeafNode&>(*leaf).grad;
     replaces = !total.defined() || !total.is_unique();
@@ -268,8 +270,8 @@ void gradients_of(const Tensor& y, const Tensor& dy, std::span<const Tensor> xs,
                   const GradOptions& options) {
   check_start("grad", "y", y, dy);
   struct Asked {
-    std::uint64_t sequence;  // Of the node of an x,
-    std::size_t x;           // whose number this is.
+    std::uint64_t sequence;  // Of the node of xs[x].
+    std::size_t x;           // An index into xs.
   };
   RecycledVector<Asked> asked;
   asked.reserve(xs.size());
@@ -297,7 +299,7 @@ void gradients_of(const Tensor& y, const Tensor& dy, std::span<const Tensor> xs,
         auto found = first_of(*node);
         for (; is_of(found, *node) && (goes_on || is_of(std::next(found), *node)); ++found)
           gradients[found->x] = pass_through("identity", gradient);
-        if (is_of(found, *node)) gradients[found->x] = std::move(gradient);  // nobody else wants it
+        if (is_of(found, *node)) gradients[found->x] = std::move(gradient);  // the last use of gradient
         return goes_on;
       });
 }

@@ -19,22 +19,22 @@ struct LeafGradient {
 };
 using LeafGradients = std::vector<LeafGradient, BlockAllocator<LeafGradient>>;
 
-/// The gradients of sum(y * dy) for the leaves that y depends on, in order of falling sequence numbers;
-/// constants. Throws as Tensor::backward.
+/// The gradients of sum(y * dy) for the leaves that y depends on, as constants, in order of decreasing
+/// sequence numbers. Throws as Tensor::backward.
 LeafGradients leaf_gradients(const Tensor& y, const Tensor& dy, bool retain_graph);
 
 /// total <- total + part, leaf by leaf, both in the order of leaf_gradients.
 void add(LeafGradients& total, LeafGradients&& part);
 
-/// Adds gradients to the leaves' grad(). Throws std::bad_alloc; no grad() has changed then.
+/// Adds gradients to the leaves' grad(). If it throws std::bad_alloc, no grad() has changed.
 void add_to_leaves(LeafGradients&& gradients);
 
-/// Writes the gradients of sum(y * dy) for every x of xs to gradients, undefined where y does not depend on
-/// x; of options, .gradient is not read. Throws as grad().
+/// Writes the gradients of sum(y * dy) for every x of xs to gradients; they are undefined where y does not
+/// depend on x. options.gradient is not read. Throws as grad().
 void gradients_of(const Tensor& y, const Tensor& dy, std::span<const Tensor> xs, std::span<Tensor> gradients,
                   const GradOptions& options);
 
-/// Held while grad() of leaves change.
+/// Locked while the grad() of leaves change.
 std::mutex& leaf_mutex();
 
 /// Name of the op whose backward rule runs in this thread, "" outside of one.

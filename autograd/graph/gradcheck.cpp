@@ -16,7 +16,7 @@ namespace {
 
 constexpr double kVanishing = 1e-9;
 
-/// Fresh leaves with the inputs' values, which the check may change.
+/// New leaves with the inputs' values, which the check may change.
 std::vector<Tensor> leaves_like(std::span<const Tensor> inputs) {
   std::vector<Tensor> leaves;
   for (const Tensor& input : inputs) {
@@ -50,7 +50,7 @@ double numeric_gradient(const TensorFunction& f, std::span<Tensor> inputs, const
 }
 
 struct Comparison {
-  double largest = 0;  ///< Magnitude among the gradients of one input.
+  double largest = 0;  ///< The largest magnitude among the gradients of one input.
   std::string report;  ///< The worst difference, empty when all are within tolerance.
 };
 
@@ -86,7 +86,7 @@ GradcheckResult gradcheck(const TensorFunction& f, std::span<const Tensor> input
   Rng rng(options.seed);
   const Tensor v = uniform(y.shape(), -1, 1, {.dtype = y.dtype()}, rng);
   const std::vector<Tensor> gradients = grad(y, leaves, {.gradient = v});
-  y = Tensor();  // or every difference would copy the input that its graph holds
+  y = Tensor();  // otherwise its graph would hold the inputs, and every difference would copy one
 
   double largest = 0;
   std::int64_t elements = 0;
@@ -108,14 +108,14 @@ GradcheckResult gradgradcheck(const TensorFunction& f, std::span<const Tensor> i
   Rng rng(options.seed + 1);
   const std::size_t count = inputs.size();
   std::vector<Tensor> arguments(inputs.begin(), inputs.end());
-  std::vector<Tensor> weights;  // One random number sums all gradients up, so that each shows.
+  std::vector<Tensor> weights;  // Of a sum of all gradients: an error in any of them changes it.
   for (const Tensor& input : inputs)
     weights.push_back(uniform(input.shape(), -1, 1, {.dtype = DType::float64}, rng));
   const Tensor y = f(inputs);
   arguments.push_back(uniform(y.shape(), -1, 1, {.dtype = DType::float64}, rng));
 
   const TensorFunction gradients_of_f = [&](std::span<const Tensor> in) {
-    // A difference runs without recording, the gradients need it.
+    // gradcheck computes differences without recording, but these gradients need it.
     const GradMode recording(true);
     std::vector<Tensor> xs(in.begin(), in.begin() + static_cast<std::ptrdiff_t>(count));
     const std::vector<Tensor> gradients = grad(f(xs), xs, {.gradient = in[count], .create_graph = true});

@@ -17,8 +17,8 @@ Node::Node(const char* op, const Shape& shape, DType dtype, std::size_t inputs)
 
 Node::~Node() { nodes_alive.add(-1); }
 
-// A node may own the last reference to the node before it, and so on for millions: nodes that die while one
-// is being destroyed wait in a list instead of on the stack.
+// A node may own the last reference to the node before it, and so on for millions of nodes. Recursion would
+// overflow the stack. So nodes that die while another one is being destroyed wait in a list.
 void Node::destroy(Node* node) noexcept {
   constinit static thread_local Node* waiting = nullptr;
   constinit static thread_local bool destroying = false;

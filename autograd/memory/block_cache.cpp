@@ -11,8 +11,8 @@
 
 #include "autograd/memory/fork.h"
 
-// Each thread has free blocks of its own, so that a block comes back to the core that last used it. Small
-// ones take no lock. Larger ones, which are worth one, lie where any thread can give them back to the system.
+// Each thread has its own free blocks, so that a block returns to the core that last used it. Small blocks
+// need no lock. Large blocks are worth a lock: any thread can return them to the system.
 
 namespace adjoint {
 namespace {
@@ -27,13 +27,13 @@ constexpr bool kRecycle = true;
 
 constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kLinearClasses = 16;                 // 64, 128, ... 1024 bytes,
-constexpr std::size_t kClasses = kLinearClasses + 4 * 36;  // then four sizes to every doubling, up to 2^46.
+constexpr std::size_t kClasses = kLinearClasses + 4 * 36;  // then four sizes per doubling, up to 2^46.
 constexpr std::size_t kLargestSmall = std::size_t{32} << 10;
-constexpr std::size_t kMostSmallBytes = std::size_t{16} << 20;  // Of a thread, claimed in steps of
+constexpr std::size_t kMostSmallBytes = std::size_t{16} << 20;  // Per thread; claimed in steps of kSmallStep.
 constexpr std::size_t kSmallStep = std::size_t{256} << 10;
 
-// A thread claims its part of the limit before it keeps blocks, and gives it back when it no longer wants to
-// keep any. In a steady loop no claim changes, so that the threads do not meet here.
+// A thread claims a part of the limit before it keeps blocks, and returns the claim when it frees all of
+// them. In a steady loop no claim changes, so the threads do not contend for these variables.
 constinit std::atomic<std::size_t> limit = std::size_t{512} << 20;
 constinit std::atomic<std::size_t> claimed_by_all = 0;  // Never raised above limit.
 
@@ -71,7 +71,7 @@ struct FreeBlock {
 
 void system_free(void* block) noexcept { ::operator delete (block, std::align_val_t{kAlignment}); }
 
-/// Free blocks by their size. One thread at a time changes them; anyone may read bytes.
+/// Free blocks by size. Only one thread at a time may change them; any thread may read bytes.
 struct FreeLists {
   FreeBlock* take(const SizeClass& size) {
     FreeBlock*& list = blocks[size.index];
@@ -96,22 +96,22 @@ void free_all(std::array<FreeBlock*, kClasses> blocks) noexcept {
   }
 }
 
-/// What a thread keeps. Trivially destructible and constant-initialized, so that access costs one
-/// thread-register offset and stays legal while other thread-local objects are destroyed.
+/// The free blocks of a thread. The type is trivially destructible and constant-initialized. So access costs
+/// only an offset from the thread register, and stays legal while other thread-local objects are destroyed.
 struct Cache {
-  // For this thread alone.
+  // For this thread only.
   FreeLists small;
   std::size_t small_claimed;
   std::int64_t taken[kClasses];  // Blocks that this thread took and has not given back.
   bool closed;
 
-  // For all, under the lock: large blocks, and small ones beyond kMostSmallBytes.
+  // For all threads, under the lock: large blocks, and small ones beyond kMostSmallBytes.
   std::mutex mutex;
   FreeLists large;
   std::size_t large_claimed;
-  bool used;  // Since the last search for idle threads.
+  bool used;  // Whether large blocks were taken or put since the last is_idle().
 
-  Cache* next;  // Under all_caches_mutex.
+  Cache* next;  // Guarded by all_caches_mutex.
 
   bool put_small(FreeBlock* block, const SizeClass& size) {
     if (size.bytes > kLargestSmall || small.all_bytes() + size.bytes > small_claimed) return false;
@@ -134,7 +134,7 @@ struct Cache {
     used = true;
     return large.take(size);
   }
-  /// False when too much is kept already.
+  /// Returns false if the limit leaves no room for the block.
   bool put_large(FreeBlock* block, const SizeClass& size) {
     const std::lock_guard lock(mutex);
     used = true;
@@ -146,7 +146,7 @@ struct Cache {
     large.put(block, size);
     return true;
   }
-  /// For a caller that has the lock.
+  /// The caller must hold the lock.
   [[nodiscard]] std::array<FreeBlock*, kClasses> give_up_large() noexcept {
     give_back_claim(large_claimed);
     large.set_bytes(0);
@@ -158,7 +158,7 @@ struct Cache {
     lock.unlock();
     free_all(blocks);
   }
-  /// Whether its thread has neither taken nor given large blocks since the last question.
+  /// Whether no large block was taken or put since the last call.
   bool is_idle() {
     const std::lock_guard lock(mutex);
     return !std::exchange(used, false);
@@ -168,11 +168,12 @@ static_assert(std::is_trivially_destructible_v<Cache>);
 
 constinit thread_local Cache cache{};
 
-// Where a thread leaves blocks when it frees more than it took: they would pile up with it, while the one
-// that takes them, one that loads data for another, say, would go to the system for each.
+// Holds the blocks that a thread frees beyond those that it took. In the cache of this thread they would pile
+// up. The thread that takes such blocks, for example one that loads data, would have to get each one from the
+// system.
 constinit Cache shared{};
 
-constinit std::mutex all_caches_mutex;  // Taken before a cache's own.
+constinit std::mutex all_caches_mutex;  // Locked before the mutex of a cache.
 constinit Cache* all_caches = &shared;
 
 struct CacheCleaner {

@@ -12,7 +12,7 @@
 namespace adjoint {
 namespace {
 
-// Whoever holds the lock of the leaves asks for memory: this one comes first.
+// Code that holds the mutex of the leaves allocates memory, so this mutex comes first.
 void before() {
   engine::leaf_mutex().lock();
   detail::lock_block_cache();
@@ -34,7 +34,7 @@ void in_child() {
 void install_fork_handlers() {
   static constinit std::atomic_flag installed;
   if (installed.test(std::memory_order_relaxed) || installed.test_and_set()) return;
-  if (pthread_atfork(before, in_parent, in_child) != 0) installed.clear();  // No memory; the next call tries.
+  if (pthread_atfork(before, in_parent, in_child) != 0) installed.clear();  // The next call tries again.
 }
 
 }  // namespace adjoint

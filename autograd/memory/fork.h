@@ -1,6 +1,6 @@
 #pragma once
-// fork(): a child has only the thread that forked. It starts threads of its own when it needs them, and finds
-// every lock open.
+// fork(): a child has only the thread that forked. It starts its own threads when it needs them, and finds
+// every lock unlocked.
 
 namespace adjoint {
 

@@ -23,13 +23,13 @@ Tensor constant(const char* op, const Shape& shape, double value, const TensorOp
   return generate(shape, options, [=] { return value; });
 }
 
-/// Numbers that a T can hold.
+/// The numbers of type T from least to most.
 template <class T>
 struct Interval {
   T least, most;
 };
 
-/// What [low, high), or low alone where both are equal, has in it.
+/// The numbers of type T in [low, high), or low alone if both are equal.
 template <class T>
 Interval<T> numbers_in(double low, double high) {
   constexpr T kInfinity = std::numeric_limits<T>::infinity();
@@ -40,7 +40,7 @@ Interval<T> numbers_in(double low, double high) {
   return {least, most};
 }
 
-/// Throws unless a tensor of this dtype can hold both numbers, which are finite.
+/// Throws unless dtype is floating and both numbers are finite in it.
 void check_finite(const char* op, DType dtype, const char* names, double a, double b) {
   check<DTypeError>(is_floating(dtype), "{}: the dtype must be floating, it is {}", op, dtype);
   const double largest = dtype == DType::float32 ? std::numeric_limits<float>::max()  //
@@ -97,7 +97,7 @@ Tensor uniform(const Shape& shape, double low, double high, const TensorOptions&
     const auto [least, most] = numbers_in<T>(low, high);
     check(least <= most, "uniform: there must be a {} from low to below high, they are {} and {}",
           options.dtype, low, high);
-    // Rounding may lead out of the interval.
+    // Rounding may leave the interval.
     std::generate_n(values.writable<T>(), shape.numel(), [&, least = least, most = most] {
       return std::clamp(static_cast<T>(low + width * rng.uniform()), least, most);
     });

@@ -8,7 +8,7 @@
 namespace adjoint {
 namespace {
 
-/// How many elements of a long axis are shown at each of its ends, and which axes are long.
+/// The number of elements that are shown at each end of a long axis, and the rule for which axes are long.
 struct Elision {
   std::int64_t edge;
 
@@ -16,7 +16,7 @@ struct Elision {
   std::int64_t shown(std::int64_t size) const { return applies_to(size) ? 2 * edge : size; }
 };
 
-/// The least elision that shows at most this many elements, or the strictest if none does.
+/// The elision that shows the most elements, but not more than `most`; if each shows more, the strictest one.
 Elision elision(const Shape& shape, std::int64_t most) {
   for (std::int64_t edge = 3; edge > 1; --edge) {
     std::int64_t elements = 1;  // At most 8^8. Empty axes count as well: their brackets are shown.
@@ -29,7 +29,7 @@ Elision elision(const Shape& shape, std::int64_t most) {
 template <class T>
 void print_number(std::string& text, T value, int digits) {
   if constexpr (std::is_floating_point_v<T>) {
-    text += std::isnan(value) ? "nan" : fmt::format("{:.{}g}", value, digits);  // whatever its sign bit
+    text += std::isnan(value) ? "nan" : fmt::format("{:.{}g}", value, digits);  // with any sign bit
   } else {
     text += fmt::format("{}", value);
   }
@@ -42,7 +42,7 @@ struct Printer {
   Elision elision;
   int digits;
 
-  /// Appends the values below one element of the axes before `axis`.
+  /// Appends the subarray that starts at values and has the axes from `axis` on.
   void print(int axis, const T* values) const {
     if (axis == shape.rank()) return print_number(text, *values, digits);
     std::int64_t stride = 1;

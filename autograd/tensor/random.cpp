@@ -9,8 +9,8 @@
 namespace adjoint {
 namespace {
 
-// Figure 2 and table 2 of the paper: ten rounds of multiplying two words and mixing the halves with a key
-// that grows.
+// Figure 2 and table 2 of the paper: ten rounds. Each one multiplies two words, mixes the halves of the
+// products with a key, and adds constants to the key.
 std::array<std::uint32_t, 4> philox4x32(std::uint64_t counter, std::uint64_t stream, std::uint64_t seed) {
   std::array<std::uint32_t, 4> x = {
       static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32),

@@ -10,7 +10,7 @@ namespace adjoint {
 Shape::Shape(std::span<const std::int64_t> sizes) : rank_(static_cast<int>(sizes.size())) {
   check_shape(sizes.size() <= kMaxRank, "shape: at most {} axes are supported, got {}", kMaxRank,
               sizes.size());
-  std::int64_t nonzero = 1;  // A 0 among the sizes must not hide that the others overflow.
+  std::int64_t nonzero = 1;  // A size of 0 must not hide that the product of the others overflows.
   for (int axis = 0; axis < rank_; ++axis) {
     const std::int64_t size = sizes[static_cast<std::size_t>(axis)];
     check_shape(size >= 0, "shape: sizes must not be negative, axis {} has {}", axis, size);

@@ -36,7 +36,7 @@ void* TensorBody::own_row_major() {
   if (reused) kept.erase(spare);
   if (values.handed_out()) kept.push_back(left);
   std::memcpy(own->data(), left->data(), left->bytes());
-  values.set_row_major(own, reused);  // what was left behind before had been handed out
+  values.set_row_major(own, reused);  // memory in left_behind was handed out before
   return own->data();
 }
 
@@ -90,8 +90,8 @@ Tensor Tensor::detach() const { return Tensor(values()); }
 
 namespace {
 
-/// An empty string, made before main() and never destroyed. No local static: its guard could be locked while
-/// the process forks.
+/// An empty string, made before main() and never destroyed. It is no local static, because the guard of one
+/// could be locked while the process forks.
 union NoName {
   NoName() : text() {}
   ~NoName() {}  // NOLINT: a defaulted one would have to destroy text
@@ -151,7 +151,7 @@ void Tensor::assign(const Tensor& source) {
   Values& own = body().values;
   if (own.handed_out()) {
     Buffer& rows =
-        *source.values().row_major_buffer();  // which own_row_major() keeps, should the source be this tensor
+        *source.values().row_major_buffer();  // own_row_major() keeps it, even if source is this tensor
     std::memmove(body().own_row_major(), rows.data(), rows.bytes());
   } else {
     own = source.values();

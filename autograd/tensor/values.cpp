@@ -23,7 +23,7 @@ void Buffer::destroy(Buffer* buffer) noexcept {
 
 void Values::hold(std::atomic<Buffer*>& place, std::int64_t elements) {
   const Ref<Buffer> buffer = Buffer::allocate(static_cast<std::size_t>(elements) * size_of(dtype_));
-  buffer->add_ref();  // what is held counts as one
+  buffer->add_ref();  // the reference that place owns
   place.store(buffer.get(), std::memory_order_relaxed);
 }
 
@@ -63,7 +63,7 @@ std::int64_t Values::stored_elements(Layout layout) const {
   return (shape_[0] + images - 1) / images * images * shape_.features();
 }
 
-// Two readers may convert at the same time; the first to finish is kept.
+// Two threads may convert at the same time; the result of the first one is kept.
 const void* Values::converted(Layout layout) const {
   const Ref<Buffer> made =
       Buffer::allocate(static_cast<std::size_t>(stored_elements(layout)) * size_of(dtype_));
@@ -80,7 +80,7 @@ const void* Values::converted(Layout layout) const {
     }
   });
   Buffer* first = nullptr;
-  made->add_ref();  // what is held counts as one
+  made->add_ref();  // the reference that this object owns
   if (place_of(layout).compare_exchange_strong(first, made.get(), std::memory_order_acq_rel))
     return made->data();
   made->drop_ref();
@@ -100,7 +100,7 @@ bool Values::is_unique() const {
 }
 
 Values Values::reshaped(const Shape& shape) const {
-  // Another number of images would be interleaved in another way, and an outer product is that of one matrix.
+  // The interleaved layout depends on the number of images, and an outer product on the shape of the matrix.
   const bool same_images =
       has(Layout::interleaved) && shape.rank() > 0 && shape_.rank() > 0 && shape[0] == shape_[0];
   if (!same_images) data(Layout::row_major);

@@ -1,9 +1,9 @@
-# What the scripts share: installing what is missing, and building. To be sourced by bash with set -euo pipefail.
+# Shared by the scripts: installs missing packages, and builds. To be sourced by bash with set -euo pipefail.
 # shellcheck shell=bash
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." > /dev/null && pwd)
 
-# Debian's names of what is needed to build the library and programs, and of what the tests need beside that.
+# Debian's names of the packages that the library and programs need to build, and of those that the tests need, too.
 build_packages=(g++ cmake ninja-build libfmt-dev libhwy-dev zlib1g-dev nlohmann-json3-dev libcli11-dev)
 test_packages=(libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev)
 
@@ -18,7 +18,7 @@ has_header() {
   printf '#if !__has_include(<%s>)\n#error missing\n#endif\n' "$1" | "${CXX:-c++}" -std=c++20 -E -x c++ - > /dev/null 2>&1
 }
 
-# Whether what a package is wanted for is there, from wherever it came.
+# Whether the programs or headers that a package is needed for are installed, from any source.
 is_there() {
   case $1 in
     g++) has_program "${CXX:-c++}" ;;
@@ -57,8 +57,8 @@ need_packages() {
     fail "apt-get could not install ${missing[*]}"
 }
 
-# configure PRESET TESTS: once, and again when TESTS is ON but an earlier time left tests and benchmarks out.
-# Installs what it needs before.
+# configure PRESET TESTS: configures once, and again if TESTS is ON but tests and benchmarks were left out before.
+# Installs the needed packages first.
 configure() {
   local tests=$2 build="$root/build/$1"
   need_packages "${build_packages[@]}"

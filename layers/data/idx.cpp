@@ -56,7 +56,7 @@ class Gunzip {
   }
 
  private:
-  /// Skips padding; then whether another member begins.
+  /// Skips padding, and returns whether another member begins.
   bool find_member() {
     do {
       while (stream_.avail_in > 0 && *stream_.next_in == 0) {
@@ -80,7 +80,7 @@ class Gunzip {
     return stream_.avail_in > 0;
   }
 
-  /// Of the next byte of the file, as it is stored.
+  /// The position of the next byte in the file as it is stored.
   std::size_t position() const { return taken_ - stream_.avail_in; }
 
   const Read& read_;
@@ -91,7 +91,7 @@ class Gunzip {
   bool between_members_ = false;
 };
 
-/// "unsigned byte" and the like for the type codes of the format.
+/// The name of a type code of the format, such as "unsigned byte".
 std::string element_type(std::uint8_t code) {
   switch (code) {
     case 0x08:
@@ -145,7 +145,7 @@ std::vector<std::int64_t> parse_sizes(const Read& read, std::span<const std::uin
 }
 
 /// Up to count bytes. The header may claim more than the file holds, so memory is reserved only for `likely`
-/// of them; more is taken as they come.
+/// bytes at first. More is allocated when more bytes arrive.
 std::vector<std::uint8_t> read_values(const Read& read, std::size_t count, std::size_t likely) {
   constexpr std::size_t kStep = 1 << 20;
   std::vector<std::uint8_t> values;

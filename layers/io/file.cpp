@@ -36,7 +36,7 @@ fs::path follow_links(fs::path path) {
 
 fs::path directory_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : "."; }
 
-/// Removes what killed processes left in a directory: partial files that nobody holds a lock on. One that
+/// Removes what killed processes left in a directory: partial files that no process has locked. A file that
 /// cannot be removed does no harm.
 void remove_abandoned(const fs::path& directory) {
   std::error_code error;
@@ -71,14 +71,14 @@ bool is_mount_point(const fs::path& path) {
 #endif
 }
 
-/// Gives a new file the owner, group and mode of an old one, as far as the system allows it. Nobody gets
-/// more access than the old one gave. False, with errno set, when the mode cannot be set.
+/// Gives a new file the owner, group and mode of an old one, as far as the system allows it. No user gets
+/// more access than the old file gave. Returns false, with errno set, when the mode cannot be set.
 bool copy_access(const struct stat& old, int file) {
   mode_t mode = old.st_mode & 07777;
   // The owner first, since a change of owner takes bits from the mode.
   if (fchown(file, old.st_uid, old.st_gid) != 0) {
     constexpr uid_t kSameOwner = -1;
-    mode &= 01777;  // nobody shall run it as the new owner
+    mode &= 01777;  // no user may run it as the new owner
     if (fchown(file, kSameOwner, old.st_gid) != 0) {
       // The old group now counts as others, some others count as the group.
       const mode_t common = mode >> 3 & mode & 07;
@@ -88,7 +88,7 @@ bool copy_access(const struct stat& old, int file) {
   return fchmod(file, mode) == 0;
 }
 
-/// Makes a file's name outlast a power failure, where the system can. The file is in place in any case.
+/// Makes a file's name survive a power failure, if the system can do so. The file is in place in any case.
 void flush_directory(const fs::path& directory) {
   const int file = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (file < 0) return;
@@ -155,7 +155,7 @@ FileReplacement::FileReplacement(const std::string& path) : FileReplacement() {
   struct stat old, folder;
   require(stat(target_.c_str(), &old) == 0 && access(target_.c_str(), W_OK) == 0 &&
           stat(directory_.c_str(), &folder) == 0);
-  // What rename() would refuse.
+  // In these cases rename() would fail.
   const uid_t user = geteuid();
   check<FileError>(
       (folder.st_mode & S_ISVTX) == 0 || user == 0 || user == old.st_uid || user == folder.st_uid,
@@ -166,7 +166,7 @@ FileReplacement::FileReplacement(const std::string& path) : FileReplacement() {
       !is_mount_point(target_),
       "{}: cannot be written: it is a mount point, which cannot be replaced; mount its directory instead",
       path);
-  create(old.st_mode & 0700);  // its group may be another one than the old file's
+  create(old.st_mode & 0700);  // its group may differ from the old file's
   require(copy_access(old, fileno(file_)));
 }
 
@@ -189,9 +189,9 @@ void FileReplacement::create(mode_t mode) {
       errno = reason;
     }
     require(file_ != nullptr);
-    flock(file, LOCK_EX);  // where a file system has no locks, nobody can take the file for abandoned
+    flock(file, LOCK_EX);  // on a file system without locks, no process treats the file as abandoned
     if (access(partial_.c_str(), F_OK) == 0) return;
-    std::fclose(std::exchange(file_, nullptr));  // somebody else removed it before it was locked
+    std::fclose(std::exchange(file_, nullptr));  // another process removed it before it was locked
   }
 }
 

@@ -66,9 +66,9 @@ class FileReplacement {
   void write(std::span<const char> bytes);
 
   /// Puts the new file in place, its bytes on the disk first. It has the mode, owner and group of the old
-  /// one; where the system does not allow these, it gives nobody more access than the old one. A file that is
-  /// new has the usual mode. Throws FileError, leaving the old file, when the new one cannot be written; when
-  /// it is whole but cannot take its place, it stays beside it, and the error says where.
+  /// one; where the system does not allow these, it gives no user more access than the old one. A file that
+  /// is new has the usual mode. Throws FileError when the new file cannot be written; the old file stays. If
+  /// the new file is complete but cannot replace the old one, it stays beside it, and the error says where.
   ///
   /// Then the directory is flushed, where the system can do so. Where it cannot, this is no error: the new
   /// file is in place, but if the machine fails soon after, the old one may be there again.

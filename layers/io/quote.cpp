@@ -12,7 +12,7 @@ std::uint8_t byte_at(std::string_view text, std::size_t place) {
   return static_cast<std::uint8_t>(text[place]);
 }
 
-/// Whether the character at the front of text would move a terminal's cursor or worse.
+/// Whether the character at the front of text is a control character, which could move a terminal's cursor.
 bool is_control(std::string_view text) {
   const std::uint8_t first = byte_at(text, 0);
   return first < 0x20 || first == 0x7f || (first == 0xc2 && text.size() > 1 && byte_at(text, 1) < 0xa0);

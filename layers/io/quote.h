@@ -10,7 +10,7 @@
 namespace adjoint {
 
 /// Text that a message shows in double quotes. A backslash stands before quotes and backslashes; bytes that
-/// are no printable UTF-8 appear as \xNN. Of a long text only the beginning is shown, and how many bytes it
+/// are not printable UTF-8 appear as \xNN. Of a long text only the beginning is shown, and how many bytes it
 /// has.
 struct Quoted {
   explicit Quoted(std::string_view quoted) : text(quoted) {}

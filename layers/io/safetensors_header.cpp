@@ -33,9 +33,10 @@ std::string json_string(const std::string& name) {
   }
 }
 
-/// Replaces line breaks and tabs by spaces, except for the first in each run of white space. The library's
-/// error messages hold all white space before the error and take eight letters for a line break or tab, so a
-/// long run would cost many times its size. The first stays, since no string may hold it.
+/// Replaces line breaks and tabs by spaces, except for the first one in each run of white space. An error
+/// message of nlohmann_json contains all white space before the error, and writes a line break or tab as
+/// eight letters. A long run would cost many times its size. The first one stays: it is not allowed in a
+/// string, and the parser must still refuse it there.
 void thin_line_breaks(std::string& header) {
   bool follows = false;
   for (char& c : header) {

@@ -18,8 +18,8 @@ struct TensorEntry {
 };
 
 /// The header for state, with values that follow each other without gaps. Throws Error when a tensor is
-/// undefined or a name comes twice, is "__metadata__" or no UTF-8, and when the header is longer than the
-/// format allows.
+/// undefined or a name occurs twice, is "__metadata__" or is not UTF-8, and when the header is longer than
+/// the format allows.
 std::string format_safetensors_header(const StateDict& state);
 
 /// The tensors that a header describes, before data_bytes of values; in the order of the header. Throws

@@ -150,7 +150,7 @@ void Module::check_registration(const char* caller, const std::string& name) con
                     caller, name, name_of(*parent_), name_));
 }
 
-/// Throws unless tensor, to be known as name, is none of the parameters yet.
+/// Throws if tensor, which is to get this name, is already a parameter.
 void Module::check_is_new(const char* caller, const std::string& name, const Tensor& tensor) const {
   if (!all_tensors_.contains(&tensor.values())) return;
   const std::vector<NamedTensor> known = named_parameters();

@@ -32,8 +32,8 @@ Tensor sum_of_losses(const char* caller, const LossFunction& loss, const Tensor&
   return sum;
 }
 
-/// Whether no number before the label's is as large, and none after it larger. Comparisons with a NaN are
-/// false.
+/// Whether all numbers before the label's are smaller and none after it is larger. Comparisons with a NaN are
+/// false, so a row with a NaN gives false.
 template <class T>
 bool is_largest(std::span<const T> row, std::size_t label) {
   bool is_largest = true;
@@ -48,7 +48,8 @@ double train_step(Module& net, Optimizer& optimizer, const Batches::Iterator& ba
                   const LossFunction& loss) {
   check_loss("train_step", loss);
   const auto images = static_cast<double>(batch.size());
-  // Multiples of 16 fill the kernels' vectors, and 32 images' values the cache; small batches make two parts.
+  // Multiples of 16 images fill the kernels' vectors, and the values of 32 images fill the cache. Parts are
+  // smaller for small batches, so that a batch of 32 has two.
   const std::int64_t most = batch.size() < 64 ? 16 : 32;
   optimizer.zero_grad();
   const double mean = backward_in_parts(batch.parts(most), [&](std::int64_t i) {

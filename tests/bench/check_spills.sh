@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
 # Looks for register blocks that do not fit the registers: tests/bench/check_spills.sh [BUILD_DIR]
 # Disassembles the kernels of a release build (default build/release), for every instruction set, and prints
-# each innermost loop of vector arithmetic that keeps a running value on the stack: that reads a vector from a
-# place there and then writes it. Fails if there is one. Constants that a loop only reads from the stack, and
-# values that it puts there and fetches again, do not make a chain from one round to the next.
+# each innermost loop of vector arithmetic that keeps a running value on the stack: the loop reads a vector
+# from a place on the stack and then writes this place. Fails if there is one. Constants that a loop only
+# reads from the stack are allowed, and values that it first writes and then reads: they make no chain from
+# one iteration to the next.
 set -euo pipefail
 root="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)"
 objects="${1:-$root/build/release}/CMakeFiles/adjoint.dir/autograd/kernels"
 [ -d "$objects" ] || { echo "$objects: not found; build the preset release first" >&2; exit 2; }
 
 find "$objects" -name "*.o" -exec objdump --disassemble --demangle --no-show-raw-insn {} + | awk -F '\t' '
-  # Loops are jumps backwards to `first`. An innermost one has no other in it; one that calls is left out.
+  # Loops are jumps backwards to `first`. An innermost loop contains no other loop. Loops with calls are left
+  # out.
   function check_loop(first, last,   i, slot, arithmetic, seen, running) {
     for (i = first; i <= last; ++i) {
       if (code[i] ~ /^(call|ret)/ || (i < last && i in target && target[i] >= first && target[i] <= i)) return

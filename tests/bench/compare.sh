@@ -89,7 +89,8 @@ add_spread() {
   done <<< "$shapes"
 }
 
-# Shapes of at most 3e8 multiply-adds, by a generator that is the same in every awk (Park and Miller's).
+# Adds random shapes of at most 3e8 multiply-adds. The generator (Park and Miller's) gives the same numbers in every
+# awk.
 add_random() {
   rows+=$(awk -v count="$random" '
     function one_of(list, n, choices) {
@@ -129,8 +130,8 @@ pinned() {
 # run_side PROGRAM MODEL BATCH THREADS -> microseconds of a step
 run_side() { pinned "$4" "$build/tests/bench/$1" "$2" "$3" "$4" 1 ${data:+"$data"}; }
 
-# Debian's libtorch multiplies matrices by OpenBLAS, which takes a processor younger than itself for a very old
-# one. So that the peer runs at its best it is told the core type that it is fastest with.
+# Debian's libtorch multiplies matrices with OpenBLAS, which treats a processor newer than itself as a very old one. So
+# the peer is given the core type with which it is fastest.
 choose_core_type() {
   local type us best_type='' best='' run=("$build/tests/bench/torch_peer" mlp 128 1 1)
   ldd "$build/tests/bench/torch_peer" | grep -q openblas ||

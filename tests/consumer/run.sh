@@ -20,7 +20,7 @@ cmake --build "$work/installed" > "$work/log" || { cat "$work/log" >&2; fail "it
 printed=$("$work/installed/consumer")
 [ "$printed" = '2 4 7' ] || fail "with the installed library it prints: $printed"
 
-# The library is not built again here: one file shows how it would be.
+# The library is not built again here: the flags of one file show how it would be built.
 cmake -S "$here" -B "$work/inside" -G Ninja -DADJOINT_SOURCE="$root" -DCMAKE_EXPORT_COMPILE_COMMANDS=ON > /dev/null
 ninja -C "$work/inside" CMakeFiles/consumer.dir/main.cpp.o > /dev/null
 grep -q 'O2.*gemm.cpp' "$work/inside/compile_commands.json" || fail "without a build type kernels are not optimized"

@@ -1,4 +1,4 @@
-// The programs' command lines: every flag, sensible or refused in one line.
+// The programs' command lines: every flag is either accepted or refused in one line.
 
 #include <filesystem>
 #include <fstream>

@@ -1,4 +1,4 @@
-// The heart of the matter: autodiff's gradients of the documented CNN are those of the formulas in
+// The main test of the project: autodiff's gradients of the documented CNN are those of the formulas in
 // examples/documented_cnn/README.md.
 
 #include <algorithm>

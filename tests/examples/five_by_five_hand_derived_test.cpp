@@ -57,7 +57,7 @@ void expect_differences(Numbered<Size>& x, const Numbered<Size>& by_hand,
   for (int k = 1; k <= Size; ++k) EXPECT_NEAR(by_hand(k), difference(x(k), loss), 1e-10) << k;
 }
 
-// L = sin(y-hat y) is as good a loss as any.
+// L = sin(y-hat y) is an arbitrary loss.
 double other_loss(double y_hat, double y) { return std::sin(y_hat * y); }
 double other_loss_gradient(double y_hat, double y) { return y * std::cos(y_hat * y); }
 
@@ -69,8 +69,8 @@ TEST(FiveByFiveByHand, SumsReadAsInTheNote) {
   EXPECT_THROW(gradient_text(10), std::out_of_range);
 }
 
-// Pixel a_n is 1 and the rest 0, and dZ_q too: then dL/dw_k is 1 just where the text of w_k's sum has "a_n
-// dZ_q".
+// Pixel a_n and dZ_q are 1, and all others are 0. Then dL/dw_k is 1 exactly where the text of w_k's sum has
+// "a_n dZ_q".
 TEST(FiveByFiveByHand, TextsSayWhatIsComputed) {
   for (int n = 1; n <= 25; ++n)
     for (int q = 1; q <= 4; ++q) {

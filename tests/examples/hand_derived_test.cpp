@@ -1,6 +1,5 @@
-// The hand-derived formulas of the documented CNN against what they claim to be: central differences of the
-// hand-written loss, at every parameter and every stage, and the note's compact forms (x)
-// rot180 against its sums.
+// The hand-derived formulas of the documented CNN against central differences of the hand-written loss, at
+// every parameter and every stage. The note's compact forms (x) rot180 against its sums.
 #include "examples/documented_cnn/hand_derived.h"
 
 #include <algorithm>

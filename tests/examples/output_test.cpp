@@ -1,4 +1,4 @@
-// Standard output that cannot be written: full, closed, or a pipe that nobody reads any more.
+// Standard output that cannot be written: full, closed, or a pipe without a reader.
 
 #include <fstream>
 #include <gmock/gmock.h>

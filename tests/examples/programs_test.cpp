@@ -1,5 +1,5 @@
-// The programs as a person calls them: what they print and write, how they fail. What becomes of wrong flags,
-// of standard output and of terminals has tests of its own.
+// The programs as a person calls them: what they print and write, how they fail. Wrong flags, standard output
+// and terminals have their own tests.
 
 #include <algorithm>
 #include <cstdio>
@@ -82,7 +82,8 @@ TEST(MnistCnn, FilesThatCannotBeWrittenAreRefusedUnderTheirOwnName) {
     }
   }
   expect_refused_at_once("--metrics /dev/full", "mnist_cnn: /dev/full: ");
-  // A device in a folder where even root can make no file: should this fail, the system has lost nothing.
+  // A device in a folder in which even root cannot create files, so a failing test does not damage the
+  // system.
   expect_refused_at_once("--save /dev/pts/ptmx", "mnist_cnn: /dev/pts/ptmx: ");
   EXPECT_TRUE(S_ISFIFO([&] {
     struct stat status {};

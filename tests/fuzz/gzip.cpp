@@ -1,5 +1,5 @@
-// Any bytes, gzipped in members with padding between: read as the same bytes are when they are not gzipped.
-// Then one byte of the gzip data is changed: read as before, or refused.
+// Any bytes, gzipped in members with padding between them. Reading gives the same as for the bytes without
+// gzip. Then one byte of the gzip data is changed: reading gives the same as before, or the data is refused.
 
 #include <fuzzer/FuzzedDataProvider.h>
 #include <optional>

@@ -1,5 +1,5 @@
 // A directory of files of any kind and with any of the names that MNIST's files have: refused with a
-// FileError, or loaded as data that are what they say.
+// FileError, or loaded as consistent data.
 
 #include "adjoint/data/mnist.h"
 

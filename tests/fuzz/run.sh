@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the fuzz targets with Clang under the address and undefined-behavior sanitizers and runs each of them:
 # tests/fuzz/run.sh [SECONDS [TARGET...]]; 60 seconds each, all targets, as many at once as there are processors.
-# Exits 1 when one has found something.
+# Exits 1 if a target found something.
 set -euo pipefail
 # shellcheck source=examples/support/setup.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../../examples/support/setup.sh"
@@ -19,10 +19,10 @@ build fuzz "${targets[@]/#/fuzz_}"
 
 place="$root/build/fuzz"
 "$root/tests/fuzz/seeds.sh" "$place/seeds"
-# Files of the targets in memory, where there is such a place: a disk would be flushed at every save.
+# Keeps the targets' files in memory if possible, because a disk would be flushed at every save.
 [ ! -w /dev/shm ] || export TMPDIR=/dev/shm
 
-# Prints what came of one target; fails when it has found something.
+# Runs one target and prints the result. Fails if it found something.
 fuzz() {
   local target=$1 log="$place/$1.log" outcome=none
   mkdir -p "$place/corpus/$target" "$place/findings/$target"

@@ -1,6 +1,6 @@
 #pragma once
-// Included before everything in the build with mutants. ADJOINT_MUTANT(n) is true in a run that the
-// environment variable ADJOINT_MUTANT names n for.
+// Included before everything in the build with mutants. ADJOINT_MUTANT(n) is true if the environment variable
+// ADJOINT_MUTANT is n.
 
 #include <cstdlib>
 

@@ -23,7 +23,7 @@ LIST = ROOT / "tests/mutation/mutants.txt"
 # The suite of a file's own tests runs first.
 FIRST = {"autograd/kernels/": "kernels_test", "autograd/ops/": "ops_test", "autograd/memory/block_cache": "block_cache_test",
          "autograd/": "autograd_test", "layers/": "layers_test", "examples/": "examples_test"}
-MOST_MEMORY = 8 << 30  # bytes of address space: some mutants ask for all that there is
+MOST_MEMORY = 8 << 30  # bytes of address space: some mutants allocate all memory
 EDIT = re.compile(r"\{\{((?:(?!\{\{).)*?) ==>(.*?)\}\}(?!\})")
 
 
@@ -31,13 +31,13 @@ EDIT = re.compile(r"\{\{((?:(?!\{\{).)*?) ==>(.*?)\}\}(?!\})")
 class Mutant:
     number: int
     file: str
-    text: str  # as it stands in the list
-    line: int  # there
+    text: str  # as in the list
+    line: int  # in the list
     before: str  # the snippet is before + original + after
     original: str
     mutated: str
     after: str
-    reason: str = ""  # why no test can tell
+    reason: str = ""  # why no test can notice it
 
     def __str__(self):
         return f"{self.file}: {self.text}"
@@ -54,7 +54,7 @@ def read_list():
         elif stripped.startswith("survives: "):
             mutants[-1].reason = stripped.removeprefix("survives: ")
         elif (edit := EDIT.search(stripped)) and file:
-            # A number that does not change when others are added: their files are not built again.
+            # This number does not change when other mutants are added, so their files are not built again.
             number = zlib.crc32(f"{file} {stripped}".encode()) & 0x7FFFFFFF
             mutants.append(Mutant(number, file, stripped, line, stripped[:edit.start()], edit[1].strip(),
                                   edit[2].strip(), stripped[edit.end():]))
@@ -95,7 +95,7 @@ def switched(mutant, original):
 def rewritten(source, mutants):
     """The source with the mutants in it. One may lie within another's original, which then holds it when it runs."""
     spans = sorted(((*find(mutant, source), mutant) for mutant in mutants), key=lambda span: (span[1], -span[0]))
-    done = []  # of the spans so far: where they begin, how much longer they have become
+    done = []  # for each span so far: where it begins, and how much longer it has become
     for begin, end, mutant in spans:
         inner = sum(grown for start, grown in done if start >= begin)
         outer = sum(grown for start, grown in done if start < begin)

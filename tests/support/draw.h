@@ -1,5 +1,5 @@
 #pragma once
-// Numbers that RapidCheck draws: it looks for small ones that fail.
+// Numbers that RapidCheck draws. It searches for small numbers with which a test fails.
 
 #include <cstdint>
 #include <rapidcheck.h>

@@ -15,9 +15,9 @@
 
 namespace adjoint::support {
 
-/// The gradients of f at inputs (float64), of all and of each while the others are constants, and the
-/// gradients of those, agree with central differences. Where inputs or result are empty the latter have
-/// nothing to show and are left out.
+/// The gradients of f at inputs (float64) agree with central differences, and so do the gradients of these
+/// gradients. This is checked for all inputs together, and for each one while the others are constants. If
+/// inputs or result are empty, there are no central differences, and they are left out.
 inline void expect_gradients(const TensorFunction& f, const std::vector<Tensor>& inputs,
                              const GradcheckOptions& options = {}) {
   const GradcheckResult first = gradcheck(f, inputs, options);
@@ -41,7 +41,7 @@ inline void expect_gradients(const TensorFunction& f, const std::vector<Tensor>&
 inline void expect_third_derivatives(const TensorFunction& f, std::vector<Tensor> inputs) {
   for (Tensor& input : inputs) input.set_requires_grad();
   const auto gradient_of_cubes = [&](std::span<const Tensor> in) {
-    const GradMode recording(true);  // a central difference runs without
+    const GradMode recording(true);  // central differences run without recording
     const Tensor y = f(in);
     const std::vector<Tensor> gradients = grad(sum(y * y * y), in, {.create_graph = true});
     Tensor total = sum(gradients[0] * gradients[0]);

@@ -18,7 +18,7 @@ bool shall_fail() {
   const Failing how = failing.load(std::memory_order_relaxed);
   if (how == Failing::no) return false;
   const std::int64_t left = allocations_left.fetch_sub(1, std::memory_order_relaxed);
-  // Memory is asked for twice: the second time after all that is kept was given back.
+  // Memory is requested twice: the second time after all free blocks were returned to the system.
   const bool fails = how == Failing::from_one_on ? left <= 0 : left == 0 || next_fails_too;
   next_fails_too = left == 0;
   if (fails) ++failed;

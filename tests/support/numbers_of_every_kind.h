@@ -15,7 +15,7 @@ namespace adjoint::support {
 template <class T>
 using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
 
-/// Equal in every bit, or both NaN.
+/// True if both are equal in every bit, or both are NaN.
 template <class T>
 bool same(T a, T b) {
   return std::bit_cast<Bits<T>>(a) == std::bit_cast<Bits<T>>(b) || (std::isnan(a) && std::isnan(b));

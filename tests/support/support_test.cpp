@@ -1,4 +1,4 @@
-// What all tests rely on: settings end with their scope, and comparisons that should fail do fail.
+// The tools of all tests: settings end with their scope, and comparisons that should fail do fail.
 
 #include <cmath>
 #include <gtest/gtest-spi.h>

@@ -1,5 +1,5 @@
 #pragma once
-// What a call throws.
+// Checks of the exception that a call throws.
 
 #include <exception>
 #include <gtest/gtest.h>

@@ -3,10 +3,11 @@
 
 namespace adjoint {
 
-/// The most threads that kernels can use.
+/// The largest number of threads that kernels can use.
 inline constexpr int kMostThreads = 256;
 
-/// Threads that kernels may use. At the start: the number that the machine runs at once.
+/// The number of threads that kernels may use. At the start, it is the number of threads that the machine can
+/// run at the same time, at most kMostThreads.
 int num_threads();
 
 /// Sets num_threads(). Throws Error unless threads is 1 to kMostThreads.

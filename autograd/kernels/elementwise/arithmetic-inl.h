@@ -1,6 +1,6 @@
 // Sums, differences, products and quotients, as functions of two numbers (map.h), for the ops of these names
-// and for kernels that need them. Included once per instruction set (see hwy/foreach_target.h), hence no
-// #pragma once.
+// and for kernels that need them. Included once per instruction set (see hwy/foreach_target.h), so there is
+// no #pragma once.
 #if defined(ADJOINT_ARITHMETIC_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef ADJOINT_ARITHMETIC_INL_H
 #undef ADJOINT_ARITHMETIC_INL_H

@@ -8,8 +8,8 @@
 namespace adjoint::kernels {
 namespace {
 
-/// Calls body(offsets, y offset, rows, n) for blocks of rows that make up the whole of the array that axes
-/// describe: the last axis is a row's, the one before counts a block's rows, and long rows are cut.
+/// Calls body(offsets, y offset, rows, n) for blocks of rows that make up the array of axes. The last axis
+/// runs along a row, and the one before it over the rows of a block. Long rows are cut.
 template <int Count, class Body>
 void for_rows(const BroadcastAxes<Count>& axes, std::int64_t work, const Body& body) {
   constexpr std::int64_t kChunk = 16384;

@@ -10,25 +10,26 @@
 
 namespace adjoint::kernels {
 
-// T is float, double or std::int64_t. y must not overlap an argument that is repeated; it may be the same
-// array as one of y_shape.
+// T is float, double or std::int64_t. y must not overlap an argument that is repeated. It may be the same
+// array as an argument with the shape y_shape.
 
 /// y[y_shape] = x, repeated.
 template <class T>
 void broadcast_to(const Shape& x_shape, const T* x, const Shape& y_shape, T* y);
 
-/// An argument of a function of rows: a step along the row moves by 0 or 1, one to the next row by row_step.
+/// An argument of a function of rows. The distance to the next element of a row is `step` (0 or 1), and that
+/// to the next row is row_step.
 template <class T>
 struct RowOperand {
   const T* values;
   std::int64_t step, row_step;
 };
 
-/// y[rows,n] from rows of n elements.
+/// Computes y[rows,n] from rows of n elements.
 template <class T>
 using RowFunction = void (*)(std::int64_t rows, std::int64_t n, RowOperand<T> a, RowOperand<T> b, T* y);
 
-/// y[y_shape] = f(a, b) row by row; work is that of an element, as parallel_for counts.
+/// y[y_shape] = f(a, b) row by row. work is the cost of one element, counted as for parallel_for.
 template <class T>
 void broadcast_rows(RowFunction<T> f, std::int64_t work, const Shape& a_shape, const T* a,
                     const Shape& b_shape, const T* b, const Shape& y_shape, T* y);

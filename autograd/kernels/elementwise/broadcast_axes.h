@@ -1,5 +1,5 @@
 #pragma once
-// How kernels walk over an array and others that broadcasting repeats along it.
+// Iteration over an array together with others that are broadcast to its shape.
 
 #include <array>
 #include <cstdint>
@@ -8,9 +8,9 @@
 
 namespace adjoint::kernels {
 
-/// The axes of a row-major array and, for each of Count more arrays, how far a step along an axis moves in
-/// it: 0 where it is repeated. Axes of size 1 are left out, and neighbors that every array walks through as
-/// one are merged.
+/// The axes of a row-major array, and the strides of Count more arrays along them: 0 where an array is
+/// repeated. Axes of size 1 are left out. Neighboring axes are merged if every array can step through them as
+/// one axis.
 template <int Count>
 struct BroadcastAxes {
   int rank = 0;
@@ -21,7 +21,7 @@ struct BroadcastAxes {
   BroadcastAxes(const Shape& whole, const std::array<const Shape*, Count>& parts) {
     std::array<std::int64_t, Count> step;
     step.fill(1);
-    for (int back = 1; back <= whole.rank(); ++back) {  // From the last axis; kept here in that order.
+    for (int back = 1; back <= whole.rank(); ++back) {  // From the last axis; stored in this order.
       std::array<std::int64_t, Count> stride{};
       for (int k = 0; k < Count; ++k) {
         const std::int64_t size = back <= parts[k]->rank() ? (*parts[k])[-back] : 1;
@@ -39,7 +39,7 @@ struct BroadcastAxes {
     return product;
   }
 
-  /// Where index number `flat` over the axes from `first` on lies in each of the arrays.
+  /// The offset in each of the arrays for the flat index `flat` over the axes from `first` on.
   std::array<std::int64_t, Count> offsets(int first, std::int64_t flat) const {
     std::array<std::int64_t, Count> offset{};
     for (int axis = first; axis < rank; ++axis) {

@@ -1,5 +1,4 @@
-// The loops of map.h and broadcast.h. To be included, behind hwy/foreach_target.h, by sources that specialize
-// Function.
+// The loops of map.h and broadcast.h. Sources that specialize Function include it after hwy/foreach_target.h.
 #if defined(ADJOINT_MAP_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef ADJOINT_MAP_INL_H
 #undef ADJOINT_MAP_INL_H
@@ -66,7 +65,8 @@ struct Loops<HWY_TARGET, T> {
   }
 };
 
-// Integers, which Highway cannot multiply everywhere: modulo 2^64, as numbers without a sign.
+// Integers are computed modulo 2^64, as unsigned numbers. Highway cannot multiply them on every instruction
+// set.
 template <>
 struct Loops<HWY_TARGET, std::int64_t> {
   template <class F>

@@ -1,9 +1,9 @@
 #pragma once
-// Functions of one or two numbers, carried out element by element for whole arrays. A function is written
-// once, beside the op that it belongs to, as a specialization of Function in the part of the source that is
-// compiled for each instruction set (map-inl.h). Elements do not look at their neighbors, so arrays may be in
-// either layout. An element's result does not depend on its position, on n or on the number of threads.
-// Arrays of two shapes are broadcast.h's.
+// Functions of one or two numbers, applied to every element of an array. A function is written once, in the
+// source of its op. It is a specialization of Function, in the part of the source that is compiled for each
+// instruction set (map-inl.h). Elements do not depend on their neighbors, so arrays may have either layout.
+// An element's result does not depend on its position, on n or on the number of threads. For arrays of
+// different shapes, see broadcast.h.
 
 #include <cstdint>
 
@@ -25,8 +25,8 @@ struct Function;
 template <std::int64_t kInstructionSet, class T>
 struct Loops;
 
-/// A loop of Loops, and what its function is worth for an element, in multiply-adds as parallel_for counts:
-/// the function's kWork where it has one.
+/// A loop of Loops, and the work of its function for one element, in multiply-adds as parallel_for counts
+/// them: the function's kWork if it has one.
 template <class Call>
 struct Loop {
   Call call;

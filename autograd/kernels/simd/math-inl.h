@@ -57,8 +57,8 @@ struct Sigmoid {
 };
 
 /// Constants and functions of vectors of T that need no tag: m(2) * m.exp(x). Highway's operators can be used
-/// with them, and so can its functions, which are found by their arguments: Abs(x), IfThenElse(x < m(0), a,
-/// b).
+/// with them, and so can its functions, which are found by their arguments: IfThenElse(x < m(0), a, b). One
+/// that has the name of a Function is called as hwy::HWY_NAMESPACE::Abs(x).
 template <class T>
 struct Math {
   using V = Vector<T>;

@@ -25,32 +25,33 @@ constexpr Piece piece(std::int64_t total, std::int64_t pieces, std::int64_t inde
   return {total * index / pieces, total * (index + 1) / pieces};
 }
 
-/// Elements of an array that a thread takes at a time.
+/// Elements per chunk.
 inline constexpr std::int64_t kChunkElements = 16384;
 
-/// How many parts of `size` elements a thread takes at a time: at least one.
+/// Parts of `size` elements per chunk: at least one.
 constexpr std::int64_t parts_in_chunk(std::int64_t size, std::int64_t elements = kChunkElements) {
   return std::max<std::int64_t>(1, elements / std::max<std::int64_t>(1, size));
 }
 
-/// Size, at least 1, of the equal chunks that make up [0, n), none above `most`, which is positive. Their
-/// number is a power of two: each thread's share then ends where a share of whole images does, and it meets
-/// the data that it wrote in the kernel before.
+/// The size of equal chunks that make up [0, n): at least 1 and at most `most`, which must be positive. The
+/// number of chunks is a power of two. A thread's share then ends where its share of whole images ends, so
+/// the thread works on the data that it wrote in the kernel before.
 constexpr std::int64_t equal_chunk(std::int64_t n, std::int64_t most) {
   const auto chunks =
       static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(divide_up(n, most))));
   return std::max<std::int64_t>(1, divide_up(n, chunks));
 }
 
-/// Calls body(first, count) for chunks of `size`, the last perhaps smaller, that make up [0, n), on several
-/// threads if work, counted as for parallel_for, is worth it.
+/// Calls body(first, count) for chunks of `size` that make up [0, n); the last one may be smaller. Uses
+/// several threads if work, counted as for parallel_for, is large enough.
 template <class Body>
 void for_chunks_of(std::int64_t size, std::int64_t n, std::int64_t work, const Body& body) {
   parallel_for(divide_up(n, size), work,
                [&](std::int64_t chunk) { body(chunk * size, std::min(size, n - chunk * size)); });
 }
 
-/// The same for the elements of an array. The size of the chunks follows from n; they begin at cache lines.
+/// The same for the elements of an array. The size of the chunks depends only on n, and they begin at cache
+/// lines.
 template <class Body>
 void for_chunks(std::int64_t n, std::int64_t work, const Body& body) {
   constexpr std::int64_t kCacheLine = 16;

@@ -55,7 +55,7 @@ struct alignas(64) ChunkRange {
   std::atomic<std::uint32_t> end = 0;
 };
 
-/// Trivially destructible, so that threads which outlive the static objects may still look at it.
+/// Trivially destructible, so that threads that outlive the static objects may still read it.
 class Team {
  public:
   /// Calls call(body, chunk), which must not throw, for every chunk. Returns false without a call if the team
@@ -84,7 +84,7 @@ class Team {
     return true;
   }
 
-  /// What a thread of the team does until stop().
+  /// Run by each thread of the team until stop().
   void serve(std::uint32_t range) {
     for (std::uint32_t seen = 0; !stopping_;) {
       const auto new_job = [&] { return job_.load(std::memory_order_acquire) != seen; };
@@ -104,10 +104,10 @@ class Team {
   static constexpr int kSpins = 4000;    // About 50 us: the next kernel of a training step comes earlier.
   static constexpr int kPatience = 500;  // Usually longer than a thread needs to finish its range.
 
-  /// Starts missing threads. Returns how many there are for the job, including the caller.
+  /// Starts missing threads. Returns the number of threads for the job, including the caller.
   std::uint32_t grown_to(std::uint32_t threads);
 
-  /// Takes chunks of this job until none is left, those of range first.
+  /// Takes chunks of this job until none is left; the chunks of range come first.
   void work(std::uint32_t job, std::uint32_t range) {
     take_chunks(job, range);
     const std::uint32_t ranges = ranges_used_.load(std::memory_order_acquire);
@@ -130,8 +130,8 @@ class Team {
     ChunkRange& from = ranges_[range];
     std::uint64_t next = from.job_and_next.load(std::memory_order_acquire);
     std::uint32_t done = 0;
-    // The job's call, body and end are read before a chunk of it is taken, and stay what they are until it is
-    // done.
+    // call, body and end are read before a chunk is taken. If it belongs to this job, they cannot change
+    // until the chunk is done.
     for (;;) {
       const auto call = call_.load(std::memory_order_acquire);
       const void* body = body_.load(std::memory_order_acquire);
@@ -153,7 +153,7 @@ class Team {
   std::atomic<void (*)(const void*, std::int64_t)> call_ = nullptr;
   std::atomic<const void*> body_ = nullptr;
   std::atomic<bool> stopping_ = false;
-  // Chunks that are not done; changes while others are read.
+  // The number of chunks that are not done. It changes while other threads read the members above.
   alignas(64) std::atomic<std::uint32_t> left_ = 0;
 };
 

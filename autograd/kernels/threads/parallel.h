@@ -18,14 +18,14 @@ namespace detail {
 void run_chunks(std::int64_t chunks, int threads, void (*call)(const void* body, std::int64_t chunk),
                 const void* body);
 
-/// Starts anew. The child of a fork calls it, because it has none of the threads.
+/// Resets the team of threads. The child of a fork calls this, because it has none of the threads.
 void forget_threads();
 }  // namespace detail
 
-/// Calls body(chunk) once for every chunk in [0, chunks), on several threads when work, the whole job's
-/// number of multiply-adds, is worth it. If chunks throw, the call waits for all threads, then rethrows the
-/// exception of the lowest chunk; other chunks may have been done or not. If memory or the system's threads
-/// run out, fewer threads do the work.
+/// Calls body(chunk) once for every chunk in [0, chunks), on several threads if work, the number of
+/// multiply-adds of all chunks, is large enough. If chunks throw, the call waits for all threads and rethrows
+/// the exception of the lowest of these chunks. The other chunks may or may not have been done. If memory or
+/// the system's threads run out, fewer threads do the work.
 ///
 /// body may not fork, unless the child calls another program or _exit: the child does not have the threads
 /// that do the other chunks.

@@ -76,7 +76,8 @@ void check_channels(const char* op, const Shape& x, const Shape& w, const std::s
                                in_brackets(w_name), w[1], of_groups, x, w));
 }
 
-/// The sizes of conv2d(x, w), or of a product of its gradient, after every check that needs only these.
+/// Checks shapes and options, and returns the sizes of conv2d(x, w) and of the products that give its
+/// gradients.
 Conv2dSizes checked_sizes(const char* op, const Shape& x, const Shape& w, const Conv2dOptions& options,
                           const std::string& w_name = {}) {
   check_options(op, options);

@@ -1,12 +1,13 @@
 #pragma once
-// Adding up the gradients that reach one tensor.
+// Adds up the gradients that reach one tensor.
 
 #include "adjoint/tensor/tensor.h"
 
 namespace adjoint {
 
-/// total <- total + part, both of one shape and dtype; in total's own memory when nobody else holds it and
-/// nothing is recorded, as an op that can be differentiated otherwise.
+/// total <- total + part; both must have the same shape and dtype. If the sum must be recorded, this is a
+/// differentiable op. Otherwise it computes in the memory of total or part if no other tensor holds that
+/// memory.
 void accumulate(Tensor& total, Tensor part);
 
 }  // namespace adjoint

@@ -8,7 +8,7 @@
 
 #include "autograd/kernels/elementwise/map-inl.h"
 
-// Where x is NaN, the functions of straight pieces let dy through, as they do above 0.
+// Where x is NaN, the gradients of the piecewise linear functions are dy, as for x > 0.
 
 HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels {
@@ -73,7 +73,7 @@ template <>
 struct Function<Softplus, HWY_TARGET> {
   template <class M, class V>
   static HWY_INLINE V value(M m, V x) {
-    const V positive = IfThenElse(x < m(0), m(0), x);  // Lets NaN through.
+    const V positive = IfThenElse(x < m(0), m(0), x);  // NaN stays NaN.
     return positive + m.log1p(m.exp_of_negative(Neg(Abs(x))));
   }
   template <class M, class V>

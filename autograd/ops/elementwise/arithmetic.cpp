@@ -42,7 +42,8 @@ HWY_AFTER_NAMESPACE();
 namespace adjoint {
 namespace {
 
-/// sum_to() for a rule, which may return dy itself: the engine sees to it that gradients are apart.
+/// sum_to() for a rule, which may return dy itself: the engine makes sure that gradients are different
+/// tensors.
 Tensor reduced(const Tensor& dy, const Shape& shape) { return dy.shape() == shape ? dy : sum_to(dy, shape); }
 
 }  // namespace

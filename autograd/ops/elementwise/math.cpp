@@ -117,7 +117,7 @@ Tensor pow(const Tensor& x, double p) {
   const auto rule = [x = Saved(x, p != 0), p](const Tensor& dy, Needs) -> Grads {
     return {p != 0 ? dy * pow(x, p - 1) * p : zeros(dy.shape(), {.dtype = dy.dtype()})};
   };
-  // The powers that models use have faster functions.
+  // Common powers have faster functions.
   if (p == 2) return ops::map_op<kernels::Square>("pow", x, rule);
   if (p == -1) return ops::map_op<kernels::Reciprocal>("pow", x, rule);
   return ops::map_op<kernels::Pow>("pow", x, rule, p);
@@ -128,8 +128,8 @@ Tensor pow(const Tensor& a, const Tensor& b) {
   return record("pow", std::move(y), {a, b},
                 [a = Saved(a), b = Saved(b), as = a.shape(), bs = b.shape()](
                     const Tensor& dy, const Tensor& y, Needs needs) -> Grads {
-                  // Where a = 0, b a^(b-1) may be 0 inf, and y ln a too: 1 is added to that exponent and to
-                  // that logarithm's argument where both shall be 0.
+                  // Where a = 0, b a^(b-1) and y ln a may be 0 inf. The gradient must be 0 there, so 1 is
+                  // added to the exponent (where b = 0) and to the argument of the logarithm (where b >= 0).
                   const Tensor zero = scalar(0, {.dtype = y.dtype()});
                   const Tensor at_zero = equal(a, zero);
                   const auto da = [&] { return dy * b * pow(a, b - 1 + at_zero * equal(b, zero)); };

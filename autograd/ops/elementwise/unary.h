@@ -1,7 +1,7 @@
 #pragma once
-// Ops of one argument that work element by element. Such an op is a function, written for vectors beside it
-// (see kernels/elementwise/map.h), and what follows here: it is then vectorized, runs in either layout,
-// computes in a temporary's memory and can be differentiated any number of times.
+// Elementwise ops of one argument. The source of an op has a function of vectors (see
+// kernels/elementwise/map.h) and calls one of the templates below. The op is then vectorized, runs in either
+// layout, computes in the memory of a temporary, and can be differentiated any number of times.
 
 #include <string>
 #include <utility>
@@ -14,11 +14,10 @@
 
 namespace adjoint::ops {
 
-/// Of a function of straight pieces: its gradient does not change with x.
+/// For a piecewise linear function: its gradient does not change with x.
 struct NoSecondDerivative {};
 
-/// y = F(x, p...), recorded with rule, which keeps nothing of x. A temporary dies with the call: y takes its
-/// memory.
+/// y = F(x, p...), recorded with rule. If x is a temporary that the rule does not keep, y takes its memory.
 template <class F, class Rule, class... P>
 Tensor map_op(const char* op, Tensor x, Rule&& rule, P... p) {
   check_floating(op, "x", x);
@@ -31,8 +30,8 @@ Tensor map_op(const char* op, Tensor x, Rule&& rule, P... p) {
   return record(op, std::move(y), {x}, std::forward<Rule>(rule));
 }
 
-/// dx = F's gradient from dy and s, the function's argument or its result, and p; second(s) is its derivative
-/// by s over dy.
+/// dx = F's gradient, computed from dy, p and s, which is F's argument or its result. second(s) is the
+/// derivative of dx with respect to s, divided by dy.
 template <class F, class Second, class... P>
 Tensor gradient_op(const char* op, Tensor dy, const Tensor& s, const Second& second, P... p) {
   static const std::string name = std::string(op) + "_grad";

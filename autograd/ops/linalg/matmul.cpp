@@ -27,7 +27,7 @@ Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options) {
   return record("matmul", std::move(y), {a, b},
                 [a = Saved(a, b.requires_grad()), b = Saved(b, a.requires_grad()), ta = ta, tb = tb](
                     const Tensor& dy, Needs needs) -> Grads {
-                  // A stored transpose wants its gradient transposed: (dy op(b)^T)^T = op(b) dy^T.
+                  // If a is given as its transpose, so is its gradient: (dy op(b)^T)^T = op(b) dy^T.
                   const auto da = [&] {
                     return ta ? matmul(b, dy, {.transpose_a = tb, .transpose_b = true})
                               : matmul(dy, b, {.transpose_b = !tb});

@@ -22,7 +22,7 @@
 namespace adjoint {
 namespace {
 
-/// What the sum of `count` losses is divided by.
+/// The divisor for the sum of `count` losses.
 double divisor_of(const char* op, const LossOptions& options, std::int64_t count, const char* name,
                   const Shape& shape) {
   if (options.reduction == Reduction::sum) return 1;
@@ -66,7 +66,7 @@ void check_cross_entropy(const Tensor& logits, const Tensor& target) {
   }
 }
 
-/// f(targets), targets being the array of classes or of probabilities that target holds.
+/// Calls f(targets), where targets is target's array of classes or of probabilities.
 template <class T, class F>
 void with_targets(const Tensor& target, Layout layout, const F& f) {
   if (are_classes(target)) {

@@ -37,8 +37,8 @@ Pool2dSizes checked_sizes(const char* op, const Tensor& x, const ops::Windows& w
           .padding_width = windows.padding.width};
 }
 
-/// Whether windows of x, float32, have more elements than `most`, or their rows than most_in_row. They are
-/// pooled in float64.
+/// Whether x is float32, and its windows have more than `most` elements or more than most_in_row elements per
+/// row. Such an x is pooled in float64.
 bool are_larger(const Tensor& x, const Pool2dSizes& s, std::int64_t most, std::int64_t most_in_row) {
   return x.dtype() == DType::float32 &&
          (s.window_height * s.window_width > most || s.window_width > most_in_row);
@@ -68,9 +68,9 @@ Tensor average_grad(const Pool2dSizes& sizes, const Tensor& dy) {
                 [sizes](const Tensor& d, Needs) -> Grads { return {average(sizes, d)}; });
 }
 
-// Once it is known where the maxima lie, taking them from x is linear: gather picks the elements at offset
-// (in its window, for each element of y), scatter adds up at the same places, and each is the other's
-// gradient.
+// When the places of the maxima are known, reading them from x is linear. offset holds the place in its
+// window for each element of y. gather reads the elements at these places, scatter adds to the same places,
+// and each is the other's gradient.
 
 Tensor scatter(const Pool2dSizes& sizes, const Tensor& dy, const Values& offset);
 
@@ -115,7 +115,7 @@ Tensor max_pool2d(const Tensor& x, const MaxPool2dOptions& options) {
   if (are_larger(x, sizes, kExactOffsets, kExactOffsets))
     return max_pool2d(x.to(DType::float64), options).to(DType::float32);
   const Layout layout = x.values().cheapest_layout();
-  const bool recorded = grad_enabled() && x.requires_grad();  // offset is for the gradient only
+  const bool recorded = grad_enabled() && x.requires_grad();  // only the gradient needs offset
   Values y(x.dtype(), y_shape_of(sizes), layout), offset;
   if (recorded) offset = Values(x.dtype(), y_shape_of(sizes), layout);
   visit_floating(x.dtype(), [&]<class T>() {

@@ -14,7 +14,7 @@
 namespace adjoint {
 namespace {
 
-/// The shape of a reduction's result, and the same with the axes reduced over kept at size 1.
+/// The shape of a reduction's result, and kept: the same, but the reduced axes stay with size 1.
 struct Reduction {
   Shape kept, shape;
 };
@@ -45,7 +45,7 @@ Reduction over_all(const char* op, const Tensor& x) {
   return {Shape(std::span<const std::int64_t>(ones, static_cast<std::size_t>(x.rank()))), Shape{}};
 }
 
-/// Elements of x that one element of the result is made of; 1 when there is no result.
+/// The number of elements of x that make one element of the result; 1 if the result is empty.
 std::int64_t terms(const Shape& x, const Shape& kept) {
   return kept.numel() == 0 ? 1 : x.numel() / kept.numel();
 }
@@ -103,7 +103,7 @@ Tensor repeat(const Tensor& x, const Shape& shape, Layout layout) {
                 [xs = x.shape()](const Tensor& dy, Needs) -> Grads { return {sum_to(dy, xs)}; });
 }
 
-/// The layout for a gradient of x: where x is, the gradients of other ops on x are likely to be.
+/// The layout for a gradient of x: that of x, because gradients from other ops on x probably have it, too.
 Layout layout_like(const Values& x) { return ops::layout_from(x, x.shape()); }
 
 Tensor sum_over(const Tensor& x, const Reduction& to) {
@@ -134,7 +134,7 @@ Tensor max_over(const Tensor& x, const Reduction& to) {
                 });
 }
 
-/// True when shape broadcasts to just `to`.
+/// True when shape broadcasts to exactly `to`.
 bool broadcasts(const Shape& shape, const Shape& to) {
   if (shape.rank() > to.rank()) return false;
   for (int i = 1; i <= shape.rank(); ++i) {

@@ -12,7 +12,7 @@
 namespace adjoint {
 namespace {
 
-/// sizes with its -1, if there is one, replaced by what x leaves for it.
+/// sizes with its -1, if there is one, replaced by the size that fits the number of elements of x.
 Shape with_inferred_size(const Tensor& x, std::span<const std::int64_t> sizes) {
   const auto unknown = std::find(sizes.begin(), sizes.end(), -1);
   if (unknown == sizes.end()) return Shape(sizes);
@@ -31,7 +31,7 @@ Shape with_inferred_size(const Tensor& x, std::span<const std::int64_t> sizes) {
   return others.with(axis, x.numel() / others.numel());
 }
 
-/// The axes of a permutation of x's, counted from 0, and for each axis of x where the permutation puts it.
+/// A permutation of x's axes, counted from 0, and its inverse: the new place of each axis of x.
 struct Permutation {
   int axes[Shape::kMaxRank], inverse[Shape::kMaxRank];
 };

@@ -12,7 +12,7 @@
 namespace adjoint {
 namespace {
 
-/// An array seen as row-major [outer, axis, inner] about one of its axes.
+/// The sizes of an array that is viewed as row-major [outer, axis, inner], where axis is one of its axes.
 struct Extents {
   std::int64_t outer = 1, axis, inner = 1;
 };
@@ -29,7 +29,8 @@ Extents extents(const Shape& shape, int axis, Layout layout) {
   return result;
 }
 
-/// kernel(outer, axis, inner, arguments..., result) about an axis in [0, rank) of arrays of one shape.
+/// Calls kernel(outer, axis, inner, arguments..., result) along an axis in [0, rank). All arrays have the
+/// same shape.
 template <class Kernel, class... Arguments>
 Values along(int axis, const Kernel& kernel, const Values& first, const Arguments&... others) {
   const Layout layout = ops::layout_along(axis, first, others...);
@@ -44,8 +45,8 @@ Values along(int axis, const Kernel& kernel, const Values& first, const Argument
 
 }  // namespace
 
-// The rules compute one equation in two ways: by ops when the gradient is to be differentiated itself, else
-// by one kernel.
+// The rules compute the same equation in two ways: with ops if the gradient itself may be differentiated,
+// otherwise with one kernel.
 
 Tensor softmax(const Tensor& x, int axis) {
   ops::check_floating("softmax", "x", x);

@@ -1,18 +1,18 @@
 #pragma once
-// Layers of weights: y = x * w + b for a product * that is linear in x and in w, such as a convolution. Its
-// gradients are two more products, each linear in both arguments, too, and each one's gradients are the other
-// two:
+// Ops with weights: y = x * w + b, where the product * is linear in x and in w, such as a convolution. Its
+// gradients are two more products, which are also linear in both arguments. The gradients of each product are
+// the other two products:
 //
 //     y  = x * w           dx from input_grad, dw from weight_grad
 //     dx = dy *' w         linear in dy and w
 //     dw = dy *'' x        linear in dy and x
 //
-// So all of them can be differentiated any number of times. A Product states
+// So all of them can be differentiated any number of times. A Product defines
 //     Sizes                        what the kernels need to know of the shapes and options
 //     kName, kInputGradName, kWeightGradName
 //     y(sizes, x, w, b), dx(sizes, dy, w), dw(sizes, dy, x)   Values; b may be undefined
 //     db(dy)                       the gradient of the bias, a Tensor
-// Arguments are known to fit sizes.
+// The callers have checked that the arguments fit sizes.
 
 #include "adjoint/graph/node.h"
 

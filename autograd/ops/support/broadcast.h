@@ -1,5 +1,5 @@
 #pragma once
-// How ops call broadcasting kernels, in either layout: an interleaved array [N,...] is at the same time a
+// How ops call broadcasting kernels in either layout: the kernels see an interleaved array [N,...] as a
 // row-major array [blocks of N, ..., images of a block].
 
 #include "adjoint/ops/arithmetic.h"
@@ -9,12 +9,13 @@
 
 namespace adjoint::ops {
 
-/// shape with one more axis at its end; shape has less than Shape::kMaxRank axes.
+/// shape with one more axis at its end; shape must have fewer than Shape::kMaxRank axes.
 Shape with_last_axis(const Shape& shape, std::int64_t size);
 /// The row-major shape of an interleaved array of this shape, as above.
 Shape interleaved_view(const Shape& shape, DType dtype);
 
-/// An argument as a kernel sees it: the layout its values are read in, and their row-major shape there.
+/// An argument as a kernel sees it: the layout in which its values are read, and their row-major shape in
+/// this layout.
 struct Operand {
   Layout layout;
   Shape shape;
@@ -23,7 +24,7 @@ struct Operand {
 /// x as the argument of a kernel that broadcasts to y_shape with its result in y_layout.
 Operand operand(const Values& x, const Shape& y_shape, Layout y_layout);
 
-/// y = F(a, b) element by element, a and b floating and of one shape and dtype.
+/// y = F(a, b), element by element. a and b must have the same shape and the same floating dtype.
 template <class F>
 Values zip(const Values& a, const Values& b) {
   const Layout layout = common_layout(a, b);
@@ -34,8 +35,8 @@ Values zip(const Values& a, const Values& b) {
   return y;
 }
 
-/// y = F(a, b) with broadcasting, a and b of one dtype, which may be int64 if kIntegers. Throws DTypeError,
-/// ShapeError.
+/// y = F(a, b) with broadcasting. a and b must have the same dtype, which may be int64 if kIntegers. Throws
+/// DTypeError and ShapeError.
 template <class F, bool kIntegers = false>
 Values broadcast(const char* op, const Tensor& a_tensor, const Tensor& b_tensor) {
   check_same_dtype(op, "a", a_tensor, "b", b_tensor);

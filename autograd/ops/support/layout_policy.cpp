@@ -24,7 +24,8 @@ Layout layout_of_convolution(DType dtype, const kernels::Conv2dSizes& s) {
   return where_blocks_are_full(dtype, s.batch, s.out_channels / s.groups <= 8 ? 11 : strided ? 13 : 15);
 }
 
-// As full as any convolution asks for: converting costs less if few output channels follow than if many do.
+// The highest threshold of any convolution, so that none converts an interleaved batch to row-major. The
+// opposite conversion, for a convolution with few output channels, costs less.
 Layout layout_of_batch(DType dtype, std::int64_t count) { return where_blocks_are_full(dtype, count, 15); }
 
 Layout common_layout(const Values& a, const Values& b) {

@@ -8,7 +8,8 @@
 namespace adjoint::ops {
 namespace {
 
-/// Elements of an image with its padding; kernels count them in int64 and, for maximum pooling, in float64.
+/// The limit on the elements of an image with its padding. Kernels count them in int64 and, for maximum
+/// pooling, in float64.
 constexpr std::int64_t kMostPadded = std::int64_t{1} << 53;
 
 void check_size(bool condition, const char* op, const Windows& windows) {

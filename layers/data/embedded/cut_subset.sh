@@ -5,7 +5,8 @@ set -euo pipefail
 whole=$(cd "$1" && pwd)
 cd "$(dirname "$0")"
 
-# cut NAME COUNT HEADER VALUE: the first COUNT values of VALUE bytes behind a HEADER whose bytes 4 to 7 are the count.
+# cut NAME COUNT HEADER VALUE: the first COUNT values of VALUE bytes each, after a header of HEADER bytes, of which
+# bytes 4 to 7 are the count.
 cut() {
   local big_endian
   printf -v big_endian '\\x%02x\\x%02x\\x%02x\\x%02x' 0 0 $(($2 >> 8)) $(($2 & 255))

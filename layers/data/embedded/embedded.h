@@ -6,7 +6,7 @@
 
 namespace adjoint {
 
-/// The bytes of four gzipped IDX files; what is in them: README.md beside this file.
+/// The bytes of four gzipped IDX files. README.md in this folder describes them.
 struct EmbeddedFiles {
   std::span<const std::uint8_t> train_images, train_labels, test_images, test_labels;
 };

@@ -50,8 +50,8 @@ TEST(BackwardInParts, AddsUpEveryPart) {
   for (const int threads : {1, 2, 3}) {
     const WithThreads with(threads);
     for (const std::int64_t parts : {1, 2, 3, 5, 7, 8}) {
-      // For each part a leaf older than the shared one, and one younger, which no other part uses. The last
-      // part has the oldest and the youngest of all.
+      // Each part has two leaves that no other part uses: one older and one younger than the shared leaf. The
+      // last part has the oldest and the youngest leaf of all.
       std::vector<Tensor> older, younger;
       for (std::int64_t i = 0; i < parts; ++i) older.push_back(leaf(3));
       const Tensor x = leaf(1);
@@ -88,7 +88,7 @@ TEST(BackwardInParts, AddsUpManyLeavesThatPartsShareInPart) {
   }
 }
 
-/// Which of 40 numbers dropout keeps, as random numbers of rng have it.
+/// Which of 40 numbers dropout keeps, drawn from rng.
 std::vector<double> dropout_mask(Rng& rng) {
   std::vector<double> mask(40);
   for (double& kept : mask) kept = rng.uniform() < 0.5 ? 0 : 2;

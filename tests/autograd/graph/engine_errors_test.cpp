@@ -1,4 +1,4 @@
-// A backward pass that fails: what it says, and what remains.
+// A backward pass that fails: its message, and the state afterwards.
 
 #include <gtest/gtest.h>
 #include <stdexcept>
@@ -110,7 +110,7 @@ TEST(Backward, AfterAFailureTheNextOneSaysWhatHappened) {
         "the graph anew, or pass {.retain_graph = true} there",
         [&] { other.backward(); });
     EXPECT_FALSE(x.grad().defined());
-    y.backward();  // the failure did not come so far
+    y.backward();  // the failure did not reach this part
     EXPECT_EQ(x.grad().item(), 4);
     expect_error<GraphError>(
         "backward: the graph of identity was already freed by an earlier backward; pass "

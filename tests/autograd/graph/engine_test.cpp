@@ -1,4 +1,4 @@
-// The backward pass: what it computes, in which order, and what becomes of the graph.
+// The backward pass: what it computes, in which order, and the state of the graph afterwards.
 
 #include "autograd/graph/engine.h"
 
@@ -126,7 +126,7 @@ TEST(Backward, RetainGraphKeepsIt) {
   EXPECT_EQ(x.grad().item(), 8);
 }
 
-// Stored in x, a recorded gradient would own the graph that owns x: there is no way to ask for that.
+// A recorded gradient that is stored in x would own the graph that owns x. So there is no way to request it.
 template <class Options>
 concept HasCreateGraph = requires(Options options) {
   options.create_graph;
@@ -200,13 +200,13 @@ TEST(Backward, MayRunInsideARuleOverTheSameGraph) {
   EXPECT_EQ(x.grad().item(), 8);
 }
 
-// A pass remembers in each node where its gradient waits, and a pass inside a rule overwrites that: then one
-// node waits several times over.
+// A pass stores in each node the place of its gradient, and a pass inside a rule overwrites it. Then one node
+// has several entries.
 TEST(Backward, JoinsWhatWaitsForANodeSeveralTimes) {
   const Tensor x = leaf(2);
   int visits = 0;
   const Tensor shared = counted(x, visits);
-  // A branch whose rule first runs a pass that shared waits in, behind `before` others.
+  // A branch whose rule first runs another pass, in which shared has an entry after `before` others.
   const auto branch = [&](double factor, std::size_t before) {
     return identity(shared, [=](const Tensor& dy, Needs) -> Grads {
       const GradMode recording(true);

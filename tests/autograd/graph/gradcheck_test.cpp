@@ -112,7 +112,7 @@ TEST(Gradcheck, NamesTheLargestDifference) {
 }
 
 TEST(Gradcheck, MeasuresByTheGradientsOwnSize) {
-  // Off by 1e-5 of themselves, and by less than the tolerance of 1e-6 in absolute terms.
+  // The relative error is 1e-5; the absolute error is below the tolerance of 1e-6.
   const auto scaled = [](double factor) {
     return [=](std::span<const Tensor> in) { return product(in[0], in[1], factor) * 0.01; };
   };
@@ -157,7 +157,7 @@ TEST(Gradgradcheck, NoticesASecondDerivativeThatIsWrong) {
   EXPECT_THAT(result.report, HasSubstr("gradgradcheck"));
 }
 
-/// y = x^2, x [2]. What the rule of its gradient gives too much is zero for equal cotangents.
+/// y = x^2, x [2]. The rule of its gradient has an error that is zero for equal cotangents.
 TensorFunction squares(double error) {
   const auto gradient = [=](const Tensor& dy, const Tensor& x) {
     return record("gradient", (dy.detach() * x.detach() * 2.0).values(), {dy, x},

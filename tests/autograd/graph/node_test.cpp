@@ -15,14 +15,14 @@ namespace {
 using support::expect_error;
 using support::numbers;
 
-/// y = x x as a user would write it from outside, keeping its input.
+/// y = x x as a user of the library would write it; the rule keeps the input.
 Tensor squared(const Tensor& x) {
   Values y = (x.detach() * x.detach()).values();
   return record("squared", std::move(y), {x},
                 [x = Saved(x)](const Tensor& dy, Needs) -> Grads { return {dy * x * 2.0}; });
 }
 
-/// y = e^x by its value alone: the rule reads its own result.
+/// y = e^x; the rule reads the result.
 Tensor reads_result(const Tensor& x) {
   return record("reads_result", x.detach().values().copy(), {x},
                 [](const Tensor& dy, const Tensor& y, Needs) -> Grads { return {dy * y}; });

@@ -60,7 +60,7 @@ void check_all(const Conv2dSizes& s) {
   });
 }
 
-/// Sizes up to some of which work is cut into parts.
+/// Sizes, some of which are large enough that work is cut into parts.
 Conv2dSizes random_sizes(std::int64_t batch, std::int64_t in_channels, std::int64_t out_channels,
                          std::int64_t positions) {
   const std::int64_t groups = draw(1, 3);

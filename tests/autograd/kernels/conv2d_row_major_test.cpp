@@ -153,7 +153,7 @@ RC_GTEST_PROP(Conv2dRowMajor, SmallImagesMatchDefinition, ()) {
                       .width = {0, 30}});
 }
 
-// So many channels that registers hold output channels.
+// Enough channels that registers hold output channels.
 RC_GTEST_PROP(Conv2dRowMajor, ManyChannelsMatchDefinition, ()) {
   expect_drawn_match({.batch = {1, 2},
                       .groups = {1, 2},

@@ -25,7 +25,8 @@ namespace {
 using namespace support;
 using InterleavedFloats = Interleaved<float>;
 
-/// All terms alike is the worst case: within a factor of two of the sum every addition rounds the same way.
+/// Equal terms are the worst case: while the sum grows by a factor of two, every addition rounds in the same
+/// direction.
 enum class Data { equal, random_signs };
 constexpr Data kKinds[] = {Data::equal, Data::random_signs};
 

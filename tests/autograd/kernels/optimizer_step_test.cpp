@@ -1,5 +1,5 @@
-// Updates against the same recurrences in plain doubles, and that of an outer product against that of its
-// elements.
+// Updates against the same recurrences in plain doubles, and updates by an outer product against updates by
+// its elements.
 
 #include "autograd/kernels/optim/optimizer_step.h"
 

@@ -20,7 +20,7 @@ using support::WithThreads;
 
 constexpr std::int64_t kMuch = 1 << 20;  // work that is worth waking threads for
 
-/// Counts those of its kind that are alive.
+/// Counts the objects of this type that exist.
 class Counted {
  public:
   explicit Counted(std::atomic<int>& alive) : alive_(alive) { ++alive_; }

@@ -42,7 +42,7 @@ std::vector<T> inputs(std::int64_t n, bool special) {
 }
 
 /// The inputs are whole numbers, so that sums are exact and an average is one quotient, rounded once. Only
-/// gradients of windows that overlap are added up from several of them, in whatever order.
+/// gradients of overlapping windows are sums over several windows, in any order.
 template <class T>
 double tolerance_of_gradients(const Pool2dSizes& s) {
   const bool overlap = s.stride_height < s.window_height || s.stride_width < s.window_width;

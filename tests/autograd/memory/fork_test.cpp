@@ -28,7 +28,7 @@ using support::take_and_free;
 constexpr std::int64_t kMuch = 1 << 20;  // work that is worth waking threads for
 
 // The thread sanitizer allows no threads in a child. The address sanitizer does not hold its allocator's
-// locks over a fork, and takes the handles of the parent's threads, which a child forgets, for a leak.
+// locks during a fork. It reports the handles of the parent's threads, which a child forgets, as a leak.
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 constexpr bool kIsSanitized = true;
 #elif defined(__has_feature)
@@ -105,7 +105,8 @@ TEST_P(Fork, AChildForksToo) {
             kRight);
 }
 
-// Threads that compute, take and free memory and change gradients hold locks at every moment.
+// Threads that compute, allocate and free memory and change gradients: at any moment, some of them hold
+// locks.
 TEST_P(Fork, WhileOtherThreadsAreAtWork) {
   std::atomic<bool> stop = false;
   std::atomic<int> wrong = 0;
@@ -249,7 +250,7 @@ std::size_t address_space() {
   return pages * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
 }
 
-/// Lets the process have so much more address space than it has.
+/// Limits the address space of the process to what it uses plus this much.
 void limit_address_space(std::size_t more) {
   rlimit limit{};
   getrlimit(RLIMIT_AS, &limit);

@@ -124,7 +124,7 @@ void for_each_layout(const std::vector<T>& xs, const F& check) {
   });
 }
 
-// The processor's own arithmetic is the rule.
+// The expected results are those of the processor's own arithmetic.
 template <class T>
 void check_arithmetic_with_a_number(double number) {
   SCOPED_TRACE(number);

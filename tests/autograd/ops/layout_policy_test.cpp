@@ -29,7 +29,7 @@ TEST(LayoutPolicy, ConvolutionsInterleaveImagesThatFillTheirBlocks) {
   EXPECT_EQ(of_conv2d(float64, 9, 16), Layout::row_major);
 }
 
-// So that no convolution turns them back: of 12 images to 16 maps it would.
+// So that no convolution converts them back. With 12 images and 16 maps, one would.
 TEST(LayoutPolicy, BatchesAreInterleavedWhereEveryConvolutionIs) {
   const Mnist mnist = embedded_mnist();
   for (const auto& [images, layout] : {std::pair<std::int64_t, Layout>{1, Layout::row_major},

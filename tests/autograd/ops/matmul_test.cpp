@@ -77,7 +77,7 @@ TEST(Matmul, SumOfNothingHasZeroGradients) {
   const Tensor a = zeros({2, 0}, {.requires_grad = true}), b = zeros({0, 3}, {.requires_grad = true});
   expect_close(matmul(a, b), std::vector<double>(6, 0), 0);
   const Tensor x = ones({0, 4}), w = ones({4, 3}, {.requires_grad = true});
-  sum(matmul(x, w)).backward();  // a batch of nobody
+  sum(matmul(x, w)).backward();  // an empty batch
   expect_close(w.grad(), std::vector<double>(12, 0), 0);
 }
 

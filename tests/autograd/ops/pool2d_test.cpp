@@ -67,7 +67,8 @@ TEST(Pool2d, HasRightDerivatives) {
   for (const PerAxis stride : {PerAxis(2), PerAxis(1, 2), PerAxis(3, 4)}) {
     for (const PerAxis padding : {PerAxis(0), PerAxis(1, 0)}) {
       const Tensor x = random_tensor({2, 2, 5, 7}, rng), many = random_tensor({9, 1, 5, 4}, rng);
-      // The product makes the second derivative depend on x: pooling alone is linear but for its choice.
+      // The product makes the second derivative depend on x. Pooling alone is linear, apart from the choice
+      // of maxima.
       expect_gradients(
           [&](auto in) {
             const Tensor y = avg_pool2d(in[0], {{2, 3}, stride, padding, false});

@@ -165,7 +165,7 @@ TEST(Reduce, SpecialValues) {
   EXPECT_TRUE(std::isnan(mean(nothing).item()));
 }
 
-// The processor's own quotients are the rule.
+// The expected results are the processor's own quotients.
 TEST(Reduce, MeansDivide) {
   for (std::int64_t n = 1; n <= 200; ++n) {
     const Tensor narrow = full({n}, 0, {.requires_grad = true}),

@@ -148,7 +148,8 @@ TYPED_TEST(Unary, IsTheSameForAnyThreadCount) {
   }
 }
 
-// The processor's own arithmetic is the rule: every result is rounded once, and 0 is not -0.
+// The expected results are those of the processor's own arithmetic: every result is rounded once, and 0 is
+// not -0.
 TYPED_TEST(Unary, ArithmeticWithANumberIsThatOfIeee754) {
   using T = TypeParam;
   using Limits = std::numeric_limits<T>;

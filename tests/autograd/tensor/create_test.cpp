@@ -85,7 +85,7 @@ TEST(Create, UniformNeverReachesItsUpperBound) {
 
 TEST(Create, UniformNeverFallsBelowItsLowerBound) {
   Rng rng(6);
-  ASSERT_LT(0.7f, 0.7);  // so low itself is no float32
+  ASSERT_LT(0.7f, 0.7);  // so low itself is not a float32
   const Tensor x = uniform({1000}, 0.7, 0.70000009, {}, rng);
   EXPECT_THAT(x.data<float>(), Each(std::nextafter(0.7f, 1.0f)));  // the only one in between
 }
@@ -95,7 +95,7 @@ TEST(Create, UniformOfEqualBoundsIsThatNumber) {
   EXPECT_THAT(numbers(uniform({3}, 0.7, 0.7, {}, rng)), Each(0.7f));
   EXPECT_THAT(numbers(uniform({1}, -5, -5, {.dtype = float64}, rng)), Each(-5.0));
   for (int i = 0; i < 4; ++i) other.uniform();
-  EXPECT_EQ(rng(), other());  // numbers were drawn as ever
+  EXPECT_EQ(rng(), other());  // the usual number of draws
 }
 
 TEST(Create, UniformAndNormalRefuseBoundsThatMakeNoSense) {

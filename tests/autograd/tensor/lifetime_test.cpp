@@ -1,5 +1,5 @@
-// What refers into a tensor: how long it is valid, and what does not compile because it would outlive its
-// tensor. The address sanitizer shows the first, since memory is not recycled under it.
+// References into a tensor: how long they are valid, and which ones do not compile because they would outlive
+// their tensor. The address sanitizer checks the former, because memory is not recycled under it.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -64,7 +64,7 @@ static_assert(std::is_convertible_v<const Saved&, const Tensor&> &&
               !std::is_convertible_v<const Saved, const Tensor&>);
 static_assert(std::is_constructible_v<Input, Tensor&> && !std::is_constructible_v<Input, Tensor>);
 
-// What is small comes from a temporary as a copy.
+// Calls on a temporary return small objects as copies.
 static_assert(std::is_same_v<decltype(std::declval<Tensor>().shape()), Shape>);
 static_assert(std::is_same_v<decltype(std::declval<Tensor>().values()), Values>);
 static_assert(std::is_same_v<decltype(std::declval<Tensor>().node()), Ref<Node>>);
@@ -85,7 +85,7 @@ TEST(Lifetime, WhatATemporaryGivesIsACopy) {
   EXPECT_STREQ(node->op, "mul");
 }
 
-/// What takes the memory of anything that was freed.
+/// Objects that take the memory of freed ones.
 std::vector<Tensor> junk() {
   std::vector<Tensor> tensors;
   for (int i = 0; i < 20; ++i) tensors.push_back(full({2}, -1));

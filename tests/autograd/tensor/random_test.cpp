@@ -105,7 +105,8 @@ TEST(Rng, BelowStaysBelow) {
   expect_error<Error>("Rng::below: bound must be positive, got 0", [&] { rng.below(0); });
 }
 
-// 2^64 is no multiple of 3 x 2^61: without drawing again, the last third would come a quarter of the time.
+// 2^64 is no multiple of 3 x 2^61: without drawing again, numbers of the last third would have a probability
+// of only a quarter.
 TEST(Rng, BelowIsFairForLargeBounds) {
   Rng rng(8);
   const std::int64_t third = std::int64_t{1} << 61;

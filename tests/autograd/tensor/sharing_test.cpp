@@ -1,5 +1,5 @@
-// Tensors may share memory, but what is written to one never shows in another: results of ops that leave
-// their argument as it is, gradients, and what was handed to backward().
+// Tensors may share memory, but writing to one never changes another: results of ops that do not change their
+// argument, gradients, and tensors that were passed to backward().
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -35,7 +35,7 @@ void fill(Tensor x, double value) {
 
 struct Case {
   const char* name;
-  Tensor (*apply)(const Tensor& x);  // x [2,3] as it is, under whatever shape
+  Tensor (*apply)(const Tensor& x);  // x [2,3] unchanged, with any shape
 };
 
 class OpsThatDoNothing : public testing::TestWithParam<Case> {};

@@ -15,7 +15,7 @@ namespace {
 
 using support::expect_error;
 
-/// Values 0, 1, 2, ... in row-major order, held as rows.
+/// Values 0, 1, 2, ... in row-major order, in the row-major layout.
 template <class T>
 Values counting(const Shape& shape) {
   Values values(dtype_of<T>, shape);

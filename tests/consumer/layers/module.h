@@ -1,3 +1,3 @@
 #pragma once
-// Not ours.
+// A header of the consumer, not of the library.
 inline int own_module() { return 7; }

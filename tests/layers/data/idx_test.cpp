@@ -1,4 +1,4 @@
-// IDX files: what is read back, and what each kind of broken file is told.
+// IDX files: what is read back, and the error for each kind of broken file.
 
 #include "adjoint/data/idx.h"
 

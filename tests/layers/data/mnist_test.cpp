@@ -1,4 +1,4 @@
-// MNIST: the embedded subset, the directory layouts people have, and what a wrong directory is told.
+// MNIST: the embedded subset, the usual directory layouts, and the errors for wrong directories.
 
 #include "adjoint/data/mnist.h"
 
@@ -31,8 +31,8 @@ Bytes images(std::uint32_t count, std::uint32_t height, std::uint32_t width) {
 /// Labels 0, 1, ... count-1.
 Bytes labels(std::uint32_t count) { return idx_bytes({count}, counting(count)); }
 
-/// A directory with three training and two test images of 2x5 pixels; each test spoils or moves what it is
-/// about.
+/// A directory with three training and two test images of 2x5 pixels; each test damages or moves some of the
+/// files.
 class MnistDirectory : public ::testing::Test {
  protected:
   MnistDirectory() {

@@ -1,5 +1,5 @@
 // Checkpoints: round trips, the bytes of the format, files that are wrong, and files that stay whole when
-// saving fails. Headers have safetensors_header_test.cpp.
+// saving fails. Headers are tested in safetensors_header_test.cpp.
 
 #include "adjoint/io/checkpoint.h"
 

@@ -1,4 +1,4 @@
-// Replacing a file: its mode and owner, and places where somebody may do only some things.
+// Replacing a file: its mode and owner, and places where a user has only some of the permissions.
 
 #include <grp.h>
 #include <sched.h>
@@ -79,10 +79,10 @@ TEST_F(Replacement, AFileOfAnotherUserStaysAsClosedAsItWas) {
   for (const Case& c : std::initializer_list<Case>{
            {0660, true, kOld, 0660},    // the group can stay
            {0664, true, kOld, 0664},    //
-           {06770, true, kOld, 0770},   // nobody may act as the new owner
-           {0666, false, kNew, 0666},   // where it cannot, it may do what everybody may
+           {06770, true, kOld, 0770},   // no user may act as the new owner
+           {0666, false, kNew, 0666},   // otherwise, group and others get only
            {0662, false, kNew, 0622},   //
-           {0616, false, kNew, 0600},   // and everybody what the old one might
+           {0616, false, kNew, 0600},   // what both of them had
            {06777, false, kNew, 0777},  //
        }) {
     SCOPED_TRACE(::testing::Message() << std::oct << c.old_mode);
@@ -92,7 +92,7 @@ TEST_F(Replacement, AFileOfAnotherUserStaysAsClosedAsItWas) {
     const std::string end = in_child([&]() -> int {
       if (chdir(directory_.path().c_str()) != 0) _exit(3);
       if (setgroups(c.member ? 1 : 0, &kOld) != 0 || setgid(kNew) != 0 || setuid(kUser) != 0) _exit(2);
-      FileReplacement("net").finish();  // without a write, which might take bits from the mode
+      FileReplacement("net").finish();  // without a write, which might remove bits from the mode
       _exit(kChildRight);
     });
     ASSERT_EQ(end, kRight);
@@ -116,7 +116,7 @@ TEST_F(Replacement, PlacesWithoutPermission) {
   const std::string end = in_child([&]() -> int {
     constexpr uid_t kNobody = 65534;
     if (chdir(directory_.path().c_str()) != 0)
-      _exit(4);  // nobody may not come here by a private folder above
+      _exit(4);  // the user nobody cannot enter this folder if one above is private
     if (geteuid() == 0 && setuid(kNobody) != 0) _exit(2);
     for (const std::string name : {"read-only", "closed/net"}) {
       if (error_of(name) != name + ": cannot be written: Permission denied") _exit(3);
@@ -194,7 +194,7 @@ TEST_F(Replacement, ADirectoryThatMayBeWrittenToButNotRead) {
   chmod(directory_.path().c_str(), 0777);
   const std::string end = in_child([&]() -> int {
     constexpr uid_t kNobody = 65534;
-    // Before, for nobody may not come here when the folder above is private.
+    // Before setuid(): the user nobody cannot enter this folder if one above is private.
     if (chdir(directory_.path().c_str()) != 0) _exit(3);
     if (geteuid() == 0 && setuid(kNobody) != 0) _exit(2);  // root may read everything
     save("blind/net", 'a');

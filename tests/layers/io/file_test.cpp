@@ -1,5 +1,5 @@
-// Reading a file: what is there, and no more. Replacing one: the order of the system's calls, what remains
-// when one fails or the process is killed at one, savers at the same time, links.
+// Reading a file: exactly its contents. Replacing a file: the order of the system calls, the state after a
+// failed call or a killed process, several savers at the same time, and links.
 
 #include "layers/io/file.h"
 
@@ -114,7 +114,7 @@ TEST_F(Replacement, AFileThatCannotBeMadeLeavesNothing) {
 
 TEST_F(Replacement, WorksWithoutLocks) {
   put(".adjoint-partial-0badcafe", "somebody's");
-  calls.fail_at = 0;  // nobody can tell whether that file is abandoned
+  calls.fail_at = 0;  // no process can tell whether that file is abandoned
   save(path(), 'a');
   EXPECT_EQ(files(), (Names{".adjoint-partial-0badcafe", "net"}));
   fs::remove(path(".adjoint-partial-0badcafe"));

@@ -36,7 +36,7 @@ class Two : public Module {
   Tensor forward(const Tensor& x) override { return second(relu(first(x))); }
 
   Scale first{2}, second{3};
-  Relu relu;  // has no parameters: nobody needs to register it
+  Relu relu;  // has no parameters, so it need not be registered
 };
 
 class Outer : public Module {
@@ -57,7 +57,7 @@ class Borrowing : public Module {
   Scale& scale_;
 };
 
-/// Runs a module that is somebody else's, or nobody's.
+/// Runs a module that is registered in another module, or in none.
 class Using : public Module {
  public:
   explicit Using(Module& used) : used_(used) {}
@@ -67,7 +67,7 @@ class Using : public Module {
   Module& used_;
 };
 
-/// Has a parameter that one of its children runs, in a module that nobody registered.
+/// Has a parameter that one of its children runs, in a module that is not registered.
 class Owner : public Module {
  public:
   explicit Owner(Scale& scale) : using_(scale) {

@@ -1,4 +1,4 @@
-// Does not compile: a test looks for the remedy in what the compiler says.
+// Does not compile. A test checks that the compiler's message says what to do.
 
 #include "adjoint/modules/dense.h"
 #include "adjoint/modules/sequential.h"

@@ -1,4 +1,5 @@
-// Optimizers against the same rules in plain doubles, one number at a time; what they leave alone and refuse.
+// Optimizers against the same rules in plain doubles, one number at a time; what they do not change, and what
+// they refuse.
 
 #include <cmath>
 #include <functional>

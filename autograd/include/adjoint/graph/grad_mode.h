@@ -1,5 +1,5 @@
 #pragma once
-// Whether ops are recorded for differentiation; a setting of each thread.
+// Whether ops are recorded for differentiation. Each thread has its own setting.
 
 namespace adjoint {
 
@@ -7,10 +7,10 @@ namespace detail {
 inline constinit thread_local bool recording = true;
 }
 
-/// True unless a NoGrad lives in this thread.
+/// Whether this thread records ops: true, unless a GradMode or NoGrad sets it to false.
 inline bool grad_enabled() { return detail::recording; }
 
-/// Sets grad_enabled() for a scope and puts the old setting back at its end.
+/// Sets grad_enabled() for a scope and restores the old setting at its end.
 class GradMode {
  public:
   explicit GradMode(bool enabled) : before_(detail::recording) { detail::recording = enabled; }
@@ -22,7 +22,7 @@ class GradMode {
   bool before_;
 };
 
-/// While one lives, ops in this thread are computed but not recorded.
+/// While a NoGrad exists, ops in this thread are computed but not recorded.
 class NoGrad : public GradMode {
  public:
   NoGrad() : GradMode(false) {}

@@ -1,5 +1,5 @@
 #pragma once
-// Are the gradients of a function right? For the library's own ops and for users'.
+// Checks whether the gradients of a function are right: for the library's ops and for your own.
 
 #include <functional>
 #include <initializer_list>
@@ -14,29 +14,30 @@ namespace adjoint {
 using TensorFunction = std::function<Tensor(std::span<const Tensor>)>;
 
 struct GradcheckOptions {
-  double step = 1e-6;  ///< Of the central difference, for elements of magnitude up to 1; in proportion above.
+  double step = 1e-6;  ///< The central difference at an element x uses step * max(1, |x|).
   double tolerance =
-      1e-6;  ///< Largest difference, as a share of the input's largest gradient (at least of 1e-3).
-  std::uint64_t seed = 1;  ///< Of the random cotangent.
+      1e-6;  ///< Largest allowed difference, divided by max(1e-3, the input's largest gradient).
+  std::uint64_t seed = 1;  ///< Seed of the random cotangent.
 };
 
-/// Whether a check passed, and if not, what differs: input, index, both gradients.
+/// Whether a check passed, and if not, why. For a difference, report names the input, the index and both
+/// gradients.
 struct GradcheckResult {
   bool passed;
   std::string report;
   explicit operator bool() const { return passed; }
 };
 
-/// Compares d(sum v f(x)) / dx_i, v random, as backward finds it with central differences, for every element
-/// of every input. Inputs are float64, away from kinks of f by more than a step. Fails too when all gradients
-/// vanish: that would prove nothing. Throws DTypeError when an input is not float64; errors of f pass
-/// through.
+/// Compares d(sum v f(x)) / dx_i from backward with a central difference, for every element of every input; v
+/// is random. The inputs must be float64, and farther than a step from every kink of f. The check also fails
+/// when all gradients vanish, because it then shows nothing. Throws DTypeError when an input is not float64,
+/// and what f throws.
 GradcheckResult gradcheck(const TensorFunction& f, std::span<const Tensor> inputs,
                           const GradcheckOptions& options = {});
 GradcheckResult gradcheck(const TensorFunction& f, std::initializer_list<Tensor> inputs,
                           const GradcheckOptions& options = {});
 
-/// gradcheck of the gradients themselves, as functions of the inputs and of the cotangent v.
+/// gradcheck of the gradients of f, as functions of the inputs and of the cotangent v.
 GradcheckResult gradgradcheck(const TensorFunction& f, std::span<const Tensor> inputs,
                               const GradcheckOptions& options = {});
 GradcheckResult gradgradcheck(const TensorFunction& f, std::initializer_list<Tensor> inputs,

@@ -1,5 +1,6 @@
 #pragma once
-// The graph: nodes, what they keep, and record(), by which every op, a user's own included, enters it.
+// The graph: its nodes, the tensors that they keep, and record(), which adds an op to the graph. Every op
+// calls it, your own included.
 
 #include <concepts>
 #include <cstdint>
@@ -17,8 +18,8 @@
 
 namespace adjoint {
 
-/// The gradients a backward rule returns, one for each input of its op in order; an undefined one stands for
-/// zero.
+/// The result of a backward rule: one gradient for each input of its op, in order. An undefined tensor stands
+/// for zero.
 class Grads : public SmallArray<Tensor, 4> {
  public:
   template <class... Tensors>
@@ -27,7 +28,7 @@ class Grads : public SmallArray<Tensor, 4> {
     std::size_t i = 0;
     (((*this)[i++] = static_cast<Tensor>(std::forward<Tensors>(tensors))), ...);
   }
-  /// For ops with any number of inputs: count undefined gradients, to be assigned.
+  /// `count` undefined gradients, to be assigned later. For ops with any number of inputs.
   static Grads with_size(std::size_t count) { return Grads(Count{count}); }
 
  private:
@@ -37,14 +38,14 @@ class Grads : public SmallArray<Tensor, 4> {
   explicit Grads(Count count) : SmallArray(count.value) {}
 };
 
-/// A backward pass, for later ones that come upon what it freed.
+/// A backward pass that frees nodes. Later passes that reach a freed node read this object for their error
+/// message.
 struct Pass : RefCounted, Recycled {
   static void destroy(Pass* pass) noexcept { delete pass; }
   std::atomic<const char*> failed_in = nullptr;  ///< The op whose rule threw, if one did.
 };
 
-/// Which inputs' gradients are wanted: a rule skips the others' work. needs[i] may be true without need from
-/// i = 64 on.
+/// Which inputs need a gradient. A rule skips the work for the others. For i >= 64, needs[i] is always true.
 class Needs {
  public:
   explicit Needs(std::uint64_t bits) : bits_(bits) {}
@@ -54,8 +55,8 @@ class Needs {
   std::uint64_t bits_;
 };
 
-/// A step of the computation graph: an op that was carried out on tensors of which at least one requires a
-/// gradient, or a leaf.
+/// A node of the computation graph: a leaf, or a recorded op with at least one input that requires a
+/// gradient.
 class Node : public RefCounted, public Recycled {
  public:
   Node(const char* op, const Shape& shape, DType dtype, std::size_t inputs);
@@ -63,19 +64,20 @@ class Node : public RefCounted, public Recycled {
   virtual ~Node();
   static void destroy(Node* node) noexcept;
 
-  /// The gradients of the inputs from dy, the gradient of this node's result.
+  /// Computes the gradients of the inputs from dy, the gradient of this node's result.
   virtual Grads apply(Tensor dy, Needs needs) = 0;
 
   enum class State : std::uint8_t { open, claimed, freed };
   State state() const { return state_.load(std::memory_order_acquire); }
-  /// For a pass that will free this node: from now on other passes, in other threads too, fail here. False
-  /// unless it was open.
+  /// Called by a pass that will free this node. From then on, all other passes fail at this node, in other
+  /// threads, too. Returns false, and changes nothing, unless the node was open.
   bool claim();
   /// Undoes claim().
   void reopen() { state_.store(State::open, std::memory_order_release); }
-  /// Frees what apply() needs, which cannot be called again, and the way to the inputs. To be claimed before.
+  /// Frees the rule and the references to the inputs. apply() cannot be called afterwards. The node must have
+  /// been claimed.
   void free(const Ref<Pass>& by);
-  /// The pass that has freed this.
+  /// The pass that freed this node.
   const Ref<Pass>& freed_by() const { return freed_by_; }
 
   bool is_leaf() const { return inputs.size() == 0; }
@@ -84,7 +86,7 @@ class Node : public RefCounted, public Recycled {
   const std::uint64_t sequence;  ///< Later nodes have larger numbers, so a node's inputs have smaller ones.
   const Shape shape;             ///< Of the result and its gradient.
   const DType dtype;
-  SmallArray<Ref<Node>, 3> inputs;               ///< Null where no gradient is wanted.
+  SmallArray<Ref<Node>, 3> inputs;               ///< Null for inputs that require no gradient.
   std::atomic<std::uint32_t> backward_slot = 0;  ///< A hint for the backward pass, see engine.cpp.
 
  protected:
@@ -96,10 +98,10 @@ class Node : public RefCounted, public Recycled {
   Ref<Pass> freed_by_;
 };
 
-/// Nodes alive in the process: zero when every graph and parameter is gone.
+/// The number of nodes in the process: 0 when all graphs and parameters have been destroyed.
 std::int64_t live_nodes();
 
-/// What a leaf has beside its values. A constant gets one only when it needs it.
+/// The data of a leaf apart from its values. A constant gets a LeafNode only when it needs one.
 class LeafNode final : public Node {
  public:
   LeafNode(const Shape& shape, DType dtype) : Node("", shape, dtype, 0) {}
@@ -107,15 +109,16 @@ class LeafNode final : public Node {
 
   Tensor grad;
   std::string name;
-  /// Memory that data() has handed out and that an update then left behind, because it was shared.
+  /// Memory that data() handed out and that an update then replaced, because other tensors shared it.
   std::vector<Ref<Buffer>, BlockAllocator<Ref<Buffer>>> left_behind;
 
  private:
   void free_rule() override {}
 };
 
-/// A tensor kept by a backward rule. Reading it throws GraphError when it is a leaf that has been updated
-/// since. Keep only what the rule will read: Saved(x, b.requires_grad()) is undefined where it is not wanted.
+/// A tensor that a backward rule keeps. Reading it throws GraphError if it is a leaf that has been updated
+/// since. Keep only tensors that the rule will read: Saved(x, b.requires_grad()) is undefined if b requires
+/// no gradient.
 class Saved {
  public:
   Saved() = default;
@@ -137,7 +140,7 @@ class Saved {
   std::uint32_t version_ = 0;
 };
 
-/// An input of an op, as record() takes it: a reference to a tensor that has a name.
+/// An input of an op, for record(): a reference to a tensor that is not a temporary.
 struct Input {
   Input(const Tensor& tensor) : tensor(&tensor) {}  // NOLINT: record(..., {a, b}, ...)
   Input(const Tensor&&) = delete;
@@ -148,8 +151,8 @@ namespace detail {
 
 template <class Rule>
 concept RuleOfInputs = std::is_invocable_r_v<Grads, Rule&, Tensor, Needs>;
-/// A rule that also wants y, the op's result. It must not capture y itself: the graph would own itself and
-/// never be freed.
+/// A rule that also takes y, the op's result. It must not capture y: the graph would own itself and never be
+/// freed.
 template <class Rule>
 concept RuleOfResult = std::is_invocable_r_v<Grads, Rule&, Tensor, const Tensor&, Needs>;
 
@@ -184,15 +187,16 @@ Tensor attach(Values&& values, Node* node, std::span<const Input> inputs);
 
 }  // namespace detail
 
-/// The tensor with these values, computed by op from inputs. When recording is on and an input requires a
-/// gradient, the rule is kept to compute the inputs' gradients from dy, the result's:
+/// Returns a tensor with these values, which op computed from inputs. If recording is on and an input
+/// requires a gradient, the graph keeps the rule. The rule computes the inputs' gradients from dy, the
+/// gradient of the result:
 ///
 ///     record("mul", values, {a, b}, [a = Saved(a), b = Saved(b)](const Tensor& dy, Needs needs) -> Grads {
 ///       return {needs[0] ? dy * b : Tensor{}, needs[1] ? dy * a : Tensor{}};
 ///     });
 ///
-/// A rule is written with ops, so that gradients can be differentiated again, and keeps tensors as Saved. A
-/// rule with three parameters (dy, y, needs) is also given the op's result y. op is a string literal.
+/// A rule consists of ops, so that gradients can be differentiated again. It keeps tensors as Saved. A rule
+/// with three parameters (dy, y, needs) also gets y, the op's result. op must be a string literal.
 template <class Rule>
 requires detail::RuleOfInputs<std::decay_t<Rule>> || detail::RuleOfResult<std::decay_t<Rule>> Tensor
 record(const char* op, Values values, std::span<const Input> inputs, Rule&& rule) {
@@ -205,9 +209,9 @@ Tensor record(const char* op, Values values, std::initializer_list<Input> inputs
   return record(op, std::move(values), std::span(inputs.begin(), inputs.size()), std::forward<Rule>(rule));
 }
 
-/// The result of an op that has nothing to do: x's values, in a tensor of its own, so that writing to either
-/// leaves the other as it is. Nothing is copied, and what nobody can write to, an op's result or a temporary,
-/// comes back as it is.
+/// The result of an op that has nothing to compute: a new tensor with x's values. Writing to one of the two
+/// tensors does not change the other. No values are copied. If no other code can write to x, because it is an
+/// op's result or a temporary, x itself is returned.
 Tensor pass_through(const char* op, Tensor x);
 
 }  // namespace adjoint

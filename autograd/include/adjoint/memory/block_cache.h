@@ -1,8 +1,8 @@
 #pragma once
-// Recycled memory. A training loop asks for the same sizes again and again: freed blocks are kept in lists by
-// size, one set of lists per thread and one for blocks freed by a thread that did not allocate them, so that
-// a steady loop never reaches the system's allocator. When the system has no more memory, the free blocks of
-// all threads go back to it before an allocation fails.
+// Recycled memory. A training loop allocates the same sizes again and again. Freed blocks are kept in lists
+// by size, so a steady loop never reaches the system's allocator. Each thread has its own lists. One more set
+// of lists is shared: it holds blocks freed by a thread that did not allocate them. When the system has no
+// more memory, an allocation calls empty_cache() and tries again before it fails.
 
 #include <cstddef>
 
@@ -11,30 +11,31 @@ namespace adjoint {
 /// A block of at least `bytes` bytes at a 64-byte boundary, contents unspecified. Throws std::bad_alloc.
 void* allocate_block(std::size_t bytes);
 
-/// Gives back a block of allocate_block(bytes), in any thread.
+/// Frees a block from allocate_block(bytes). It may be called in any thread.
 void free_block(void* block, std::size_t bytes) noexcept;
 
-/// Gives all free blocks back to the system but other threads' small ones (32 KiB and less), of which a
-/// thread keeps at most 16 MiB. Programs need not call it: memory that an allocation needs is given back for
-/// it.
+/// Returns all free blocks to the system, except other threads' small ones (32 KiB and less). Each thread
+/// keeps at most 16 MiB of these. Programs need not call this function: an allocation calls it when the
+/// system has no more memory.
 void empty_cache() noexcept;
 
-/// Bytes of all free blocks that are kept, those of other threads included.
+/// The bytes of all free blocks that are kept, including those of other threads.
 std::size_t cached_bytes() noexcept;
 
-/// Sets how many bytes of free blocks all threads together keep from now on, at the start 512 MiB, and
-/// empties the cache. After set_cache_limit(0) at the start of a program nothing is kept, so that tools which
-/// look for memory errors see every allocation.
+/// Sets the limit on the bytes of free blocks that all threads together keep, and empties the cache. At the
+/// start, the limit is 512 MiB. After set_cache_limit(0) at the start of a program, no block is kept. Tools
+/// that look for memory errors then see every allocation.
 void set_cache_limit(std::size_t bytes) noexcept;
 
 namespace detail {
-/// Around a fork: no other thread may be changing the lists then, and the child has none of them.
+/// Called before and after a fork: no other thread may change the lists during a fork, and the child has no
+/// other threads.
 void lock_block_cache();
 void unlock_block_cache();
 void unlock_block_cache_in_child();
 }  // namespace detail
 
-/// For standard containers whose memory comes and goes every step.
+/// Allocator for standard containers that allocate and free memory in every step.
 template <class T>
 struct BlockAllocator {
   using value_type = T;

@@ -10,7 +10,7 @@
 
 namespace adjoint {
 
-/// True while the process has one thread only, so that counters need no locked instructions.
+/// True while the process has only one thread. Counters then need no atomic read-modify-write instructions.
 inline bool single_threaded() {
 #if __has_include(<sys/single_threaded.h>)
   return __libc_single_threaded;
@@ -47,7 +47,7 @@ class RefCounted {
   RefCounted& operator=(const RefCounted&) = delete;
 
   void add_ref() const { refs_.add(1); }
-  /// True when this was the last reference: the caller frees the object.
+  /// True when this was the last reference. The caller must then free the object.
   bool drop_ref() const { return refs_.load() == 1 || refs_.add(-1) == 0; }
   /// True when exactly one Ref holds the object.
   bool is_unique() const { return refs_.load() == 1; }

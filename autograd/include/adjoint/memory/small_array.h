@@ -1,6 +1,6 @@
 #pragma once
-// An array whose length is fixed when it is made; up to N elements lie inside the object, more in recycled
-// memory.
+// An array whose length is fixed at construction. Up to N elements are stored inside the object, longer
+// arrays in recycled memory.
 
 #include <cstddef>
 #include <memory>

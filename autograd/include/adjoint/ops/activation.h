@@ -1,6 +1,7 @@
 #pragma once
-// Activation functions, applied to every element: float32 or float64; DTypeError on int64. They compute
-// in x's memory when it is a temporary, as in relu(conv2d(x, w)), unless the gradient reads x.
+// Activation functions, applied to every element. They take float32 and float64, and throw DTypeError on
+// int64. If x is a temporary, as in relu(conv2d(x, w)), they compute in its memory, unless the gradient reads
+// x.
 
 #include "adjoint/tensor/tensor.h"
 
@@ -10,7 +11,7 @@ namespace adjoint {
 Tensor tanh(Tensor x);
 /// y = 1 / (1 + e^-x).   dx = dy y (1 - y).
 Tensor sigmoid(Tensor x);
-/// y = max(x, 0), NaN where x is.   dx = x <= 0 ? 0 : dy, so dy where x is NaN.
+/// y = max(x, 0), NaN where x is NaN.   dx = x <= 0 ? 0 : dy, so dy where x is NaN.
 Tensor relu(Tensor x);
 /// y = ln(1 + e^x).   dx = dy sigmoid(x).
 Tensor softplus(Tensor x);
@@ -20,7 +21,7 @@ Tensor softplus(Tensor x);
 Tensor silu(Tensor x);
 
 struct LeakyReluOptions {
-  double slope = 0.01;  ///< Where x <= 0.
+  double slope = 0.01;  ///< The slope where x <= 0.
 };
 /// y = x > 0 ? x : slope x.   dx = x <= 0 ? slope dy : dy, so dy where x is NaN, as for relu.
 Tensor leaky_relu(Tensor x, const LeakyReluOptions& options = {});

@@ -2,11 +2,12 @@
 // Sums, differences, products and quotients, with NumPy's broadcasting: shapes are aligned at their last
 // axes, and an axis that is missing or has size 1 in one argument is repeated to fit the other.
 //
-// All of these throw ShapeError when shapes do not fit and DTypeError when the dtypes differ; float32 and
-// float64 are differentiable, int64 is computed only (div, equal and the scalar forms are floating only).
+// All of these throw ShapeError when the shapes do not broadcast, and DTypeError when the dtypes differ.
+// float32 and float64 are differentiable; int64 is not. div, equal and the forms with a number s take only
+// float32 and float64.
 //
-// Every result is rounded once, as IEEE 754 asks, signed zeros included. A number s is rounded to x's dtype
-// first. int64 wraps around in two's complement, as in NumPy and PyTorch.
+// Every floating result follows IEEE 754: it is rounded once, and zeros have the right sign. A number s is
+// first rounded to x's dtype. int64 wraps around in two's complement, as in NumPy and PyTorch.
 
 #include <utility>
 
@@ -34,7 +35,7 @@ Tensor div(Tensor x, double s);
 /// y = s / x.
 Tensor div(double s, const Tensor& x);
 
-/// y = a == b ? 1 : 0, a constant: no gradient flows through. Floating only.
+/// y = a == b ? 1 : 0. The result is a constant: no gradient flows through it. Floating dtypes only.
 Tensor equal(const Tensor& a, const Tensor& b);
 
 inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }

@@ -6,13 +6,14 @@
 namespace adjoint {
 
 struct MatmulOptions {
-  bool transpose_a = false;  ///< Take a stored as [K,M].
-  bool transpose_b = false;  ///< Take b stored as [N,K].
+  bool transpose_a = false;  ///< a is given as its transpose, [K,M].
+  bool transpose_b = false;  ///< b is given as its transpose, [N,K].
 };
 
-/// y = op(a) op(b), where op transposes as options say: op(a) [M,K], op(b) [K,N] -> y [M,N]. Throws
-/// ShapeError unless a and b have two axes and agree on K, DTypeError unless they have one floating dtype. d
-/// op(a) = dy op(b)^T,   d op(b) = op(a)^T dy.
+/// y = op(a) op(b), where op transposes if the options say so: op(a) [M,K], op(b) [K,N] -> y [M,N]. Throws
+/// ShapeError unless a and b have two axes and agree on K, and DTypeError unless they have the same floating
+/// dtype.
+/// d op(a) = dy op(b)^T,   d op(b) = op(a)^T dy.
 Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options = {});
 
 // Both forms of dense throw ShapeError when shapes do not fit and DTypeError unless all arguments are float32

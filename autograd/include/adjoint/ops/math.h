@@ -1,7 +1,7 @@
 #pragma once
-// Functions of one number, applied to every element, and powers. All of them are float32 or float64 and
-// throw DTypeError on int64. Special values follow <cmath>. Those that take x by value compute in its memory
-// when it is a temporary, unless the gradient reads x.
+// Functions of one number, applied to every element, and powers. They take float32 and float64, and throw
+// DTypeError on int64. Special values follow <cmath>. Functions that take x by value compute in its memory if
+// it is a temporary, unless the gradient reads x.
 
 #include "adjoint/tensor/tensor.h"
 
@@ -11,7 +11,7 @@ namespace adjoint {
 Tensor exp(Tensor x);
 /// y = ln x.   dx = dy / x.
 Tensor log(const Tensor& x);
-/// y = sqrt(x).   dx = dy / (2 y), infinite at x = 0 like the slope itself (and NaN where dy is 0 there).
+/// y = sqrt(x).   dx = dy / (2 y), infinite at x = 0, as the slope is, but NaN if dy is 0 there.
 Tensor sqrt(Tensor x);
 /// y = x x.
 Tensor square(const Tensor& x);

@@ -1,8 +1,10 @@
 #pragma once
-// Sums, means and maxima over chosen axes, and broadcasting with the sum that undoes it.
+// Sums, means and maxima over chosen axes, cumulative sums, and broadcasting with the sum that is its
+// gradient.
 //
 // Axes are counted from 0, or from the end when negative. All of these throw ShapeError when an axis is out
-// of range or given twice, and DTypeError unless x is float32 or float64 (broadcast_to takes int64 too).
+// of range or given twice. They throw DTypeError unless x is float32 or float64; broadcast_to and cumsum take
+// int64, too.
 
 #include <initializer_list>
 #include <span>
@@ -17,7 +19,7 @@ struct ReduceOptions {
 
 /// y = sum of all elements, shape []; 0 when there are none.
 Tensor sum(const Tensor& x);
-/// y = sum over these axes, which y's shape lacks, or has with size 1 with keepdim.
+/// y = sum over these axes. y has x's shape without these axes. With keepdim, they stay, with size 1.
 Tensor sum(const Tensor& x, std::span<const int> axes, const ReduceOptions& options = {});
 Tensor sum(const Tensor& x, std::initializer_list<int> axes, const ReduceOptions& options = {});
 
@@ -27,22 +29,23 @@ Tensor mean(const Tensor& x);
 Tensor mean(const Tensor& x, std::span<const int> axes, const ReduceOptions& options = {});
 Tensor mean(const Tensor& x, std::initializer_list<int> axes, const ReduceOptions& options = {});
 
-/// y = the largest of all elements, shape []; NaN if any element is, and then the gradient is NaN too. The
-/// gradient is shared equally among equal maxima. Throws ShapeError when there are no elements.
+/// y = the largest of all elements, shape []. If any element is NaN, y and the gradient are NaN. Equal maxima
+/// share the gradient equally. Throws ShapeError when there are no elements.
 Tensor max(const Tensor& x);
-/// y = maximum over these axes; shapes as for sum. Throws ShapeError when a y has no elements to choose from.
+/// y = maximum over these axes; shapes as for sum. Throws ShapeError when an element of y is the maximum of
+/// no elements.
 Tensor max(const Tensor& x, std::span<const int> axes, const ReduceOptions& options = {});
 Tensor max(const Tensor& x, std::initializer_list<int> axes, const ReduceOptions& options = {});
 
-/// y[..., k, ...] = x[..., 0, ...] + ... + x[..., k, ...] along axis, x's shape and dtype; int64 too, which
-/// wraps around.
+/// y[..., k, ...] = x[..., 0, ...] + ... + x[..., k, ...] along axis. y has x's shape and dtype. int64 is
+/// allowed, and wraps around.
 Tensor cumsum(const Tensor& x, int axis);
 
-/// y[shape] = x repeated, as arithmetic.h broadcasts; x's own values when the shapes are equal. Throws
-/// ShapeError unless x broadcasts to just this shape.
+/// y = x broadcast to shape, by the rules in arithmetic.h. If the shapes are equal, y has x's own values.
+/// Throws ShapeError unless x broadcasts to exactly this shape.
 Tensor broadcast_to(const Tensor& x, const Shape& shape);
-/// y = x broadcast-summed to shape: the sum over every axis that broadcasting shape to x's shape repeats. x's
-/// own values when the shapes are equal. Throws ShapeError unless shape broadcasts to x's.
+/// y = x summed to shape: the sum over every axis that is repeated when shape is broadcast to x's shape. If
+/// the shapes are equal, y has x's own values. Throws ShapeError unless shape broadcasts to x's shape.
 Tensor sum_to(Tensor x, const Shape& shape);
 
 }  // namespace adjoint

@@ -1,6 +1,6 @@
 #pragma once
-// The same elements under another shape, or with their axes in another order. Every dtype; the floating ones
-// are differentiable.
+// The same elements with another shape, or with their axes in another order. All dtypes are allowed; the
+// floating ones are differentiable.
 
 #include <cstdint>
 #include <initializer_list>
@@ -10,21 +10,22 @@
 
 namespace adjoint {
 
-/// y = x under another shape, sharing its memory. One size may be -1: it is what the others leave. Throws
-/// ShapeError unless the shape has as many elements as x, or when a -1 can be anything or nothing.
+/// y = x with another shape; y shares x's memory. One size may be -1: it follows from the other sizes and the
+/// number of elements of x. Throws ShapeError when the shape does not have as many elements as x, and when
+/// the size for -1 does not exist or is not unique.
 Tensor reshape(const Tensor& x, std::span<const std::int64_t> shape);
 Tensor reshape(const Tensor& x, std::initializer_list<std::int64_t> shape);
 Tensor reshape(const Tensor& x, const Shape& shape);
 
 struct FlattenOptions {
-  int start_axis = 1;  ///< The first axis merged; may be negative, counted from the end.
+  int start_axis = 1;  ///< The first merged axis; a negative one is counted from the end.
 };
-/// y = x with all axes from start_axis on merged into one: [N,C,H,W] -> [N, C H W], sharing memory. Throws
-/// ShapeError when x has no such axis.
+/// y = x with all axes from start_axis on merged into one: [N,C,H,W] -> [N, C H W]. y shares x's memory.
+/// Throws ShapeError when x has no such axis.
 Tensor flatten(const Tensor& x, const FlattenOptions& options = {});
 
 /// y[i_axes[0], i_axes[1], ...] = x[i_0, i_1, ...]: axis k of y is axis axes[k] of x. Throws ShapeError
-/// unless axes, each of which may be negative, are all of x's axes.
+/// unless axes contains each axis of x exactly once. Negative axes are counted from the end.
 Tensor permute(const Tensor& x, std::span<const int> axes);
 Tensor permute(const Tensor& x, std::initializer_list<int> axes);
 /// y = x with two axes exchanged. Throws ShapeError when x has no such axes.

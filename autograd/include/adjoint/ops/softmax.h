@@ -2,7 +2,7 @@
 // Softmax and its logarithm along an axis.
 //
 // Both throw ShapeError when the axis is out of range and DTypeError on int64. The maximum is subtracted
-// first, so no finite x overflows; x of -inf has probability 0.
+// first, so no finite x overflows. An x of -inf has probability 0.
 
 #include "adjoint/tensor/tensor.h"
 

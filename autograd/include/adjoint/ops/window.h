@@ -1,6 +1,5 @@
 #pragma once
-// Windows that slide over the two axes of an image: what the options and checks of convolution and pooling
-// share.
+// Windows that slide over the two axes of an image: options and checks that convolution and pooling share.
 
 #include <cstdint>
 #include <fmt/core.h>
@@ -30,14 +29,14 @@ struct Windows {
   PerAxis dilation = 1;
 };
 
-/// Whole windows along each axis of x [N,C,H,W]: floor((H + 2 padding - reach) / stride) + 1 with
-/// reach = dilation (size - 1) + 1. Throws ShapeError when not even one fits, when an image with its padding
-/// has more than 2^53 elements, and when reach overflows; size, stride and dilation must be positive, padding
-/// not negative.
+/// The number of whole windows along each axis of x [N,C,H,W]: floor((H + 2 padding - reach) / stride) + 1,
+/// where reach is dilation (size - 1) + 1. Throws ShapeError when no window fits, when an image with its
+/// padding has more than 2^53 elements, and when reach overflows. Size, stride and dilation must be positive,
+/// and padding must not be negative.
 PerAxis count_windows(const char* op, const Shape& x, const Windows& windows);
 
-/// The step (stride or dilation) to use along an axis with this many positions. With one position the step
-/// has no effect; 1 is returned then, so that kernels never meet a huge number.
+/// The step (stride or dilation) to use along an axis with this number of positions. With one position, the
+/// step has no effect: 1 is returned, so that kernels never get a huge number.
 constexpr std::int64_t step_between(std::int64_t positions, std::int64_t step) {
   return positions > 1 ? step : 1;
 }

@@ -1,5 +1,5 @@
 #pragma once
-// Errors: what is thrown, and the checks that throw.
+// Errors: the exception types, and the checks that throw them.
 
 #include <fmt/core.h>
 #include <stdexcept>
@@ -9,8 +9,8 @@
 
 namespace adjoint {
 
-/// A call that cannot be carried out as asked. The message names the op, the argument, the rule and what was
-/// given.
+/// A call that cannot be carried out as asked. The message names the op, the argument, the rule and the given
+/// value.
 struct Error : std::invalid_argument {
   using std::invalid_argument::invalid_argument;
 };

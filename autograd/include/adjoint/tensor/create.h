@@ -1,6 +1,6 @@
 #pragma once
-// Making tensors. All of them throw DTypeError when a gradient is wanted of an int64 tensor. Numbers for an
-// int64 tensor lose their fraction; Error is thrown for NaN and what is not in [-2^63, 2^63).
+// Functions that make tensors. All of them throw DTypeError when requires_grad is set for an int64 tensor.
+// Numbers for an int64 tensor lose their fraction. NaN and numbers outside [-2^63, 2^63) throw Error.
 
 #include <initializer_list>
 #include <span>
@@ -25,17 +25,17 @@ Tensor arange(std::int64_t n, const TensorOptions& options = {.dtype = DType::in
 /// A copy of row-major data, with the dtype of T. Throws ShapeError unless shape has data.size() elements.
 template <class T>
 Tensor from_data(std::span<const T> data, const Shape& shape, bool requires_grad = false);
-/// The given numbers in row-major order: tensor({1, 2, 3, 4}, {2, 2}). Throws ShapeError unless their number
-/// fits shape.
+/// The given numbers in row-major order: tensor({1, 2, 3, 4}, {2, 2}). Throws ShapeError unless shape has as
+/// many elements.
 Tensor tensor(std::initializer_list<double> values, const Shape& shape, const TensorOptions& options = {});
 /// A vector of the given numbers.
 Tensor tensor(std::initializer_list<double> values, const TensorOptions& options = {});
 /// One number, shape [].
 Tensor scalar(double value, const TensorOptions& options = {});
 
-/// Elements uniform in [low, high), drawn in row-major order; all of them low where low == high. Throws
-/// DTypeError on int64, and Error when a bound or high - low is not finite, low is above high, or no number
-/// of the dtype lies between them.
+/// Elements uniform in [low, high), drawn in row-major order. If low == high, all of them are low. Throws
+/// DTypeError on int64. Throws Error when a bound or high - low is not finite, when low is above high, and
+/// when no number of the dtype lies in the interval.
 Tensor uniform(const Shape& shape, double low, double high, const TensorOptions& options = {},
                Rng& rng = default_rng());
 /// Elements normal with this mean and standard deviation, in row-major order. Throws DTypeError on int64, and

@@ -51,7 +51,7 @@ decltype(auto) visit(DType dtype, F&& f) {
   return f.template operator()<std::int64_t>();
 }
 
-/// As visit, for the two floating types only; ops check before that dtype is one of them.
+/// As visit, but for the two floating types only. Ops must check first that dtype is one of them.
 template <class F>
 decltype(auto) visit_floating(DType dtype, F&& f) {
   if (dtype == DType::float32) return f.template operator()<float>();

@@ -6,7 +6,7 @@
 namespace adjoint {
 
 enum class Layout : std::uint8_t {
-  row_major,    ///< The plain array [N, F], F being the product of all axes but the first.
+  row_major,    ///< The plain array [N, F], where F is the product of all axes but the first.
   interleaved,  ///< 16 images (8 of float64) side by side: see autograd/kernels/layout/interleaved.h.
 };
 

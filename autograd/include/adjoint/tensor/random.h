@@ -1,6 +1,7 @@
 #pragma once
 // Random numbers by Philox4x32-10 (Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as 1, 2, 3;
-// SC 2011): number i of a seed's stream is a function of seed, stream and i alone, the same on every machine.
+// SC 2011): number i of a stream depends only on the seed, the stream and i, and is the same on every
+// machine.
 
 #include <array>
 #include <cstdint>
@@ -8,13 +9,13 @@
 
 namespace adjoint {
 
-/// A seeded stream of random numbers; also a standard UniformRandomBitGenerator, for std::shuffle and the
-/// like.
+/// A seeded stream of random numbers. It is also a standard UniformRandomBitGenerator, for functions such as
+/// std::shuffle.
 class Rng {
  public:
   using result_type = std::uint32_t;
 
-  /// Streams of one seed are as independent of each other as seeds are.
+  /// Different streams of one seed are as independent as different seeds.
   explicit Rng(std::uint64_t seed, std::uint64_t stream = 0) : seed_(seed), stream_(stream) {}
 
   static constexpr result_type min() { return 0; }
@@ -27,7 +28,7 @@ class Rng {
   double normal();
   /// Uniform in [0, bound). Throws Error unless bound > 0.
   std::int64_t below(std::int64_t bound);
-  /// Puts items into a random order, each equally likely (Fisher and Yates).
+  /// Puts items into a random order; all orders are equally likely (Fisher and Yates).
   void shuffle(std::span<std::int64_t> items);
 
  private:
@@ -37,10 +38,10 @@ class Rng {
   unsigned left_ = 0;  // Numbers of the current block not yet given out.
 };
 
-/// The generator used where none is given, one per thread; seeded with 0 at the start. backward_in_parts()
-/// gives each part another one.
+/// The generator that functions use when none is given. Each thread has its own, with seed 0 at the start.
+/// backward_in_parts() gives each part its own.
 Rng& default_rng();
-/// Starts default_rng() anew.
+/// Restarts this thread's default_rng() with a seed.
 void manual_seed(std::uint64_t seed);
 
 }  // namespace adjoint

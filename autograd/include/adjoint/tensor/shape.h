@@ -33,7 +33,7 @@ class Shape {
       raise_axis(axis);
     return axis < 0 ? axis + rank_ : axis;
   }
-  /// All sizes; they live in the shape, so a temporary must get a name first.
+  /// All sizes. They are stored in the shape, so a temporary must get a name first.
   std::span<const std::int64_t> sizes() const& { return {sizes_, static_cast<std::size_t>(rank_)}; }
   std::span<const std::int64_t> sizes() const&& = delete;
   /// This shape with one size replaced. Throws as the constructor and checked_axis.
@@ -56,7 +56,7 @@ class Shape {
 /// "[2,3]"; "[]" for a scalar.
 std::string to_string(const Shape& shape);
 
-/// Whole numbers that a message shows as "[2,3]", such as sizes that make no Shape.
+/// Integers that a message shows as "[2,3]", such as sizes that cannot form a Shape.
 template <class T>
 struct Listed {
   explicit Listed(std::span<const T> listed) : numbers(listed) {}

@@ -18,15 +18,15 @@ class Node;
 
 namespace detail {
 
-/// What tensors refer to.
+/// The object that tensors refer to.
 struct TensorBody final : RefCounted, Recycled {
   TensorBody(Values&& values, Ref<Node>&& node);
   ~TensorBody();
   static void destroy(TensorBody* body) noexcept;
 
-  /// The row-major values in memory that no other tensor shares, to be overwritten. Memory that was handed
-  /// out is kept when it is left behind; a later update uses it again once nobody else shares it, so there
-  /// is at most one piece of it for each tensor that shared memory at the same time.
+  /// Returns the row-major values, to be overwritten, in memory that no other tensor shares. If memory that
+  /// was handed out is replaced, it is kept. A later update uses it again when no other tensor shares it any
+  /// more. So the number of kept pieces is at most the number of tensors that shared memory at the same time.
   void* own_row_major();
   /// The leaf's own node, made when it is first asked for.
   LeafNode& leaf();
@@ -43,13 +43,13 @@ struct BackwardOptions {
   bool retain_graph = false;  ///< Keep the graph for another backward.
 };
 
-/// A cheap shared handle to a row-major array of float32, float64 or int64, and to the op that computed it
-/// when something it was computed from wants a gradient. Values never change once made; the one exception is
-/// a leaf's update by an optimizer, through mutable_data() or assign(). Tensors may share memory, but an
-/// update of one never shows in another.
+/// A shared handle to a row-major array of float32, float64 or int64; copies are cheap. If the array was
+/// computed from a tensor that requires a gradient, the handle also refers to the op that computed it. Values
+/// never change after they are made, with one exception: an optimizer updates a leaf, through mutable_data()
+/// or assign(). Tensors may share memory, but an update of one never changes another.
 ///
-/// What refers into a tensor (data(), shape(), values(), ...) lives as long as the tensor. Of a temporary, it
-/// comes as a copy or does not compile: give the tensor a name first.
+/// References and spans into a tensor (data(), shape(), values(), ...) are valid as long as the tensor
+/// exists. On a temporary, such a call returns a copy or does not compile: give the tensor a name first.
 class Tensor {
  public:
   /// An undefined tensor; every use but defined(), assignment and destruction throws Error.
@@ -68,68 +68,73 @@ class Tensor {
   std::int64_t numel() const { return shape().numel(); }
   DType dtype() const { return values().dtype(); }
 
-  /// All values, row-major. T is float, double or std::int64_t; throws DTypeError unless it is that of
-  /// dtype(). The span is valid while this tensor, or another handle to it, lives. After an update it shows
-  /// the values from before or those from after it.
+  /// All values, row-major. T is float, double or std::int64_t; throws DTypeError unless T is the type of
+  /// dtype(). The span is valid while this tensor, or another handle to it, exists. After an update, it shows
+  /// either the old or the new values.
   template <class T>
   std::span<const T> data() const& {
     if (dtype() != dtype_of<T>) [[unlikely]]
       raise_dtype("data", dtype_of<T>);
     return {static_cast<const T*>(values().hand_out()), static_cast<std::size_t>(numel())};
   }
-  /// The span would outlive the values: `const Tensor y = softmax(x);` first, then `y.data<float>()`.
+  /// Deleted for temporaries, because the span would outlive the values. Write `const Tensor y = softmax(x);`
+  /// first, then `y.data<float>()`.
   template <class T>
   std::span<const T> data() const&& = delete;
-  /// The only value of a one-element tensor. Throws ShapeError when there are more or none.
+  /// The only value of a one-element tensor. Throws ShapeError when there are more elements or none.
   double item() const;
-  /// The same values in another element type; differentiable between floating types. To int64, fractions are
-  /// cut off; throws Error where a value is NaN or not in [-2^63, 2^63).
+  /// The same values in another element type; differentiable between floating types. A conversion to int64
+  /// cuts off fractions, and throws Error if a value is NaN or not in [-2^63, 2^63).
   Tensor to(DType dtype) const;
 
   /// True when gradients flow to or through this tensor.
   bool requires_grad() const { return body_ && body_->requires_grad; }
-  /// Makes a leaf one that gradients are kept for, or no longer; returns *this. Without, grad() is undefined;
-  /// it comes back with it, and graphs recorded before still lead to the leaf. Throws GraphError on an op's
-  /// result, DTypeError on int64.
+  /// Sets whether a leaf requires a gradient, and returns *this. While it requires none, grad() is undefined.
+  /// When it requires one again, grad() is what it was, and graphs recorded earlier still lead to the leaf.
+  /// Throws GraphError on an op's result, and DTypeError if an int64 tensor is to require a gradient.
   Tensor& set_requires_grad(bool requires_grad = true);
-  /// True unless an op on tensors that require a gradient computed this.
+  /// True unless a recorded op computed this.
   bool is_leaf() const;
   /// Name of the op that computed this, "" for a leaf.
   const char* op() const;
 
-  /// The gradient that backward() has accumulated; undefined before. Throws GraphError on an op's result: ask
-  /// grad() there.
+  /// The gradient that backward() has accumulated; undefined before the first backward(). Throws GraphError
+  /// on an op's result: use the function grad(y, x) there.
   Tensor grad() const;
-  /// Forgets the gradient.
+  /// Makes grad() undefined. Throws as grad().
   void zero_grad();
   /// The same values (shared, not copied) outside any graph.
   Tensor detach() const;
 
-  /// Adds d(this)/d(leaf) to the grad() of every leaf this was computed from, and frees the graph unless it
-  /// is retained. Throws GraphError when this requires no gradient, is no single number, or its graph was
-  /// already freed. Gradients are constants here: those that shall be differentiated come from
-  /// grad(y, x, {.create_graph = true}), which stores nothing in leaves, so that no graph can own itself.
+  /// Adds d(this)/d(leaf) to the grad() of every leaf from which this was computed, and frees the graph
+  /// unless it is retained. Throws ShapeError when this is not a single number, and GraphError when it
+  /// requires no gradient or its graph was already freed. The gradients are constants. Gradients that can be
+  /// differentiated come from grad(y, x, {.create_graph = true}). That function stores nothing in leaves, so
+  /// no graph can own itself.
   ///
-  /// Threads may go backward over graphs that share a part when all of them retain it. Of two that free it,
-  /// one throws GraphError where the other has been; one that frees it beside one that retains it may crash.
+  /// Several threads may run backward over graphs that share a part if all of them retain it. If two of them
+  /// free it, one throws GraphError at a node that the other has visited. If one frees it and another retains
+  /// it, the program may crash.
   ///
-  /// When a backward rule throws or memory runs out, no grad() has changed, and the part of the graph that
-  /// was already visited is freed unless it is retained: a later backward over it throws GraphError and says
-  /// so.
+  /// When a backward rule throws or memory runs out, no grad() has changed. The part of the graph that was
+  /// already visited is freed, unless it is retained. A later backward over this part throws a GraphError
+  /// that says so.
   void backward(const BackwardOptions& options = {}) const;
-  /// The same for sum(this * gradient); gradient has this tensor's shape and dtype.
+  /// The same for sum(this * gradient). Throws ShapeError or DTypeError unless gradient has this tensor's
+  /// shape and dtype.
   void backward(const Tensor& gradient, const BackwardOptions& options = {}) const;
 
-  /// A leaf's name, shown in error messages, such as "conv1.weight"; "" when it has none. Throws GraphError
-  /// when an op's result is to be given one.
+  /// The name of a leaf, such as "conv1.weight", which error messages show; "" if it has none. set_name()
+  /// throws GraphError on an op's result.
   const std::string& name() const&;
   std::string name() const&& { return name(); }
   void set_name(std::string name);
 
-  /// The values of a leaf, to be overwritten: for optimizers. Graphs that still need the old values notice
-  /// and throw. Copies first when the memory is shared with another tensor. The span is valid as that of
-  /// data(), but is there to be written to at once: after the tensor's next use ask again, since from then on
-  /// others may share the memory. Throws GraphError on an op's result, DTypeError as data().
+  /// The values of a leaf, to be overwritten by optimizers. Graphs that still need the old values notice the
+  /// change and throw GraphError. If another tensor shares the memory, the values are copied first. The span
+  /// is valid as long as that of data(), but write to it at once: after the next use of the tensor, other
+  /// tensors may share the memory, so call mutable_data() again. Throws GraphError on an op's result, and
+  /// DTypeError as data().
   template <class T>
   std::span<T> mutable_data() & {
     if (dtype() != dtype_of<T>) [[unlikely]]
@@ -138,11 +143,12 @@ class Tensor {
     body_->values.hand_out();
     return {values, static_cast<std::size_t>(numel())};
   }
-  /// As for data(): `Tensor w = layer.weight();` first, then `w.mutable_data<float>()`.
+  /// Deleted for temporaries, as for data(). Write `Tensor w = layer.weight();` first, then
+  /// `w.mutable_data<float>()`.
   template <class T>
   std::span<T> mutable_data() && = delete;
-  /// Gives a leaf the values of another tensor of its shape and dtype. Throws as mutable_data, and
-  /// ShapeError.
+  /// Gives a leaf the values of source. Throws GraphError on an op's result, and ShapeError or DTypeError
+  /// unless source has this tensor's shape and dtype.
   void assign(const Tensor& source);
 
   /// True when both are handles to the same tensor.
@@ -152,20 +158,21 @@ class Tensor {
 
   const Values& values() const& { return body().values; }
   Values values() const&& { return body().values; }
-  /// How often a leaf has been updated.
+  /// The number of updates of a leaf.
   std::uint32_t version() const { return body().version; }
-  /// The op that computed this or a leaf's own node; gradients go to it only while requires_grad().
+  /// The node of the op that computed this, or a leaf's own node. Ops record it as an input only while
+  /// requires_grad().
   const Ref<Node>& node() const& { return body().node; }
   Ref<Node> node() const&&;
   /// True when this is the only handle to the tensor.
   bool is_only_handle() const { return body().is_unique(); }
-  /// True when this is the only handle, to memory that nobody else shares.
+  /// True when this is the only handle, and values().is_unique().
   bool is_unique() const { return body().is_unique() && body_->values.is_unique(); }
-  /// mutable_data() of any dtype, for use before anything else happens to the tensor: the memory is not kept
-  /// when a later update leaves it behind.
+  /// mutable_data() for any dtype. The pointer is valid only until the next use of the tensor: this memory is
+  /// not kept when a later update replaces it.
   void* start_update();
-  /// Allocates what start_update() would, which then cannot throw, for those who update several tensors or
-  /// none. Changes neither values nor version(). This must be a leaf.
+  /// Allocates the memory that start_update() needs, which then cannot throw. For code that must update
+  /// either all of several tensors or none. Changes neither the values nor version(). This must be a leaf.
   void prepare_update() { body().own_row_major(); }
   /// The same for assign(source).
   void prepare_assign(const Tensor& source);
@@ -180,18 +187,18 @@ class Tensor {
   Ref<detail::TensorBody> body_;
 };
 
-/// A tensor's name as messages show it behind an argument: " (conv1.weight)", nothing when there is none.
+/// A tensor's name as messages show it after an argument: " (conv1.weight)", or "" if it has none.
 inline std::string in_brackets(const std::string& name) { return name.empty() ? name : " (" + name + ")"; }
 
 struct PrintOptions {
-  int digits = 7;  ///< Significant digits of floating numbers, 1 to 17; 17 tell all float64 apart.
-  std::int64_t elements = 1000;  ///< About how many elements are shown at most.
+  int digits = 7;  ///< Significant digits of floating numbers, 1 to 17; 17 distinguish all float64.
+  std::int64_t elements = 1000;  ///< The approximate limit on the elements that are shown.
 };
 
-/// What a person wants to see: shape, dtype, the op that made it, and the values. Axes of more than 8
-/// elements show their first and last 3; where that would still be more than options.elements in all, axes of
-/// more than 5 show 2 and 2, and if need be axes of more than 2 show 1 and 1. Throws Error when an option is
-/// out of range.
+/// A text for people: shape, dtype, the op that computed the tensor, and the values. An axis of more than 8
+/// elements shows its first 3 and last 3. If this gives more than options.elements in total, an axis of more
+/// than 5 elements shows 2 and 2. If this is still too many, an axis of more than 2 elements shows 1 and 1.
+/// Throws Error when an option is out of range.
 std::string to_string(const Tensor& tensor, const PrintOptions& options = {});
 /// With the default options.
 std::ostream& operator<<(std::ostream& stream, const Tensor& tensor);

@@ -1,5 +1,5 @@
 #pragma once
-// The values of a tensor: a shape, an element type, and memory that is never written once it is shared.
+// The values of a tensor: a shape, an element type, and memory that is never written while it is shared.
 
 #include <atomic>
 #include <cstddef>
@@ -12,7 +12,7 @@
 
 namespace adjoint {
 
-/// Shared memory for one array, its bytes right behind this header, 64-byte aligned.
+/// Reference-counted memory for one array. Its bytes follow this header and are 64-byte aligned.
 class alignas(64) Buffer : public RefCounted {
  public:
   static Ref<Buffer> allocate(std::size_t bytes);
@@ -25,25 +25,25 @@ class alignas(64) Buffer : public RefCounted {
   std::size_t bytes_;
 };
 
-/// The matrix column[i] row[j], held as its two vectors.
+/// The matrix with the elements column[i] row[j], stored as these two vectors.
 template <class T>
 struct OuterProduct {
   T* column;
   T* row;
 };
 
-/// An array in up to three forms: row-major, interleaved, and, a matrix only, as an outer product. A layout
-/// that is not there yet is made from another form when it is first asked for, and kept. Which forms are
-/// there never shows outside of ops and kernels.
+/// An array in up to three forms: row-major, interleaved, and, for matrices only, an outer product. A layout
+/// that does not exist yet is made from another form when it is first requested, and then kept. Only ops and
+/// kernels can see which forms exist.
 ///
-/// The op that computes an outer product may make its two vectors instead of it. Code that gains from them
-/// asks for outer_product(); all other code asks for a layout.
+/// An op that computes an outer product may store its two vectors instead of the matrix. Code that can use
+/// the vectors calls outer_product(); all other code requests a layout.
 class Values {
  public:
   Values() = default;
-  /// Uninitialized values in one layout; interleaved ones need a floating dtype and rank >= 1.
+  /// Uninitialized values in one layout. The interleaved layout needs a floating dtype and rank >= 1.
   Values(DType dtype, const Shape& shape, Layout layout = Layout::row_major);
-  /// An uninitialized outer product of this shape, which has rank 2; floating dtypes only.
+  /// An uninitialized outer product of this shape, which must have rank 2. Floating dtypes only.
   static Values as_outer_product(DType dtype, const Shape& shape);
   Values(const Values& other)
       : shape_(other.shape_),
@@ -69,9 +69,9 @@ class Values {
   Shape shape() const&& { return shape_; }
   std::int64_t numel() const { return shape_.numel(); }
 
-  /// The values in a layout, made and kept if it is not there yet. T is the C++ type of dtype(), else this
-  /// and all that follow throw DTypeError. The memory lives as long as the values: a temporary's must get a
-  /// name first.
+  /// The values in a layout, which is made and kept if it does not exist yet. T must be the C++ type of
+  /// dtype(); otherwise, this function and the templates below throw DTypeError. The memory lives as long as
+  /// the values, so a temporary must get a name first.
   template <class T>
   const T* in(Layout layout) const& {
     check_type<T>();
@@ -93,7 +93,7 @@ class Values {
   const T* interleaved() const&& = delete;
 
   bool has_outer_product() const { return outer_product_.load(std::memory_order_relaxed) != nullptr; }
-  /// The vectors of the outer product, which must be there.
+  /// The vectors of the outer product, which must exist.
   template <class T>
   OuterProduct<const T> outer_product() const& {
     check_type<T>();
@@ -102,7 +102,7 @@ class Values {
   }
   template <class T>
   OuterProduct<const T> outer_product() const&& = delete;
-  /// The same, for its maker to fill.
+  /// The same, writable: only for the code that makes the outer product.
   template <class T>
   OuterProduct<T> writable_outer_product() & {
     const auto [column, row] = outer_product<T>();
@@ -111,18 +111,19 @@ class Values {
   template <class T>
   OuterProduct<T> writable_outer_product() && = delete;
 
-  /// The layout that costs least to read: interleaved only when there is no other form.
+  /// The layout that costs least to read: interleaved only if there is no other form.
   Layout cheapest_layout() const {
     const bool only_interleaved = !has(Layout::row_major) && !has_outer_product() && has(Layout::interleaved);
     return only_interleaved ? Layout::interleaved : Layout::row_major;
   }
   bool has(Layout layout) const { return place_of(layout).load(std::memory_order_acquire) != nullptr; }
-  /// Makes a layout unless it is there, so that reading it cannot throw afterwards.
+  /// Makes a layout if it does not exist yet, so that reading it cannot throw afterwards.
   void make(Layout layout) const { data(layout); }
-  /// Elements in a layout's memory, the spare ones of the last block included.
+  /// The number of elements in a layout's memory, including the spare ones of the last block.
   std::int64_t stored_elements(Layout layout) const;
 
-  /// The one layout held, for its maker to fill, or for in-place use by an only owner; see is_unique.
+  /// The only layout that exists, writable: for the code that makes the values, and for ops that compute in
+  /// place if is_unique().
   template <class T>
   T* writable() & {
     check_type<T>();
@@ -130,18 +131,19 @@ class Values {
   }
   template <class T>
   T* writable() && = delete;
-  /// True when nobody else shares this memory and it is in one form, a layout.
+  /// True when the values exist in exactly one form, this form is a layout, and no other Values share its
+  /// memory.
   bool is_unique() const;
 
-  /// The same values under another shape with the same number of elements, sharing memory.
+  /// The same values with another shape, which must have the same number of elements. The memory is shared.
   Values reshaped(const Shape& shape) const;
   /// A copy in row-major memory of its own.
   Values copy() const;
 
   // For the tensor that holds these values, see TensorBody.
 
-  /// row_major(), remembering that the memory was handed out to a user, who may read it for as long as the
-  /// tensor lives.
+  /// Returns row_major(), and marks the memory as handed out to a user, who may read it as long as the tensor
+  /// exists.
   const void* hand_out() const {
     const void* values = data(Layout::row_major);
     if (!handed_out_.load(std::memory_order_relaxed)) handed_out_.store(true, std::memory_order_relaxed);
@@ -153,12 +155,13 @@ class Values {
     data(Layout::row_major);
     return row_major_.load(std::memory_order_relaxed);
   }
-  /// Makes row_major() the only form there is; then with other memory.
+  /// Makes the row-major layout the only form.
   void keep_only_row_major() {
     data(Layout::row_major);
     drop(take(interleaved_));
     drop(take(outer_product_));
   }
+  /// The same, with other memory.
   void set_row_major(const Ref<Buffer>& values, bool handed_out);
 
  private:
@@ -198,7 +201,7 @@ class Values {
   mutable std::atomic<Buffer*> interleaved_ = nullptr;
   std::atomic<Buffer*> outer_product_ = nullptr;  ///< The column, then the row.
   DType dtype_ = DType::float32;
-  mutable std::atomic<bool> handed_out_ = false;  ///< Of these values; no copy takes it over.
+  mutable std::atomic<bool> handed_out_ = false;  ///< For this object only; copies start with false.
 };
 
 }  // namespace adjoint

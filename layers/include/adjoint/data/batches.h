@@ -1,5 +1,5 @@
 #pragma once
-// Batches: labeled images as tensors, a few at a time, in a new order every epoch.
+// Batches: labeled images as tensors, a few at a time, in a new order in every epoch.
 
 #include <cstddef>
 #include <iterator>
@@ -30,14 +30,14 @@ struct BatchesOptions {
 ///     Batches batches(mnist.train, {.batch_size = 64, .shuffle = true});
 ///     for (auto [image, label] : batches) { ... }
 ///
-/// The order of epoch 0, 1, ... depends on the seed and the epoch's number alone.
+/// The order of epoch 0, 1, ... depends only on the seed and the number of the epoch.
 class Batches {
  public:
   class Iterator;
 
   /// data is used in place and must outlive this. Throws Error when batch_size or limit is not positive, when
-  /// data has no images or not as many pixels and labels as it says, and when drop_last would leave nothing;
-  /// DTypeError unless the dtype is floating.
+  /// data has no images or its numbers of pixels and labels do not match its sizes, and when drop_last would
+  /// leave nothing; DTypeError unless the dtype is floating.
   explicit Batches(const LabeledImages& data, const BatchesOptions& options = {});
   explicit Batches(const LabeledImages&& data, const BatchesOptions& options = {}) = delete;
 

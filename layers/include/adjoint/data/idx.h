@@ -17,8 +17,8 @@ struct IdxFile {
 };
 
 struct IdxOptions {
-  /// The most bytes of values that a file may hold: 1 MB of gzip can unpack to 1 GB. MNIST has 47 MB; the
-  /// default has room for EMNIST ByClass with 547 MB.
+  /// The most bytes of values that a file may hold: 1 MB of gzip can unpack to 1 GB. MNIST has 47 MB. The
+  /// default is enough for EMNIST ByClass, which has 547 MB.
   std::int64_t max_bytes = std::int64_t{768} << 20;
 };
 

@@ -27,9 +27,9 @@ struct Mnist {
 /// The four files train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
 /// t10k-labels-idx1-ubyte, in the directory itself or in raw or MNIST/raw below it. Each may also be written
 /// with a dot (train-images.idx3-ubyte), end in .gz, or lie in a folder of its own name. Throws FileError
-/// when the directory or a file is missing or unreadable, when read_idx() refuses a file, when a file does
-/// not hold images or labels as its name says, when counts or image sizes disagree or are 0, and when a label
-/// is not below kMnistClasses.
+/// when the directory or a file is missing or unreadable, when read_idx() refuses a file, and when a file
+/// does not hold images or labels as its name says. It also throws FileError when counts or image sizes
+/// disagree or are 0, and when a label is not below kMnistClasses.
 Mnist load_mnist(const std::string& directory, const IdxOptions& options = {});
 
 /// Every path that load_mnist() may read for this directory, whether a file is there or not.

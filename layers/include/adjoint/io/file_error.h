@@ -5,8 +5,8 @@
 
 namespace adjoint {
 
-/// A file that cannot be read or written, or does not hold what it should. The message names the file, the
-/// rule and what was found.
+/// A file cannot be read or written, or its contents are not as they should be. The message names the file,
+/// the rule and what was found.
 struct FileError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };

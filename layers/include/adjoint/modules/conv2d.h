@@ -15,7 +15,7 @@ struct Conv2dLayerOptions {
   bool flip_kernel = false;
   bool bias = true;
   DType dtype = DType::float32;
-  Initializer init = fan_in_uniform;  ///< How the weight starts.
+  Initializer init = fan_in_uniform;  ///< Gives the weight its first values.
 };
 
 /// y = conv2d(x, w, b).   x [N, in_channels, H, W] -> y [N, out_channels, OH, OW], weight [out_channels,

@@ -9,7 +9,7 @@ namespace adjoint {
 struct DenseOptions {
   bool bias = true;
   DType dtype = DType::float32;
-  Initializer init = fan_in_uniform;  ///< How the weight starts.
+  Initializer init = fan_in_uniform;  ///< Gives the weight its first values.
 };
 
 /// y = x wT + b.   x [N, in_features] -> y [N, out_features], weight [out_features, in_features],

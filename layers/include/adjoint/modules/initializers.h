@@ -1,9 +1,9 @@
 #pragma once
-// What a weight starts with: random numbers whose spread depends on the number of inputs and outputs of a
+// The first values of a weight: random numbers whose spread depends on the number of inputs and outputs of a
 // unit.
 //
 // An initializer returns a weight of the given shape, dense [out, in] or convolution [out, in / groups, kh,
-// kw], and throws ShapeError when the shape has fewer than two axes or no elements, Error when groups do not
+// kw]. It throws ShapeError when the shape has fewer than two axes or no elements, Error when groups do not
 // divide out, and DTypeError for int64. To give an existing layer new values:
 //
 //     layer.weight().assign(glorot_normal(layer.weight().shape(), {}, rng));
@@ -29,8 +29,8 @@ struct Fans {
 };
 Fans fans(const Shape& shape, std::int64_t groups = 1);
 
-/// U(+-1 / sqrt(fan_in)): LeCun, Bottou, Orr, Mueller, Efficient BackProp, 1998, using the paper's
-/// standard deviation as the bound; the layers' default, and PyTorch's.
+/// U(+-1 / sqrt(fan_in)): LeCun, Bottou, Orr, Mueller, Efficient BackProp, 1998, using the paper's standard
+/// deviation as the bound. This is the default of the layers, and of PyTorch.
 Tensor fan_in_uniform(const Shape& shape, const InitOptions& options = {}, Rng& rng = default_rng());
 
 /// The rule of the documented CNN (examples/documented_cnn/README.md): a convolution's weight

@@ -46,10 +46,10 @@ class Module {
 
   /// The module's result for x.
   virtual Tensor forward(const Tensor& x) = 0;
-  /// Calls forward(x). Use this, not forward(), to call one module from another. Throws Error for a
-  /// module that was not registered, because its parameters would not be trained: when this runs inside
-  /// another module's forward, is no module's child, and has parameters that require a gradient and do not
-  /// belong to that module.
+  /// Calls forward(x). Use this, not forward(), to call one module from another. Throws Error for a module
+  /// that was not registered, because its parameters would not be trained. This is checked while ops are
+  /// recorded. The error occurs when the module runs inside another module's forward, is not a child of any
+  /// module, and has a parameter that requires a gradient but belongs to none of the running modules.
   Tensor operator()(const Tensor& x);
 
   /// Every parameter, including the children's. They are handles: an optimizer updates the module itself.
@@ -60,8 +60,8 @@ class Module {
   /// The parameters' values as they are now; later updates do not change them.
   StateDict state_dict() const;
   /// Gives every parameter the value of its name in state. Throws Error unless both sides have
-  /// the same names, each once, with equal shapes and dtypes; the message lists all differences. Whatever is
-  /// thrown, no parameter has changed.
+  /// the same names, each once, with equal shapes and dtypes; the message lists all differences. If anything
+  /// is thrown, no parameter has changed.
   void load_state_dict(const StateDict& state);
 
   /// Switches this and all children between training and evaluation, for layers that behave differently in
@@ -75,14 +75,14 @@ class Module {
   Module() = default;
 
   /// Makes tensor a parameter that requires a gradient, and returns it. Throws Error when the name is
-  /// empty, contains a dot or is taken, when the tensor is no floating leaf or already a parameter of this
-  /// module, and when this module is already another's child. To freeze
+  /// empty, contains a dot or is taken, when the tensor is not a floating leaf or is already a parameter of
+  /// this module, and when this module is already the child of another one. To freeze
   /// it later, call set_requires_grad(false): it stays a parameter and keeps its name.
   Tensor register_parameter(std::string name, Tensor tensor);
   /// Makes child, a member that lives as long as this module, a part of it. The names of its parameters get
   /// the prefix "name.". Throws Error when the name is empty, contains a dot or is taken, when the child
   /// belongs to a module already or is this module itself, when a parameter would appear twice, and when this
-  /// module is already another's child.
+  /// module is already the child of another one.
   void register_child(std::string name, Module& child);
 
  private:

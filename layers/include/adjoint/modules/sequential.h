@@ -8,7 +8,7 @@
 
 namespace adjoint {
 
-/// What a Sequential takes: layers, which are moved in, and pointers to modules, which stay where they are.
+/// The parts of a Sequential: layers, which are moved in, or pointers to modules, which stay where they are.
 template <class M>
 concept SequentialPart = std::derived_from<M, Layer> || std::convertible_to<M, std::unique_ptr<Module>>;
 

@@ -1,5 +1,5 @@
 #pragma once
-// What optimizers have in common.
+// The base class of optimizers.
 
 #include <span>
 #include <vector>
@@ -18,10 +18,10 @@ class Optimizer {
   Optimizer& operator=(const Optimizer&) = delete;
   virtual ~Optimizer() = default;
 
-  /// Forgets the parameters' gradients.
+  /// Makes the gradients of all parameters undefined.
   void zero_grad();
-  /// Updates every parameter that has a gradient; the others stay as they are. Throws std::bad_alloc; nothing
-  /// has changed then.
+  /// Updates every parameter that has a gradient; the others stay as they are. If it throws std::bad_alloc,
+  /// nothing has changed.
   virtual void step() = 0;
 
   double learning_rate() const { return learning_rate_; }

@@ -11,9 +11,16 @@
 
 namespace adjoint {
 
-/// The loss of a module's output for some images as one number, their mean or sum as options say. The losses
-/// of adjoint/ops/loss.h are such functions. The training loop asks for sums and divides them by the number
-/// of images. It calls the function in several threads at once.
+/// The loss of a module's output for some images as one floating number: the mean or the sum over the images,
+/// as options say. softmax_cross_entropy is such a function. The training loop asks for sums and divides them
+/// by the number of images, so a function of your own must pass options on:
+///
+///     const LossFunction squared = [](const Tensor& output, const Tensor& label, const LossOptions& options)
+///     {
+///       return mse(reshape(output, label.shape()), label.to(output.dtype()), options);
+///     };
+///
+/// The training loop calls the function in several threads at once. label is int64 [N].
 using LossFunction =
     std::function<Tensor(const Tensor& output, const Tensor& label, const LossOptions& options)>;
 
@@ -32,10 +39,11 @@ struct EvaluationResult {
   double seconds = 0;
 };
 
-/// Updates the parameters by the gradient of the batch's mean loss, which is returned. The batch goes through
-/// net in parts of up to 32 images, see backward_in_parts(): the result does not depend on the number of
-/// threads. Throws Error when loss is empty, ShapeError when its result is not a single number, and what net,
-/// loss and optimizer throw; if net or loss throws, no parameter has changed.
+/// Updates the parameters by the gradient of the batch's mean loss, and returns this loss. The batch goes
+/// through net in parts of up to 32 images, see backward_in_parts(). The result does not depend on the number
+/// of threads. Leaves net in the mode, training or evaluation, in which it is. Throws Error when loss is
+/// empty or its result undefined, ShapeError when its result is not a single number, DTypeError when it is
+/// not floating, and what net, loss and optimizer throw. If net or loss throws, no parameter has changed.
 double train_step(Module& net, Optimizer& optimizer, const Batches::Iterator& batch,
                   const LossFunction& loss);
 
@@ -48,8 +56,9 @@ double train_step(Module& net, Optimizer& optimizer, const Batches::Iterator& ba
 TrainResult train_epoch(Module& net, Optimizer& optimizer, Batches& batches, const LossFunction& loss,
                         const std::function<void(const TrainResult& so_far)>& watcher = {});
 
-/// Puts net in evaluation mode, and takes every batch through it without recording. net must return a row of
-/// logits for each image. Throws Error when loss is empty, and what net, loss and count_correct() throw.
+/// Puts net in evaluation mode, and takes the batches of the next epoch through it without recording. net
+/// must return a row of logits for each image. If batches are shuffled, the epoch counts: measure a training
+/// set with Batches of its own. Throws as train_step(), and what count_correct() throws.
 EvaluationResult evaluate(Module& net, Batches& batches, const LossFunction& loss);
 
 /// How many rows of logits [N,K] have their largest number at the label's place, label int64 [N]. Of equal

@@ -9,7 +9,7 @@
 #include "adjoint/graph/node.h"
 #include "adjoint/ops/arithmetic.h"
 #include "autograd/kernels/elementwise/map.h"
-#include "autograd/ops/support/apply.h"
+#include "autograd/ops/support/checks.h"
 #include "autograd/ops/support/layout_policy.h"
 
 namespace adjoint::ops {

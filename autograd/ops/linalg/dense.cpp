@@ -4,8 +4,8 @@
 
 #include "adjoint/ops/linalg.h"
 #include "adjoint/ops/reduce.h"
-#include "autograd/ops/support/apply.h"
 #include "autograd/ops/support/bilinear.h"
+#include "autograd/ops/support/checks.h"
 #include "autograd/ops/support/layout_policy.h"
 
 // Each product runs in the layout of its arguments. Interleaved kernels are up to twice as fast in the

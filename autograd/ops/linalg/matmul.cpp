@@ -1,7 +1,7 @@
 #include "adjoint/graph/node.h"
 #include "adjoint/ops/linalg.h"
 #include "autograd/kernels/linalg/gemm.h"
-#include "autograd/ops/support/apply.h"
+#include "autograd/ops/support/checks.h"
 
 namespace adjoint {
 

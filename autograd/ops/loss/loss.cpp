@@ -10,7 +10,7 @@
 #include "autograd/kernels/reduce/reduce.h"
 #include "autograd/kernels/softmax/softmax.h"
 #include "autograd/kernels/threads/scratch.h"
-#include "autograd/ops/support/apply.h"
+#include "autograd/ops/support/checks.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "autograd/ops/loss/loss.cpp"

@@ -2,7 +2,7 @@
 
 #include "adjoint/graph/node.h"
 #include "adjoint/ops/pooling.h"
-#include "autograd/ops/support/apply.h"
+#include "autograd/ops/support/checks.h"
 
 namespace adjoint {
 namespace {

@@ -7,7 +7,7 @@
 #include "adjoint/graph/node.h"
 #include "adjoint/ops/shape.h"
 #include "autograd/kernels/linalg/transpose.h"
-#include "autograd/ops/support/apply.h"
+#include "autograd/ops/support/checks.h"
 
 namespace adjoint {
 namespace {

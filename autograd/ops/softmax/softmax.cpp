@@ -6,7 +6,7 @@
 #include "adjoint/ops/reduce.h"
 #include "autograd/kernels/layout/interleaved.h"
 #include "autograd/kernels/softmax/softmax.h"
-#include "autograd/ops/support/apply.h"
+#include "autograd/ops/support/checks.h"
 #include "autograd/ops/support/layout_policy.h"
 
 namespace adjoint {

@@ -4,7 +4,7 @@
 
 #include "adjoint/ops/arithmetic.h"
 #include "autograd/kernels/elementwise/broadcast.h"
-#include "autograd/ops/support/apply.h"
+#include "autograd/ops/support/checks.h"
 #include "autograd/ops/support/layout_policy.h"
 
 namespace adjoint::ops {

@@ -30,6 +30,7 @@ void sum_columns(std::int64_t rows, std::int64_t columns, std::int64_t step, con
 
 template <class T>
 void cumsum(std::int64_t outer, std::int64_t axis, std::int64_t inner, const T* x, bool reverse, T* y) {
+  if (axis == 0) return;  // and there may be no array
   const std::int64_t across = (inner + kColumns - 1) / kColumns;
   parallel_for(outer * across, outer * axis * inner * kElementWork, [&](std::int64_t chunk) {
     const std::int64_t column = chunk % across * kColumns;

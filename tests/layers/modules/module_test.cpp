@@ -237,7 +237,7 @@ TEST(Layer, MovesUntilItIsAChild) {
 
   Affine net;
   expect_error<Error>(
-      "move: the adjoint::(anonymous namespace)::Scale is part of adjoint::(anonymous "
+      "move: the adjoint::support::Scale is part of adjoint::(anonymous "
       "namespace)::Affine as first, which would lose it",
       [&] { Scale stolen = std::move(net.first); });
   EXPECT_EQ(numbers(net(pair(1, 2))), (std::vector<double>{11, 17}));

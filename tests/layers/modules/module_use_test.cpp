@@ -89,7 +89,8 @@ using testing::ElementsAre;
 const Tensor kX = tensor({1, 2}, {.dtype = float64});
 
 constexpr const char* kForgotten =
-    "forward: module_use::Scale runs inside module_use::Two, which does not know it: its scale [2] would be "
+    "forward: adjoint::support::Scale runs inside module_use::Two, which does not know it: its scale [2] "
+    "would be "
     "neither "
     "trained nor saved; call register_child(\"name\", member) in the constructor of module_use::Two";
 

@@ -32,6 +32,8 @@ struct Loop {
   Call call;
   std::int64_t work;
 };
+template <class Call>
+Loop(Call, std::int64_t) -> Loop<Call>;  // Clang 14 deduces no aggregates by itself.
 template <class Function>
 constexpr std::int64_t work_of() {
   if constexpr (requires { Function::kWork; }) {

@@ -11,7 +11,6 @@
 #include "autograd/kernels/simd/transpose-inl.h"
 #include "autograd/kernels/threads/chunks.h"
 
-HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels {
 namespace {
 
@@ -25,7 +24,6 @@ struct Transpose<HWY_TARGET, T> {
 
 }  // namespace
 }  // namespace adjoint::kernels
-HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace adjoint::kernels {

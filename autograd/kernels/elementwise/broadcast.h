@@ -40,7 +40,7 @@ void broadcast(const Shape& a_shape, const T* a, const Shape& b_shape, const T* 
                T* y) {
   if (a_shape == y_shape && b_shape == y_shape) return zip<F>(y_shape.numel(), a, b, y);
   const auto loop = best<Loops, T>([]<class L>(L) {
-    return Loop{L::template zip_rows<F>, L::template work<F>};
+    return Loop{L::template zip_rows<F>, L::template kWork<F>};
   });
   broadcast_rows<T>(loop.call, loop.work, a_shape, a, b_shape, b, y_shape, y);
 }

@@ -15,7 +15,7 @@ namespace adjoint::kernels {
 template <class T>
 struct Loops<HWY_TARGET, T> {
   template <class F>
-  static constexpr std::int64_t work = work_of<Function<F, HWY_TARGET>>();
+  static constexpr std::int64_t kWork = work_of<Function<F, HWY_TARGET>>();
 
   template <class F, class... P>
   static void map(std::int64_t n, const T* x, T* y, P... parameters) {
@@ -70,7 +70,7 @@ struct Loops<HWY_TARGET, T> {
 template <>
 struct Loops<HWY_TARGET, std::int64_t> {
   template <class F>
-  static constexpr std::int64_t work = work_of<Function<F, HWY_TARGET>>();
+  static constexpr std::int64_t kWork = work_of<Function<F, HWY_TARGET>>();
 
   template <class F>
   static void zip(std::int64_t n, const std::int64_t* a, const std::int64_t* b, std::int64_t* y) {

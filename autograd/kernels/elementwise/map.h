@@ -47,7 +47,7 @@ constexpr std::int64_t work_of() {
 template <class F, class T, class... P>
 void map(std::int64_t n, const T* x, T* y, P... parameters) {
   const auto loop = best<Loops, T>([]<class L>(L) {
-    return Loop{L::template map<F, P...>, L::template work<F>};
+    return Loop{L::template map<F, P...>, L::template kWork<F>};
   });
   for_chunks(n, n * loop.work,
              [&](std::int64_t i, std::int64_t count) { loop.call(count, x + i, y + i, parameters...); });
@@ -56,7 +56,7 @@ void map(std::int64_t n, const T* x, T* y, P... parameters) {
 /// y = F's value at a and b, n elements each; y may be a or b.
 template <class F, class T>
 void zip(std::int64_t n, const T* a, const T* b, T* y) {
-  const auto loop = best<Loops, T>([]<class L>(L) { return Loop{L::template zip<F>, L::template work<F>}; });
+  const auto loop = best<Loops, T>([]<class L>(L) { return Loop{L::template zip<F>, L::template kWork<F>}; });
   for_chunks(n, n * loop.work,
              [&](std::int64_t i, std::int64_t count) { loop.call(count, a + i, b + i, y + i); });
 }
@@ -65,7 +65,7 @@ void zip(std::int64_t n, const T* a, const T* b, T* y) {
 template <class F, class T, class... P>
 void map_gradient(std::int64_t n, const T* dy, const T* x, T* dx, P... parameters) {
   const auto loop = best<Loops, T>([]<class L>(L) {
-    return Loop{L::template map_gradient<F, P...>, L::template work<F>};
+    return Loop{L::template map_gradient<F, P...>, L::template kWork<F>};
   });
   for_chunks(n, n * loop.work, [&](std::int64_t i, std::int64_t count) {
     loop.call(count, dy + i, x + i, dx + i, parameters...);

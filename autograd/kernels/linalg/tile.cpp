@@ -20,6 +20,9 @@ namespace {
 /// The accumulators of a tile.
 template <int kRows, int kVectors, class T>
 struct Sums {
+  // The compiler's own constructor would not be compiled for the instruction set, which GCC refuses on aarch64.
+  HWY_INLINE Sums() {}  // NOLINT(modernize-use-equals-default)
+
   Vector<T> at[kRows][kVectors];
 
   /// Calls body(r, v, lanes): lanes loads and stores vector v of a row. It is `last` for the last vector,

@@ -17,9 +17,10 @@ Tensor generate(const Shape& shape, const TensorOptions& options, Next next) {
   return Tensor(std::move(values)).set_requires_grad(options.requires_grad);
 }
 
+bool can_hold(DType dtype, double value) { return dtype != DType::int64 || fits_int64(value); }
+
 Tensor constant(const char* op, const Shape& shape, double value, const TensorOptions& options) {
-  check(is_floating(options.dtype) || fits_int64(value), "{}: the value is {}, which int64 cannot hold", op,
-        value);
+  check(can_hold(options.dtype, value), "{}: the value is {}, which int64 cannot hold", op, value);
   return generate(shape, options, [=] { return value; });
 }
 
@@ -59,6 +60,8 @@ Tensor ones(const Shape& shape, const TensorOptions& options) { return full(shap
 Tensor scalar(double value, const TensorOptions& options) { return constant("scalar", {}, value, options); }
 
 Tensor arange(std::int64_t n, const TensorOptions& options) {
+  check<DTypeError>(options.dtype != DType::boolean, "arange: the dtype must be that of numbers, it is {}",
+                    options.dtype);
   return generate(Shape{n}, options, [i = std::int64_t{0}]() mutable { return i++; });
 }
 
@@ -73,13 +76,14 @@ Tensor from_data(std::span<const T> data, const Shape& shape, bool requires_grad
 template Tensor from_data(std::span<const float>, const Shape&, bool);
 template Tensor from_data(std::span<const double>, const Shape&, bool);
 template Tensor from_data(std::span<const std::int64_t>, const Shape&, bool);
+template Tensor from_data(std::span<const bool>, const Shape&, bool);
 
 Tensor tensor(std::initializer_list<double> values, const Shape& shape, const TensorOptions& options) {
   check_shape(std::cmp_equal(values.size(), shape.numel()), "tensor: {} values do not fill shape {}",
               values.size(), shape);
   for (const double& value : values) {
-    check(is_floating(options.dtype) || fits_int64(value),
-          "tensor: element {} is {}, which int64 cannot hold", &value - values.begin(), value);
+    check(can_hold(options.dtype, value), "tensor: element {} is {}, which int64 cannot hold",
+          &value - values.begin(), value);
   }
   return generate(shape, options, [next = values.begin()]() mutable { return *next++; });
 }

@@ -68,7 +68,11 @@ StateDict load_checkpoint(const std::string& path) {
   for (TensorEntry& entry : parse_safetensors_header(std::move(header), rest - header_bytes, path)) {
     Values values(entry.dtype, entry.shape);
     file.seek(kStart + header_bytes + entry.begin);
-    read(bytes_of(values, entry.end - entry.begin));
+    const std::span<char> bytes = bytes_of(values, entry.end - entry.begin);
+    read(bytes);
+    if (entry.dtype == DType::boolean) {  // A bool holds nothing but 0 and 1.
+      std::ranges::transform(bytes, bytes.begin(), [](char byte) { return byte != 0; });
+    }
     state.push_back({std::move(entry.name), Tensor(std::move(values))});
   }
   return state;

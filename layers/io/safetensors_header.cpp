@@ -17,11 +17,12 @@ namespace adjoint {
 namespace {
 
 constexpr std::string_view kMetadata = "__metadata__";
-constexpr std::array kDTypes = {DType::float32, DType::float64, DType::int64};
+constexpr std::array kDTypes = {DType::float32, DType::float64, DType::int64, DType::boolean};
 
 /// The format's name of an element type.
 const char* code_of(DType dtype) {
-  return dtype == DType::float32 ? "F32" : dtype == DType::float64 ? "F64" : "I64";
+  constexpr const char* kCodes[] = {"F32", "F64", "I64", "BOOL"};
+  return kCodes[static_cast<std::size_t>(dtype)];
 }
 
 /// name as JSON.
@@ -206,7 +207,7 @@ class HeaderParser final : public nlohmann::json_sax<nlohmann::json> {
 
   void set_dtype(std::string_view code) {
     const auto dtype = std::ranges::find(kDTypes, code, code_of);
-    require(dtype != kDTypes.end(), "tensor {} must be F32, F64 or I64, it is {}", Quoted(name_),
+    require(dtype != kDTypes.end(), "tensor {} must be F32, F64, I64 or BOOL, it is {}", Quoted(name_),
             Quoted(code));
     dtype_ = *dtype;
   }

@@ -6,35 +6,6 @@
 #include "autograd/kernels/threads/parallel.h"
 
 namespace adjoint::kernels {
-namespace {
-
-/// Calls body(offsets, y offset, rows, n) for blocks of rows that make up the array of axes. The last axis
-/// runs along a row, and the one before it over the rows of a block. Long rows are cut.
-template <int Count, class Body>
-void for_rows(const BroadcastAxes<Count>& axes, std::int64_t work, const Body& body) {
-  constexpr std::int64_t kChunk = 16384;
-  const std::int64_t n = axes.rank > 0 ? axes.sizes[0] : 1;
-  const std::int64_t rows = axes.rank > 1 ? axes.sizes[1] : 1;
-  const std::int64_t blocks = axes.count_from(2);
-  if (n * rows * blocks == 0) return;
-  if (blocks == 1 && n * rows <= kChunk) return body({}, 0, rows, n);
-  const std::int64_t chunk_columns = std::min(n, kChunk),
-                     chunk_rows = std::clamp<std::int64_t>(kChunk / n, 1, rows);
-  const std::int64_t across = (n + chunk_columns - 1) / chunk_columns,
-                     down = (rows + chunk_rows - 1) / chunk_rows;
-  parallel_for(blocks * down * across, n * rows * blocks * work, [&](std::int64_t chunk) {
-    const std::int64_t column = chunk % across * chunk_columns;
-    const std::int64_t row = chunk / across % down * chunk_rows;
-    const std::int64_t block = chunk / across / down;
-    auto offsets = axes.offsets(2, block);
-    for (int k = 0; k < Count; ++k) offsets[k] += column * axes.strides[0][k] + row * axes.strides[1][k];
-    body(offsets, (block * rows + row) * n + column, std::min(chunk_rows, rows - row),
-         std::min(chunk_columns, n - column));
-  });
-}
-
-}  // namespace
-
 template <class T>
 void broadcast_to(const Shape& x_shape, const T* x, const Shape& y_shape, T* y) {
   const BroadcastAxes<1> axes(y_shape, {&x_shape});
@@ -52,9 +23,9 @@ void broadcast_to(const Shape& x_shape, const T* x, const Shape& y_shape, T* y) 
            });
 }
 
-template <class T>
-void broadcast_rows(RowFunction<T> f, std::int64_t work, const Shape& a_shape, const T* a,
-                    const Shape& b_shape, const T* b, const Shape& y_shape, T* y) {
+template <class T, class Y>
+void broadcast_rows(RowFunction<T, Y> f, std::int64_t work, const Shape& a_shape, const T* a,
+                    const Shape& b_shape, const T* b, const Shape& y_shape, Y* y) {
   const BroadcastAxes<2> axes(y_shape, {&a_shape, &b_shape});
   for_rows(axes, work,
            [&](const std::array<std::int64_t, 2>& at, std::int64_t out, std::int64_t rows, std::int64_t n) {
@@ -63,13 +34,21 @@ void broadcast_rows(RowFunction<T> f, std::int64_t work, const Shape& a_shape, c
            });
 }
 
-#define ADJOINT_INSTANTIATE(T)                                                                               \
-  template void broadcast_to(const Shape&, const T*, const Shape&, T*);                                      \
-  template void broadcast_rows(RowFunction<T>, std::int64_t, const Shape&, const T*, const Shape&, const T*, \
-                               const Shape&, T*)
-ADJOINT_INSTANTIATE(float);
-ADJOINT_INSTANTIATE(double);
-ADJOINT_INSTANTIATE(std::int64_t);
+#define ADJOINT_INSTANTIATE(T, Y)                                                                     \
+  template void broadcast_rows(RowFunction<T, Y>, std::int64_t, const Shape&, const T*, const Shape&, \
+                               const T*, const Shape&, Y*)
+ADJOINT_INSTANTIATE(float, float);
+ADJOINT_INSTANTIATE(float, bool);
+ADJOINT_INSTANTIATE(double, double);
+ADJOINT_INSTANTIATE(double, bool);
+ADJOINT_INSTANTIATE(std::int64_t, std::int64_t);
+ADJOINT_INSTANTIATE(std::int64_t, bool);
+ADJOINT_INSTANTIATE(bool, bool);
 #undef ADJOINT_INSTANTIATE
+
+template void broadcast_to(const Shape&, const float*, const Shape&, float*);
+template void broadcast_to(const Shape&, const double*, const Shape&, double*);
+template void broadcast_to(const Shape&, const std::int64_t*, const Shape&, std::int64_t*);
+template void broadcast_to(const Shape&, const bool*, const Shape&, bool*);
 
 }  // namespace adjoint::kernels

@@ -10,8 +10,8 @@
 
 namespace adjoint::kernels {
 
-// T is float, double or std::int64_t. y must not overlap an argument that is repeated. It may be the same
-// array as an argument with the shape y_shape.
+// T is float, double, std::int64_t or bool. y must not overlap an argument that is repeated. It may be the
+// same array as an argument with the shape y_shape.
 
 /// y[y_shape] = x, repeated.
 template <class T>
@@ -26,13 +26,14 @@ struct RowOperand {
 };
 
 /// Computes y[rows,n] from rows of n elements.
-template <class T>
-using RowFunction = void (*)(std::int64_t rows, std::int64_t n, RowOperand<T> a, RowOperand<T> b, T* y);
+template <class T, class Y = T>
+using RowFunction = void (*)(std::int64_t rows, std::int64_t n, RowOperand<T> a, RowOperand<T> b, Y* y);
 
-/// y[y_shape] = f(a, b) row by row. work is the cost of one element, counted as for parallel_for.
-template <class T>
-void broadcast_rows(RowFunction<T> f, std::int64_t work, const Shape& a_shape, const T* a,
-                    const Shape& b_shape, const T* b, const Shape& y_shape, T* y);
+/// y[y_shape] = f(a, b) row by row. work is the cost of one element, counted as for parallel_for. Y is T or
+/// bool.
+template <class T, class Y>
+void broadcast_rows(RowFunction<T, Y> f, std::int64_t work, const Shape& a_shape, const T* a,
+                    const Shape& b_shape, const T* b, const Shape& y_shape, Y* y);
 
 /// y[y_shape] = F's value at a and b.
 template <class F, class T>
@@ -42,7 +43,7 @@ void broadcast(const Shape& a_shape, const T* a, const Shape& b_shape, const T* 
   const auto loop = best<Loops, T>([]<class L>(L) {
     return Loop{L::template zip_rows<F>, L::template kWork<F>};
   });
-  broadcast_rows<T>(loop.call, loop.work, a_shape, a, b_shape, b, y_shape, y);
+  broadcast_rows<T, T>(loop.call, loop.work, a_shape, a, b_shape, b, y_shape, y);
 }
 
 }  // namespace adjoint::kernels

@@ -1,10 +1,12 @@
 #pragma once
 // Iteration over an array together with others that are broadcast to its shape.
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
 #include "adjoint/tensor/shape.h"
+#include "autograd/kernels/threads/parallel.h"
 
 namespace adjoint::kernels {
 
@@ -62,5 +64,30 @@ struct BroadcastAxes {
     }
   }
 };
+
+/// Calls body(offsets, y offset, rows, n) for blocks of rows that make up the array of axes. The last axis
+/// runs along a row, and the one before it over the rows of a block. Long rows are cut.
+template <int Count, class Body>
+void for_rows(const BroadcastAxes<Count>& axes, std::int64_t work, const Body& body) {
+  constexpr std::int64_t kChunk = 16384;
+  const std::int64_t n = axes.rank > 0 ? axes.sizes[0] : 1;
+  const std::int64_t rows = axes.rank > 1 ? axes.sizes[1] : 1;
+  const std::int64_t blocks = axes.count_from(2);
+  if (n * rows * blocks == 0) return;
+  if (blocks == 1 && n * rows <= kChunk) return body({}, 0, rows, n);
+  const std::int64_t chunk_columns = std::min(n, kChunk),
+                     chunk_rows = std::clamp<std::int64_t>(kChunk / n, 1, rows);
+  const std::int64_t across = (n + chunk_columns - 1) / chunk_columns,
+                     down = (rows + chunk_rows - 1) / chunk_rows;
+  parallel_for(blocks * down * across, n * rows * blocks * work, [&](std::int64_t chunk) {
+    const std::int64_t column = chunk % across * chunk_columns;
+    const std::int64_t row = chunk / across % down * chunk_rows;
+    const std::int64_t block = chunk / across / down;
+    auto offsets = axes.offsets(2, block);
+    for (int k = 0; k < Count; ++k) offsets[k] += column * axes.strides[0][k] + row * axes.strides[1][k];
+    body(offsets, (block * rows + row) * n + column, std::min(chunk_rows, rows - row),
+         std::min(chunk_columns, n - column));
+  });
+}
 
 }  // namespace adjoint::kernels

@@ -22,6 +22,16 @@ struct Transpose<HWY_TARGET, T> {
   static constexpr auto transpose = HWY_NAMESPACE::transpose_exactly<T>;
 };
 
+template <>
+struct Transpose<HWY_TARGET, bool> {
+  static void transpose(const bool* x, std::int64_t x_row, std::int64_t rows, std::int64_t columns, bool* y,
+                        std::int64_t y_row) {
+    for (std::int64_t column = 0; column < columns; ++column) {
+      for (std::int64_t row = 0; row < rows; ++row) y[column * y_row + row] = x[row * x_row + column];
+    }
+  }
+};
+
 }  // namespace
 }  // namespace adjoint::kernels
 
@@ -134,6 +144,7 @@ void transpose(std::int64_t batch, std::int64_t rows, std::int64_t columns, cons
 ADJOINT_INSTANTIATE(float);
 ADJOINT_INSTANTIATE(double);
 ADJOINT_INSTANTIATE(std::int64_t);
+ADJOINT_INSTANTIATE(bool);
 #undef ADJOINT_INSTANTIATE
 
 }  // namespace adjoint::kernels

@@ -8,7 +8,7 @@
 
 namespace adjoint::kernels {
 
-// T is float, double or std::int64_t. x and y must not overlap.
+// T is float, double, std::int64_t or bool. x and y must not overlap.
 
 /// y[b,c,r] = x[b,r,c] for x [batch,rows,columns].
 template <class T>

@@ -16,7 +16,6 @@ HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels {
 namespace {
 struct Negative;
-struct Equal;
 }  // namespace
 
 template <>
@@ -24,14 +23,6 @@ struct Function<Negative, HWY_TARGET> {
   template <class M, class V>
   static HWY_INLINE V value(M, V x) {
     return Neg(x);
-  }
-};
-
-template <>
-struct Function<Equal, HWY_TARGET> {
-  template <class M, class V>
-  static HWY_INLINE V value(M m, V a, V b) {
-    return IfThenElseZero(a == b, m(1));
   }
 };
 
@@ -108,10 +99,6 @@ Tensor div(Tensor x, double s) {
 Tensor div(double s, const Tensor& x) {
   ops::check_floating("div", "x", x);
   return div(full({}, s, {.dtype = x.dtype()}), x);
-}
-
-Tensor equal(const Tensor& a, const Tensor& b) {
-  return Tensor(ops::broadcast<kernels::Equal>("equal", a, b));
 }
 
 void accumulate(Tensor& total, Tensor part) {

@@ -14,7 +14,7 @@ Tensor Tensor::to(DType target) const {
       const From* source = from.row_major<From>();
       To* values = result.writable<To>();
       for (std::int64_t i = 0; i < from.numel(); ++i) {
-        if constexpr (std::is_integral_v<To> && std::is_floating_point_v<From>) {
+        if constexpr (std::is_same_v<To, std::int64_t> && std::is_floating_point_v<From>) {
           check(fits_int64(static_cast<double>(source[i])), "to: element {} is {}, which int64 cannot hold",
                 i, source[i]);
         }

@@ -1,5 +1,6 @@
 #include "adjoint/ops/math.h"
 
+#include "adjoint/ops/compare.h"
 #include "adjoint/ops/reduce.h"
 #include "adjoint/tensor/create.h"
 #include "autograd/ops/elementwise/unary.h"
@@ -128,12 +129,12 @@ Tensor pow(const Tensor& a, const Tensor& b) {
   return record("pow", std::move(y), {a, b},
                 [a = Saved(a), b = Saved(b), as = a.shape(), bs = b.shape()](
                     const Tensor& dy, const Tensor& y, Needs needs) -> Grads {
-                  // Where a = 0, b a^(b-1) and y ln a may be 0 inf. The gradient must be 0 there, so 1 is
-                  // added to the exponent (where b = 0) and to the argument of the logarithm (where b >= 0).
-                  const Tensor zero = scalar(0, {.dtype = y.dtype()});
-                  const Tensor at_zero = equal(a, zero);
-                  const auto da = [&] { return dy * b * pow(a, b - 1 + at_zero * equal(b, zero)); };
-                  const auto db = [&] { return dy * y * log(a + at_zero * equal(b, abs(b))); };
+                  // Where a = 0, b a^(b-1) and y ln a may be 0 inf, but the gradient is 0.
+                  const Tensor &base = a, &exponent = b;
+                  const auto da = [&] {
+                    return dy * b * pow(a, where((base == 0) & (exponent == 0), b, b - 1));
+                  };
+                  const auto db = [&] { return dy * y * log(where((base == 0) & (exponent >= 0), 1, a)); };
                   return {needs[0] ? sum_to(da(), as) : Tensor{}, needs[1] ? sum_to(db(), bs) : Tensor{}};
                 });
 }

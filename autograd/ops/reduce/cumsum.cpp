@@ -13,7 +13,7 @@ Tensor cumsum_along(int axis, const Tensor& x, bool reverse) {
   for (int i = 0; i < axis; ++i) outer *= shape[i];
   for (int i = axis + 1; i < shape.rank(); ++i) inner *= shape[i];
   Values y(x.dtype(), shape);
-  visit(x.dtype(), [&]<class T>() {
+  visit_numbers(x.dtype(), [&]<class T>() {
     kernels::cumsum(outer, shape[axis], inner, x.values().row_major<T>(), reverse, y.writable<T>());
   });
   return record("cumsum", std::move(y), {x}, [axis, reverse](const Tensor& dy, Needs) -> Grads {
@@ -24,6 +24,7 @@ Tensor cumsum_along(int axis, const Tensor& x, bool reverse) {
 }  // namespace
 
 Tensor cumsum(const Tensor& x, int axis) {
+  ops::check_number("cumsum", "x", x);
   return cumsum_along(ops::checked_axis("cumsum", x, axis), x, /*reverse=*/false);
 }
 

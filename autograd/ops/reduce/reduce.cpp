@@ -6,6 +6,7 @@
 
 #include "adjoint/graph/node.h"
 #include "adjoint/ops/arithmetic.h"
+#include "adjoint/ops/compare.h"
 #include "adjoint/ops/shape.h"
 #include "autograd/kernels/elementwise/broadcast.h"
 #include "autograd/kernels/reduce/reduce.h"
@@ -129,7 +130,7 @@ Tensor max_over(const Tensor& x, const Reduction& to) {
   Values y = reduce(x.values(), to.kept, [](const auto&... arguments) { kernels::max_to(arguments...); });
   return record("max", y.reshaped(to.shape), {x},
                 [x = Saved(x), kept = to.kept](const Tensor& dy, const Tensor& y, Needs) -> Grads {
-                  const Tensor is_max = equal(x, reshape(y, kept));
+                  const Tensor is_max = equal(x, reshape(y, kept)).to(dy.dtype());
                   return {is_max * (reshape(dy, kept) / sum_to(is_max, kept))};
                 });
 }

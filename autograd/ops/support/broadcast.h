@@ -40,7 +40,11 @@ Values zip(const Values& a, const Values& b) {
 template <class F, bool kIntegers = false>
 Values broadcast(const char* op, const Tensor& a_tensor, const Tensor& b_tensor) {
   check_same_dtype(op, "a", a_tensor, "b", b_tensor);
-  if (!kIntegers) check_floating(op, "a", a_tensor);
+  if constexpr (kIntegers) {
+    check_number(op, "a", a_tensor);
+  } else {
+    check_floating(op, "a", a_tensor);
+  }
   const Values &a = a_tensor.values(), &b = b_tensor.values();
   const DType dtype = a.dtype();
   if (a.shape() == b.shape() && is_floating(dtype)) return zip<F>(a, b);
@@ -55,7 +59,7 @@ Values broadcast(const char* op, const Tensor& a_tensor, const Tensor& b_tensor)
                           y.template writable<T>());
   };
   if constexpr (kIntegers) {
-    visit(dtype, call);
+    visit_numbers(dtype, call);
   } else {
     visit_floating(dtype, call);
   }

@@ -20,6 +20,7 @@
 #include "adjoint/modules/sequential.h"
 #include "adjoint/ops/activation.h"
 #include "adjoint/ops/arithmetic.h"
+#include "adjoint/ops/compare.h"
 #include "adjoint/ops/convolution.h"
 #include "adjoint/ops/linalg.h"
 #include "adjoint/ops/loss.h"

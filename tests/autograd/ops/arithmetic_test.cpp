@@ -109,8 +109,6 @@ TEST(Arithmetic, SpecialValues) {
     expect_close(a - b, {0, 1, kNaN, kInfinity, kNaN, -1}, 0);
     expect_close(a * b, {0, 0, kInfinity, kNaN, kNaN, 0}, 0);
     expect_close(a / b, {kNaN, kInfinity, kNaN, kInfinity, kNaN, -kInfinity}, 0);
-    expect_close(equal(a, b), {1, 0, 1, 0, 0, 0}, 0);
-    expect_close(equal(tensor({kNaN}, {.dtype = dtype}), tensor({kNaN}, {.dtype = dtype})), {0}, 0);
   }
 }
 
@@ -245,7 +243,6 @@ TEST(Arithmetic, Errors) {
   expect_error<DTypeError>("mul: a and b must have the same dtype; a is float32, b is float64",
                            [&] { mul(a, wide); });
   expect_error<DTypeError>("div: a must be float32 or float64, it is int64", [&] { div(whole, whole); });
-  expect_error<DTypeError>("equal: a must be float32 or float64, it is int64", [&] { equal(whole, whole); });
   expect_error<DTypeError>("add: x must be float32 or float64, it is int64", [&] { add(whole, 1.5); });
   expect_error<DTypeError>("mul: x must be float32 or float64, it is int64", [&] { mul(whole, 1.5); });
   expect_error<DTypeError>("div: x must be float32 or float64, it is int64", [&] { div(1.5, whole); });

@@ -35,7 +35,6 @@ std::vector<Function<T>> functions() {
       {"mul", mul, std::multiplies<T>()},
       {"div", div, std::divides<T>()},
       {"pow", pow, [](T a, T b) { return std::pow(a, b); }},
-      {"equal", equal, [](T a, T b) { return T(a == b); }},
   };
 }
 

@@ -119,6 +119,20 @@ TEST_F(Checkpoint, ReadsWhatOthersWrite) {
   EXPECT_EQ(std::bit_cast<std::uint32_t>(state[1].tensor.data<float>()[0]), 0x03020100u);
 }
 
+// A file may hold any bytes, but a bool that is neither 0 nor 1 must not be read.
+TEST_F(Checkpoint, Booleans) {
+  const bool values[] = {true, false};
+  save_checkpoint(path(), {{"mask", from_data<bool>(values, {2})}});
+  const Tensor saved = load_checkpoint(path())[0].tensor;
+  EXPECT_EQ(saved.dtype(), boolean);
+  EXPECT_TRUE(saved.data<bool>()[0]);
+  EXPECT_FALSE(saved.data<bool>()[1]);
+  write_file(path(), file_of(R"({"mask":{"dtype":"BOOL","shape":[4],"data_offsets":[0,4]}})", 4));
+  const Tensor read = load_checkpoint(path())[0].tensor;  // from the bytes 0, 1, 2 and 3
+  const unsigned char expected[] = {0, 1, 1, 1};
+  EXPECT_EQ(std::memcmp(read.data<bool>().data(), expected, 4), 0);
+}
+
 TEST_F(Checkpoint, RefusesToSave) {
   const Tensor one = ones({1});
   const auto save = [&](const StateDict& state) { return [=, this] { save_checkpoint(path(), state); }; };

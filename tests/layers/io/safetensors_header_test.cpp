@@ -230,7 +230,7 @@ TEST(SafetensorsHeader, RefusesTensorsThatAreNotDescribed) {
   expect_refused(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"more":0}})", 4,
                  rule + "has \"more\"");
   expect_refused(R"({"a":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}})", 2,
-                 "tensor \"a\" must be F32, F64 or I64, it is \"F16\"");
+                 "tensor \"a\" must be F32, F64, I64 or BOOL, it is \"F16\"");
 }
 
 TEST(SafetensorsHeader, RefusesSizesThatDoNotFit) {

@@ -3,8 +3,8 @@
 // axes, and an axis that is missing or has size 1 in one argument is repeated to fit the other.
 //
 // All of these throw ShapeError when the shapes do not broadcast, and DTypeError when the dtypes differ.
-// float32 and float64 are differentiable; int64 is not. div, equal and the forms with a number s take only
-// float32 and float64.
+// float32 and float64 are differentiable; int64 is not. div and the forms with a number s take only float32
+// and float64.
 //
 // Every floating result follows IEEE 754: it is rounded once, and zeros have the right sign. A number s is
 // first rounded to x's dtype. int64 wraps around in two's complement, as in NumPy and PyTorch.
@@ -34,9 +34,6 @@ Tensor mul(Tensor x, double s);
 Tensor div(Tensor x, double s);
 /// y = s / x.
 Tensor div(double s, const Tensor& x);
-
-/// y = a == b ? 1 : 0. The result is a constant: no gradient flows through it. Floating dtypes only.
-Tensor equal(const Tensor& a, const Tensor& b);
 
 inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
 inline Tensor operator-(const Tensor& a, const Tensor& b) { return sub(a, b); }

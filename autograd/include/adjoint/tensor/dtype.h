@@ -6,13 +6,14 @@
 
 namespace adjoint {
 
-enum class DType : std::uint8_t { float32, float64, int64 };
+enum class DType : std::uint8_t { float32, float64, int64, boolean };
 
 inline constexpr DType float32 = DType::float32;
 inline constexpr DType float64 = DType::float64;
 inline constexpr DType int64 = DType::int64;
+inline constexpr DType boolean = DType::boolean;
 
-/// The DType of a C++ element type: float, double or std::int64_t.
+/// The DType of a C++ element type: float, double, std::int64_t or bool.
 template <class T>
 struct DTypeOf;
 template <>
@@ -27,18 +28,26 @@ template <>
 struct DTypeOf<std::int64_t> {
   static constexpr DType value = DType::int64;
 };
+template <>
+struct DTypeOf<bool> {
+  static constexpr DType value = DType::boolean;
+};
 template <class T>
 inline constexpr DType dtype_of = DTypeOf<T>::value;
 
-/// "float32", "float64" or "int64".
+/// "float32", "float64", "int64" or "boolean".
 constexpr const char* name(DType dtype) {
-  return dtype == DType::float32 ? "float32" : dtype == DType::float64 ? "float64" : "int64";
+  constexpr const char* kNames[] = {"float32", "float64", "int64", "boolean"};
+  return kNames[static_cast<std::size_t>(dtype)];
 }
 
 /// Bytes of one element.
-constexpr std::size_t size_of(DType dtype) { return dtype == DType::float32 ? 4 : 8; }
+constexpr std::size_t size_of(DType dtype) {
+  constexpr std::size_t kSizes[] = {sizeof(float), sizeof(double), sizeof(std::int64_t), sizeof(bool)};
+  return kSizes[static_cast<std::size_t>(dtype)];
+}
 
-constexpr bool is_floating(DType dtype) { return dtype != DType::int64; }
+constexpr bool is_floating(DType dtype) { return dtype == DType::float32 || dtype == DType::float64; }
 
 /// True when int64 can hold value with its fraction cut off: -2^63 <= value < 2^63. False for NaN.
 constexpr bool fits_int64(double value) { return value >= -0x1p63 && value < 0x1p63; }
@@ -46,6 +55,15 @@ constexpr bool fits_int64(double value) { return value >= -0x1p63 && value < 0x1
 /// Calls f.template operator()<T>() with the C++ type of dtype; f is a generic lambda: []<class T>() {...}.
 template <class F>
 decltype(auto) visit(DType dtype, F&& f) {
+  if (dtype == DType::float32) return f.template operator()<float>();
+  if (dtype == DType::float64) return f.template operator()<double>();
+  if (dtype == DType::int64) return f.template operator()<std::int64_t>();
+  return f.template operator()<bool>();
+}
+
+/// As visit, but for the three types of numbers only. Ops must check first that dtype is one of them.
+template <class F>
+decltype(auto) visit_numbers(DType dtype, F&& f) {
   if (dtype == DType::float32) return f.template operator()<float>();
   if (dtype == DType::float64) return f.template operator()<double>();
   return f.template operator()<std::int64_t>();

@@ -43,10 +43,10 @@ struct BackwardOptions {
   bool retain_graph = false;  ///< Keep the graph for another backward.
 };
 
-/// A shared handle to a row-major array of float32, float64 or int64; copies are cheap. If the array was
-/// computed from a tensor that requires a gradient, the handle also refers to the op that computed it. Values
-/// never change after they are made, with one exception: an optimizer updates a leaf, through mutable_data()
-/// or assign(). Tensors may share memory, but an update of one never changes another.
+/// A shared handle to a row-major array of float32, float64, int64 or boolean; copies are cheap. If the array
+/// was computed from a tensor that requires a gradient, the handle also refers to the op that computed it.
+/// Values never change after they are made, with one exception: an optimizer updates a leaf, through
+/// mutable_data() or assign(). Tensors may share memory, but an update of one never changes another.
 ///
 /// References and spans into a tensor (data(), shape(), values(), ...) are valid as long as the tensor
 /// exists. On a temporary, such a call returns a copy or does not compile: give the tensor a name first.
@@ -68,9 +68,9 @@ class Tensor {
   std::int64_t numel() const { return shape().numel(); }
   DType dtype() const { return values().dtype(); }
 
-  /// All values, row-major. T is float, double or std::int64_t; throws DTypeError unless T is the type of
-  /// dtype(). The span is valid while this tensor, or another handle to it, exists. After an update, it shows
-  /// either the old or the new values.
+  /// All values, row-major. T is float, double, std::int64_t or bool; throws DTypeError unless T is the
+  /// type of dtype(). The span is valid while this tensor, or another handle to it, exists. After an update,
+  /// it shows either the old or the new values.
   template <class T>
   std::span<const T> data() const& {
     if (dtype() != dtype_of<T>) [[unlikely]]
@@ -81,17 +81,20 @@ class Tensor {
   /// first, then `y.data<float>()`.
   template <class T>
   std::span<const T> data() const&& = delete;
-  /// The only value of a one-element tensor. Throws ShapeError when there are more elements or none.
+  /// The only value of a one-element tensor; 1 for true, 0 for false. Throws ShapeError when there are more
+  /// elements or none.
   double item() const;
   /// The same values in another element type; differentiable between floating types. A conversion to int64
-  /// cuts off fractions, and throws Error if a value is NaN or not in [-2^63, 2^63).
+  /// cuts off fractions, and throws Error if a value is NaN or not in [-2^63, 2^63). To boolean, every number
+  /// but 0 is true; true becomes 1.
   Tensor to(DType dtype) const;
 
   /// True when gradients flow to or through this tensor.
   bool requires_grad() const { return body_ && body_->requires_grad; }
   /// Sets whether a leaf requires a gradient, and returns *this. While it requires none, grad() is undefined.
   /// When it requires one again, grad() is what it was, and graphs recorded earlier still lead to the leaf.
-  /// Throws GraphError on an op's result, and DTypeError if an int64 tensor is to require a gradient.
+  /// Throws GraphError on an op's result, and DTypeError if an int64 or boolean tensor is to require a
+  /// gradient.
   Tensor& set_requires_grad(bool requires_grad = true);
   /// True unless a recorded op computed this.
   bool is_leaf() const;

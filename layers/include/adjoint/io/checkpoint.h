@@ -1,7 +1,7 @@
 #pragma once
 // A network's values in a file, in the safetensors format (https://github.com/huggingface/safetensors), which
 // other systems read too: the length of the header in 8 bytes, the header in JSON, the values. All
-// little-endian; float32, float64 and int64 are F32, F64 and I64.
+// little-endian; float32, float64, int64 and boolean are F32, F64, I64 and BOOL.
 
 #include <string>
 

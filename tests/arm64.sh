@@ -39,8 +39,8 @@ unpack_packages
 configure arm64 ON
 build arm64 suites mnist_cnn
 say "Testing (preset arm64, under qemu)"
-# Steps of large networks, counted for allocations, take minutes under qemu and are the same on every processor.
+# Tests that count or fail allocations in large networks take an hour under qemu and are the same on every processor.
 ctest --test-dir "$root/build/arm64" --output-on-failure --no-tests=error --parallel "$(nproc)" \
-  --exclude-regex 'ASteadyLoopMakesNone' "$@" < /dev/null
+  --exclude-regex 'ASteadyLoopMakesNone|EachAllocationMayFail' "$@" < /dev/null
 say "Gradients of the documented network against the formulas"
 qemu-aarch64 -L /usr/aarch64-linux-gnu "$root/build/arm64/examples/mnist_cnn" --verify-gradients

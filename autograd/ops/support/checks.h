@@ -12,6 +12,9 @@ inline void check_floating(const char* op, const char* argument, const Tensor& x
                     x.dtype());
 }
 
+/// Throws DTypeError if x is boolean.
+inline void check_number(const char*, const char*, const Tensor&) {}
+
 /// Throws DTypeError unless a and b have the same dtype.
 inline void check_same_dtype(const char* op, const char* a_name, const Tensor& a, const char* b_name,
                              const Tensor& b) {

@@ -51,6 +51,14 @@ decltype(auto) visit(DType dtype, F&& f) {
   return f.template operator()<std::int64_t>();
 }
 
+/// As visit, but for the three types of numbers only. Ops must check first that dtype is one of them.
+template <class F>
+decltype(auto) visit_numbers(DType dtype, F&& f) {
+  if (dtype == DType::float32) return f.template operator()<float>();
+  if (dtype == DType::float64) return f.template operator()<double>();
+  return f.template operator()<std::int64_t>();
+}
+
 /// As visit, but for the two floating types only. Ops must check first that dtype is one of them.
 template <class F>
 decltype(auto) visit_floating(DType dtype, F&& f) {

@@ -31,17 +31,22 @@ Tensor repeated(const Tensor& x, int axis, int grown, std::int64_t count) {
 }  // namespace
 
 Tensor repeat(const Tensor& x, std::span<const std::int64_t> counts) {
-  check_shape(std::cmp_greater_equal(counts.size(), x.rank()),
+  const std::size_t rank = counts.size(), added = rank - static_cast<std::size_t>(x.rank());
+  check_shape(std::cmp_greater_equal(rank, x.rank()),
               "repeat: there must be at least one count for each axis; x is {}, counts are {}", x.shape(),
               Listed(counts));
-  check_shape(std::ranges::all_of(counts, [](std::int64_t count) { return count >= 0; }),
-              "repeat: counts must not be negative, they are {}", Listed(counts));
-  std::int64_t sizes[Shape::kMaxRank];
-  const std::size_t rank = counts.size(), added = rank - static_cast<std::size_t>(x.rank());
   check_shape(rank <= Shape::kMaxRank, "repeat: at most {} axes are supported, got {}", Shape::kMaxRank,
               rank);
+  std::int64_t sizes[Shape::kMaxRank], larger[Shape::kMaxRank];
   std::fill_n(sizes, added, 1);
   std::copy(x.shape().begin(), x.shape().end(), sizes + added);
+  for (std::size_t i = 0; i < rank; ++i) {
+    check_shape(counts[i] >= 0, "repeat: counts must not be negative, they are {}", Listed(counts));
+    check_shape(!__builtin_mul_overflow(sizes[i], counts[i], &larger[i]),
+                "repeat: counts are too large, they are {}", Listed(counts));
+  }
+  static_cast<void>(
+      Shape(std::span<const std::int64_t>(larger, rank)));  // Throws if there are too many elements.
   Tensor y = reshape(x, Shape(std::span<const std::int64_t>(sizes, rank)));
   for (int axis = y.rank() - 1; axis >= 0; --axis)
     y = repeated(y, axis, axis, counts[static_cast<std::size_t>(axis)]);

@@ -49,8 +49,8 @@ class Lines {
   void for_pieces(const Body& body) const {
     const std::int64_t work = e_.shape.numel() * kElementWork;
     if (work == 0) return;
-    constexpr std::int64_t kCacheLine = 16;
-    const std::int64_t columns = std::max(kCacheLine, parts_in_chunk(count_) / kCacheLine * kCacheLine);
+    constexpr std::int64_t kCacheLine = 16, kMostPieces = 8;
+    const std::int64_t columns = round_up(divide_up(inner_, kMostPieces), kCacheLine);
     const std::int64_t pieces = divide_up(inner_, columns);
     for_chunks_of(pieces > 1 ? 1 : parts_in_chunk(count_ * inner_), outer_ * pieces, work,
                   [&](std::int64_t first, std::int64_t n) {
@@ -66,16 +66,18 @@ class Lines {
   template <class Body>
   void for_elements(std::int64_t outer, std::int64_t begin, std::int64_t end, const Body& body) const {
     const std::int64_t line = place_in(e_.whole, e_.shape, 0, e_.axis, outer) * e_.whole[e_.axis];
-    const std::int64_t* places = step_ == inner_ ? nullptr : places_.get();
-    const auto call = [&](std::int64_t k, std::int64_t i) {
-      const std::int64_t element = (outer * count_ + k) * inner_ + i, index = e_.index[element];
-      body(element, index == e_.skip ? -1 : (line + index) * step_ + (places == nullptr ? i : places[i]));
+    // In registers: the compiler must assume that the body may write to members.
+    const std::int64_t *const indices = e_.index, *const places = step_ == inner_ ? nullptr : places_.get();
+    const std::int64_t skip = e_.skip, step = step_, count = count_, inner = inner_;
+    const auto call = [=, &body](std::int64_t k, std::int64_t i) {
+      const std::int64_t element = (outer * count + k) * inner + i, index = indices[element];
+      body(element, index == skip ? -1 : (line + index) * step + (places == nullptr ? i : places[i]));
     };
     if (end - begin == 1) {
-      for (std::int64_t k = 0; k < count_; ++k) call(k, begin);
+      for (std::int64_t k = 0; k < count; ++k) call(k, begin);
       return;
     }
-    for (std::int64_t k = 0; k < count_; ++k)
+    for (std::int64_t k = 0; k < count; ++k)
       for (std::int64_t i = begin; i < end; ++i) call(k, i);
   }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include "autograd/kernels/shape/add.h"
 #include "autograd/kernels/shape/copy.h"
@@ -10,47 +11,46 @@
 namespace adjoint::kernels {
 namespace {
 
-/// Calls body(o, k) for all indices of all outer positions, in chunks of rows.
-template <class Body>
-void for_rows(const RowSizes& s, const Body& body) {
-  const std::int64_t rows = s.outer * s.count;
-  for_chunks_of(parts_in_chunk(s.inner), rows, rows * s.inner * kElementWork,
-                [&](std::int64_t first, std::int64_t n) {
-                  std::int64_t o = first / s.count, k = first % s.count;
-                  for (std::int64_t row = first; row < first + n; ++row) {
-                    body(row, o, s.index[k]);
-                    if (++k == s.count) k = 0, ++o;
-                  }
-                });
+/// y[o,k,:] for k in [first, end): rows of `bytes` bytes, which may be a constant.
+template <class Bytes>
+void take(const RowSizes& s, Bytes bytes, std::int64_t o, std::int64_t first, std::int64_t end,
+          const std::byte* x, std::byte* y) {
+  const auto size = static_cast<std::size_t>(bytes);
+  const std::byte* from = x + o * s.size * bytes;
+  std::byte* to = y + o * s.count * bytes;
+  const std::int64_t *const index = s.index,
+                            skip = s.skip;  // In registers: y may be anywhere for the compiler.
+  for (std::int64_t k = first; k < end; ++k) {
+    if (index[k] == skip) {
+      std::memset(to + k * bytes, 0, size);
+    } else {
+      std::memcpy(to + k * bytes, from + index[k] * bytes, size);
+    }
+  }
 }
 
 }  // namespace
 
 void take_rows(std::size_t bytes, const RowSizes& s, const void* x, void* y) {
-  const auto* from = static_cast<const std::byte*>(x);
-  auto* to = static_cast<std::byte*>(y);
+  const auto take_all = [&](auto row_bytes) {
+    const std::int64_t rows = s.outer * s.count;
+    for_chunks_of(
+        parts_in_chunk(s.inner), rows, rows * s.inner * kElementWork, [&](std::int64_t row, std::int64_t n) {
+          for (std::int64_t end = row + n; row < end;) {
+            const std::int64_t o = row / s.count, first = row % s.count,
+                               last = std::min(s.count, first + end - row);
+            take(s, row_bytes, o, first, last, static_cast<const std::byte*>(x), static_cast<std::byte*>(y));
+            row += last - first;
+          }
+        });
+  };
   if (s.inner == 1) {
     with_element_size(bytes, [&](auto size) {
-      constexpr auto kStep = static_cast<std::int64_t>(size());
-      for_rows(s, [&](std::int64_t row, std::int64_t o, std::int64_t index) {
-        if (index == s.skip) {
-          std::memset(to + row * kStep, 0, size());
-        } else {
-          std::memcpy(to + row * kStep, from + (o * s.size + index) * kStep, size());
-        }
-      });
+      take_all(std::integral_constant<std::int64_t, static_cast<std::int64_t>(size())>());
     });
-    return;
+  } else {
+    take_all(s.inner * static_cast<std::int64_t>(bytes));
   }
-  const std::int64_t row_bytes = s.inner * static_cast<std::int64_t>(bytes);
-  for_rows(s, [&](std::int64_t row, std::int64_t o, std::int64_t index) {
-    if (index == s.skip) {
-      std::memset(to + row * row_bytes, 0, static_cast<std::size_t>(row_bytes));
-    } else {
-      std::memcpy(to + row * row_bytes, from + (o * s.size + index) * row_bytes,
-                  static_cast<std::size_t>(row_bytes));
-    }
-  });
 }
 
 template <class T>
@@ -62,12 +62,18 @@ void add_rows(const RowSizes& s, const T* x, T* y) {
   const std::int64_t pieces = divide_up(s.inner, columns);
   parallel_for(s.outer * pieces, s.outer * s.count * s.inner * kElementWork, [&](std::int64_t chunk) {
     const std::int64_t o = chunk / pieces, begin = chunk % pieces * columns;
-    const std::int64_t n = std::min(columns, s.inner - begin);
-    for (std::int64_t k = 0; k < s.count; ++k) {
-      if (s.index[k] == s.skip) continue;
-      const T* from = x + (o * s.count + k) * s.inner + begin;
-      T* to = y + (o * s.size + s.index[k]) * s.inner + begin;
-      for (std::int64_t i = 0; i < n; ++i) add_to(to[i], from[i]);
+    const std::int64_t n = std::min(columns, s.inner - begin), inner = s.inner, skip = s.skip;
+    const std::int64_t* const index = s.index;
+    const T* from = x + o * s.count * inner + begin;
+    T* to = y + o * s.size * inner + begin;
+    for (std::int64_t k = 0; k < s.count; ++k, from += inner) {
+      if (index[k] == skip) continue;
+      T* row = to + index[k] * inner;
+      if (n == 1) {
+        add_to(*row, *from);
+      } else {
+        for (std::int64_t i = 0; i < n; ++i) add_to(row[i], from[i]);
+      }
     }
   });
 }

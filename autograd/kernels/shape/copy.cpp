@@ -61,19 +61,6 @@ struct Axes {
   }
 };
 
-/// n elements along an axis.
-template <std::size_t kBytes>
-void copy_run(const CopyAxis& axis, std::int64_t n, const std::byte* x, std::byte* y) {
-  constexpr auto kStep = static_cast<std::int64_t>(kBytes);
-  constexpr std::int64_t kShort = 8;  // Copied in less time than memcpy takes to find out what to do.
-  if (axis.from == 1 && axis.to == 1 && n > kShort) {
-    std::memcpy(y, x, static_cast<std::size_t>(n) * kBytes);
-    return;
-  }
-  const std::int64_t from = axis.from * kStep, to = axis.to * kStep;
-  for (std::int64_t i = 0; i < n; ++i) std::memcpy(y + i * to, x + i * from, kBytes);
-}
-
 template <std::size_t kBytes>
 void copy_axes(const Axes& all, const std::byte* x, std::byte* y) {
   constexpr auto kStep = static_cast<std::int64_t>(kBytes);
@@ -86,8 +73,8 @@ void copy_axes(const Axes& all, const std::byte* x, std::byte* y) {
     const std::int64_t first = chunk / pieces * in_chunk;
     const Piece part = piece(n, pieces, chunk % pieces);
     all.for_runs(first, std::min(in_chunk, runs - first), [&](std::int64_t from, std::int64_t to) {
-      copy_run<kBytes>(axis, part.size(), x + (from + part.begin * axis.from) * kStep,
-                       y + (to + part.begin * axis.to) * kStep);
+      copy_run<kBytes>(part.size(), x + (from + part.begin * axis.from) * kStep, axis.from,
+                       y + (to + part.begin * axis.to) * kStep, axis.to);
     });
   });
 }

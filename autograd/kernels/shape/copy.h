@@ -23,6 +23,26 @@ void copy_strided(std::size_t bytes, std::span<const CopyAxis> axes, const void*
 void copy_triangles(std::size_t bytes, bool lower, std::int64_t diagonal, std::int64_t count,
                     std::int64_t rows, std::int64_t columns, const void* x, void* y);
 
+/// Copies n elements that lie `from` elements apart in x and `to` elements apart in y.
+template <std::size_t kBytes>
+void copy_run(std::int64_t n, const std::byte* x, std::int64_t from, std::byte* y, std::int64_t to) {
+  constexpr auto kStep = static_cast<std::int64_t>(kBytes);
+  constexpr std::int64_t kShort = 8;  // Copied in less time than memcpy takes to find out what to do.
+  const auto copy_each = [=](auto from_bytes, auto to_bytes) {
+    for (std::int64_t i = 0; i < n; ++i) std::memcpy(y + i * to_bytes, x + i * from_bytes, kBytes);
+  };
+  // Compilers use vectors if they know the steps.
+  constexpr std::integral_constant<std::int64_t, kStep> kNext;
+  constexpr std::integral_constant<std::int64_t, -kStep> kPrevious;
+  if (to == 1 && from == 1 && n > kShort) {
+    std::memcpy(y, x, static_cast<std::size_t>(n) * kBytes);
+  } else if (to == 1 && from == -1) {
+    copy_each(kPrevious, kNext);
+  } else {
+    copy_each(from * kStep, to * kStep);
+  }
+}
+
 /// Sets n bytes to 0.
 void clear(std::int64_t n, void* y);
 

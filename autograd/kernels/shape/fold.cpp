@@ -29,6 +29,17 @@ Inside columns_inside(const FoldSizes& s, std::int64_t tap) {
   return {tap, s.dilation_width, s.padding_width, s.stride_width, s.width, s.out_width};
 }
 
+/// line[column stride] += x[column] for the columns inside.
+template <class T>
+void add_run(const Inside& columns, std::int64_t stride, const T* x, T* line) {
+  if (stride == 1) {  // The compiler uses vectors.
+    for (std::int64_t column = columns.begin; column < columns.end; ++column) add_to(line[column], x[column]);
+  } else {
+    for (std::int64_t column = columns.begin; column < columns.end; ++column)
+      add_to(line[column * stride], x[column]);
+  }
+}
+
 }  // namespace
 
 void unfold(std::size_t bytes, const FoldSizes& s, const void* x, void* y) {
@@ -48,9 +59,10 @@ void unfold(std::size_t bytes, const FoldSizes& s, const void* x, void* y) {
       for (std::int64_t row = rows.begin; row < rows.end; ++row) {
         const std::int64_t out = row * s.out_width;
         zeros(out, out + columns.begin);
-        const auto* from = plane + ((rows.first + row * s.stride_height) * s.width + columns.first) * kStep;
-        for (std::int64_t column = columns.begin; column < columns.end; ++column)
-          std::memcpy(to + (out + column) * kStep, from + column * s.stride_width * kStep, size());
+        const std::int64_t column = columns.first + columns.begin * s.stride_width;
+        const auto* from = plane + ((rows.first + row * s.stride_height) * s.width + column) * kStep;
+        copy_run<size()>(columns.end - columns.begin, from, s.stride_width,
+                         to + (out + columns.begin) * kStep, 1);
         zeros(out + columns.end, out + s.out_width);
       }
       zeros(rows.end * s.out_width, outputs);
@@ -71,8 +83,7 @@ void fold(const FoldSizes& s, const T* x, T* y) {
       const T* from = x + (plane * taps + tap) * outputs;
       for (std::int64_t row = rows.begin; row < rows.end; ++row) {
         T* line = to + (rows.first + row * s.stride_height) * s.width + columns.first;
-        for (std::int64_t column = columns.begin; column < columns.end; ++column)
-          add_to(line[column * s.stride_width], from[row * s.out_width + column]);
+        add_run(columns, s.stride_width, from + row * s.out_width, line);
       }
     }
   });

@@ -79,7 +79,83 @@ void copy_axes(const Axes& all, const std::byte* x, std::byte* y) {
   });
 }
 
+/// The axes of copy_framed from the last to the first; x fills the whole of those that are merged with the
+/// one before them.
+struct Frame {
+  int rank = 0;
+  FramedAxis axes[Shape::kMaxRank];
+
+  explicit Frame(std::span<const FramedAxis> given) {
+    for (std::size_t k = given.size(); k-- > 0;) append(given[k]);
+  }
+
+  void append(const FramedAxis& axis) {
+    if (rank > 0) {
+      FramedAxis& last = axes[rank - 1];
+      if (last.count == last.size) {
+        last = {axis.size * last.size, axis.begin * last.size, axis.count * last.size};
+        return;
+      }
+    }
+    axes[rank++] = axis;
+  }
+
+  /// The row of x that lies in this row of y; -1 if there is none.
+  std::int64_t row_of_x(std::int64_t row) const {
+    std::int64_t result = 0, step = 1;
+    for (int k = 1; k < rank; ++k) {
+      const std::int64_t index = row % axes[k].size - axes[k].begin;
+      row /= axes[k].size;
+      if (index < 0 || index >= axes[k].count) return -1;
+      result += index * step;
+      step *= axes[k].count;
+    }
+    return result;
+  }
+};
+
+template <std::size_t kBytes>
+void fill_run(std::int64_t n, const std::byte (&element)[kBytes], std::byte* y) {
+  for (std::int64_t i = 0; i < n; ++i)
+    std::memcpy(y + i * static_cast<std::int64_t>(kBytes), element, kBytes);
+}
+
+template <std::size_t kBytes>
+void copy_rows_framed(const Frame& frame, const std::byte (&background)[kBytes], const std::byte* x,
+                      std::byte* y) {
+  constexpr auto kStep = static_cast<std::int64_t>(kBytes);
+  const FramedAxis& axis = frame.axes[0];
+  std::int64_t rows = 1;
+  for (int k = 1; k < frame.rank; ++k) rows *= frame.axes[k].size;
+  for_chunks_of(parts_in_chunk(axis.size), rows, rows * axis.size * kElementWork,
+                [&](std::int64_t first, std::int64_t n) {
+                  for (std::int64_t row = first; row < first + n; ++row) {
+                    std::byte* to = y + row * axis.size * kStep;
+                    const std::int64_t source = frame.row_of_x(row);
+                    if (source < 0) {
+                      fill_run(axis.size, background, to);
+                      continue;
+                    }
+                    const std::int64_t end = axis.begin + axis.count;
+                    fill_run(axis.begin, background, to);
+                    copy_run<kBytes>(axis.count, x + source * axis.count * kStep, 1, to + axis.begin * kStep,
+                                     1);
+                    fill_run(axis.size - end, background, to + end * kStep);
+                  }
+                });
+}
+
 }  // namespace
+
+void copy_framed(std::size_t bytes, std::span<const FramedAxis> axes, const void* background, const void* x,
+                 void* y) {
+  const Frame frame(axes);
+  with_element_size(bytes, [&](auto size) {
+    std::byte element[size()];
+    std::memcpy(element, background, size());
+    copy_rows_framed(frame, element, static_cast<const std::byte*>(x), static_cast<std::byte*>(y));
+  });
+}
 
 void copy_strided(std::size_t bytes, std::span<const CopyAxis> axes, const void* x, void* y) {
   const Axes all(axes);

@@ -19,6 +19,16 @@ struct CopyAxis {
 /// may be negative or, in x, 0. The elements of y must be different from each other and from those of x.
 void copy_strided(std::size_t bytes, std::span<const CopyAxis> axes, const void* x, void* y);
 
+/// An axis of `size` elements of y, of which `count` from `begin` on are x's.
+struct FramedAxis {
+  std::int64_t size, begin, count;
+};
+
+/// y = x in the box that the axes describe, and copies of the element `background` around it. Each element of
+/// y is written once. There is at least one axis.
+void copy_framed(std::size_t bytes, std::span<const FramedAxis> axes, const void* background, const void* x,
+                 void* y);
+
 /// y = x on and below this diagonal of matrices [count,rows,columns] (above it, unless lower), 0 elsewhere.
 void copy_triangles(std::size_t bytes, bool lower, std::int64_t diagonal, std::int64_t count,
                     std::int64_t rows, std::int64_t columns, const void* x, void* y);

@@ -73,6 +73,24 @@ bool Box::is_everything() const {
   return step == whole_.numel();
 }
 
+bool Box::write_framed(const Values& x, double background, Values& y) const {
+  if (rank_ != whole_.rank() || rank_ == 0 || x.numel() == 0) return false;
+  kernels::FramedAxis axes[kMaxRank];
+  std::int64_t step = 1, left = offset_;
+  for (int axis = rank_ - 1; axis >= 0; --axis) {
+    if (strides_[axis] != step) return false;
+    axes[axis] = {whole_[axis], left % whole_[axis], sizes_[axis]};
+    left /= whole_[axis];
+    step *= whole_[axis];
+  }
+  visit(x.dtype(), [&]<class T>() {
+    const T element = static_cast<T>(background);
+    kernels::copy_framed(sizeof(T), {axes, static_cast<std::size_t>(rank_)}, &element, bytes_of(x),
+                         writable_bytes(y));
+  });
+  return true;
+}
+
 void copy_box(const Values& x, const Box& from, Values& y, const Box& to) {
   kernels::CopyAxis axes[kMaxRank];
   for (int axis = 0; axis < from.rank_; ++axis)
@@ -96,8 +114,10 @@ Tensor write_box(const char* op, const Tensor& x, const Box& box, double backgro
   const Shape& shape = box.whole();
   if (box.is_everything()) return shape == x.shape() ? pass_through(op, x) : reshape(x, shape);
   Values y(x.dtype(), shape);
-  if (x.numel() != y.numel()) fill(y, background);
-  copy_box(x.values(), Box(x.shape()), y, box);
+  if (!box.write_framed(x.values(), background, y)) {
+    if (x.numel() != y.numel()) fill(y, background);
+    copy_box(x.values(), Box(x.shape()), y, box);
+  }
   return record(op, std::move(y), {x},
                 [op, box](const Tensor& dy, Needs) -> Grads { return {read_box(op, dy, box)}; });
 }

@@ -27,6 +27,9 @@ class Box {
   const Shape& whole() const& { return whole_; }
   /// True when the elements are all elements of the array, in order. The shape may be another one.
   bool is_everything() const;
+  /// y = x in this box and `background` elsewhere, if all steps are 1 and no axis was removed; otherwise,
+  /// returns false.
+  bool write_framed(const Values& x, double background, Values& y) const;
 
  private:
   friend void copy_box(const Values& x, const Box& from, Values& y, const Box& to);

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "adjoint/adjoint.h"
 #include "tests/bench/models.h"
 
 namespace {
@@ -81,6 +82,35 @@ TEST(Allocations, AreCounted) {
   constexpr std::align_val_t kAlignment{64};
   EXPECT_EQ(allocations_of([] { operator delete(operator new(64, kAlignment), kAlignment); }, 3), 3);
   EXPECT_EQ(allocations_of([] {}, 3), 0);
+}
+
+TEST(Allocations, OpsOfShapesAndIndicesMakeNone) {
+  using namespace adjoint;
+  bench::use_threads(1);
+  const Tensor x = uniform({6, 40}, -1, 1, {.requires_grad = true});
+  const Tensor rows = tensor({5, 0, 0}, {.dtype = DType::int64});
+  const Tensor places = zeros({2, 40}, {.dtype = DType::int64});
+  const auto step = [&] {
+    const TensorList parts = chunk(x, 6, 1);
+    const Tensor results[] = {
+        concat(parts, 1),
+        stack({x, x, x, x, x}, 1),
+        pad(flip(x, 1), {1, 2, 1, 1}),
+        pad(roll(x, 3), {1, 2}, {.mode = PadMode::reflect}),
+        expand(unsqueeze(diagonal(tril(x), {.offset = 1}), 0), {4, -1}),
+        repeat(slice(x, 1, {.begin = 3, .step = 2}), {2, 2}),
+        repeat_interleave(select(x, 0, 1), 2),
+        index_add(x, 0, rows, index_select(x, 0, rows)),
+        scatter_add(x, 0, places, scatter(gather(x, 0, places), 0, places, x)),
+        sort(x).values,
+        topk(x, 3).values,
+        embedding(rows, x),
+        fold(unfold(reshape(x, {1, 15, 16}), {.window = 3}), {.size = {15, 16}, .window = 3}),
+    };
+    for (const Tensor& result : results) sum(result).backward();
+  };
+  for (int i = 0; i < 3; ++i) step();
+  EXPECT_EQ(allocations_of(step, 10), 0);
 }
 
 struct Loop {

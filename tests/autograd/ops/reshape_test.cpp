@@ -4,8 +4,8 @@
 #include "adjoint/graph/grad.h"
 #include "adjoint/ops/arithmetic.h"
 #include "adjoint/ops/shape.h"
-#include "tests/support/expect_close.h"
 #include "tests/support/expect_gradients.h"
+#include "tests/support/naive/elements.h"
 #include "tests/support/random_values.h"
 #include "tests/support/throws.h"
 
@@ -13,11 +13,6 @@ namespace adjoint {
 namespace {
 
 using namespace support;
-
-/// 0, 1, 2, ... of any dtype.
-Tensor counting(const Shape& shape, DType dtype) {
-  return reshape(arange(shape.numel(), {.dtype = dtype}), shape);
-}
 
 /// permute by plain loops.
 std::vector<double> permuted(const Tensor& x, const std::vector<int>& axes) {
@@ -134,6 +129,105 @@ TEST(Permute, Gradients) {
   expect_gradients([](auto in) { return transpose(in[0], 0, -1); }, {x});
   expect_gradients([](auto in) { return transpose(in[0]); }, {random_tensor({3, 5}, rng)});
   expect_gradients([](auto in) { return transpose(as_interleaved(in[0])); }, {random_tensor({9, 2}, rng)});
+}
+
+TEST(Reshape, SqueezeAndUnsqueeze) {
+  for (const DType dtype : kDTypes) {
+    const Tensor x = counting({1, 3, 1, 2}, dtype);
+    const auto shape_of = [&](const Tensor& y) {
+      expect_close(y, numbers(x), 0);
+      EXPECT_EQ(y.values().row_major_buffer(), x.values().row_major_buffer());
+      return y.shape();
+    };
+    EXPECT_EQ(shape_of(squeeze(x)), Shape({3, 2}));
+    EXPECT_EQ(shape_of(squeeze(x, 0)), Shape({3, 1, 2}));
+    EXPECT_EQ(shape_of(squeeze(x, -2)), Shape({1, 3, 2}));
+    EXPECT_EQ(shape_of(squeeze(x, 1)), Shape({1, 3, 1, 2}));
+    EXPECT_EQ(shape_of(squeeze(x, {0, 1, -2})), Shape({3, 2}));
+    EXPECT_EQ(shape_of(unsqueeze(x, 0)), Shape({1, 1, 3, 1, 2}));
+    EXPECT_EQ(shape_of(unsqueeze(x, 2)), Shape({1, 3, 1, 1, 2}));
+    EXPECT_EQ(shape_of(unsqueeze(x, -1)), Shape({1, 3, 1, 2, 1}));
+    EXPECT_EQ(shape_of(unsqueeze(x, -5)), Shape({1, 1, 3, 1, 2}));
+    EXPECT_EQ(shape_of(unflatten(x, 1, {1, -1})), Shape({1, 1, 3, 1, 2}));
+  }
+  EXPECT_EQ(unsqueeze(scalar(1), 0).shape(), Shape({1}));
+  EXPECT_EQ(unflatten(zeros({2, 12}), -1, {2, -1, 3}).shape(), Shape({2, 2, 2, 3}));
+  EXPECT_EQ(unflatten(zeros({0, 2}), 0, {-1, 5}).shape(), Shape({0, 5, 2}));
+  EXPECT_EQ(unflatten(zeros({0, 2}), 0, {0, 5}).shape(), Shape({0, 5, 2}));
+  EXPECT_EQ(unflatten(zeros({1, 2}), 0, {}).shape(), Shape({2}));
+  Rng rng(4);
+  expect_gradients([](auto in) { return squeeze(unsqueeze(in[0] * in[0], 1), 0); },
+                   {random_tensor({1, 3}, rng)});
+  expect_gradients(
+      [](auto in) {
+        return unflatten(in[0] * in[0], 1, {2, -1});
+      },
+      {random_tensor({2, 4}, rng)});
+}
+
+TEST(Reshape, Expand) {
+  for (const DType dtype : kDTypes) {
+    const Tensor x = counting({3, 1}, dtype);
+    const Elements at(x);
+    expect_elements(expand(x, {-1, 4}), {3, 4}, [&](const Index& i) { return at({i[0], 0}); });
+    expect_elements(expand(x, {2, 3, 4}), {2, 3, 4}, [&](const Index& i) { return at({i[1], 0}); });
+    EXPECT_EQ(expand(x, {0, -1, 2}).shape(), Shape({0, 3, 2}));
+    expect_close(expand(scalar(3, {.dtype = dtype}), {2}), {3, 3}, 0);
+    expect_close(expand(x, {3, -1}), x, 0);
+  }
+  Rng rng(5);
+  expect_gradients([](auto in) { return expand(in[0] * in[0], {2, -1, 3}); }, {random_tensor({4, 1}, rng)});
+}
+
+TEST(Permute, Movedim) {
+  const Tensor x = counting({2, 3, 4, 5});
+  expect_close(movedim(x, 0, 2), permuted(x, {1, 2, 0, 3}), 0);
+  expect_close(movedim(x, -1, 0), permuted(x, {3, 0, 1, 2}), 0);
+  expect_close(movedim(x, {0, 1}, {-1, -2}), permuted(x, {2, 3, 1, 0}), 0);
+  expect_close(movedim(x, {3, 0}, {1, 2}), permuted(x, {1, 3, 0, 2}), 0);
+  EXPECT_EQ(movedim(x, {3, 0}, {1, 2}).shape(), Shape({3, 5, 2, 4}));
+  expect_close(movedim(x, {}, {}), x, 0);
+  const Tensor y = zeros({2, 3});
+  expect_error<ShapeError>("movedim: axis 2 is out of range; x is [2,3]", [&] { movedim(y, 2, 0); });
+  expect_error<ShapeError>("movedim: each source needs one destination; sources are [0,1], destinations [0]",
+                           [&] {
+                             movedim(y, {0, 1}, {0});
+                           });
+  expect_error<ShapeError>(
+      "movedim: an axis is given twice; x is [2,3], sources are [0,-2], destinations [0,1]", [&] {
+        movedim(y, {0, -2}, {0, 1});
+      });
+  EXPECT_THROW(movedim(y, {0, 1}, {1, -1}), ShapeError);
+  EXPECT_THROW(movedim(y, {0, 1, 0, 1, 0, 1, 0, 1, 0}, {0, 1, 0, 1, 0, 1, 0, 1, 0}), ShapeError);
+}
+
+TEST(Reshape, ErrorsOfAxes) {
+  const Tensor x = zeros({2, 3});
+  expect_error<ShapeError>("squeeze: axis 2 is out of range; x is [2,3]", [&] { squeeze(x, 2); });
+  expect_error<ShapeError>("squeeze: axis -2 is given twice; x is [2,3]", [&] { squeeze(x, {0, -2}); });
+  expect_error<ShapeError>("unsqueeze: axis 3 is out of range for 3 axes; x is [2,3]",
+                           [&] { unsqueeze(x, 3); });
+  EXPECT_THROW(unsqueeze(x, -4), ShapeError);
+  expect_error<ShapeError>("unsqueeze: at most 8 axes are supported, got 9", [&] {
+    unsqueeze(zeros({1, 1, 1, 1, 1, 1, 1, 1}), 0);
+  });
+  const char* const rule =
+      "unflatten: the sizes must make up axis 1, and one may be -1; x is [2,3], sizes are ";
+  expect_error<ShapeError>(rule + std::string("[2,2]"), [&] { unflatten(x, 1, {2, 2}); });
+  expect_error<ShapeError>(rule + std::string("[2,-1]"), [&] { unflatten(x, 1, {2, -1}); });
+  expect_error<ShapeError>(rule + std::string("[-1,-1]"), [&] { unflatten(x, 1, {-1, -1}); });
+  expect_error<ShapeError>(rule + std::string("[0,-1]"), [&] { unflatten(x, 1, {0, -1}); });
+  EXPECT_THROW(unflatten(x, 1, {-3, -1}), ShapeError);
+  EXPECT_THROW(unflatten(x, 1, {INT64_MAX, INT64_MAX, 3}), ShapeError);
+  expect_error<ShapeError>("unflatten: at most 8 axes are supported, got 9", [&] {
+    unflatten(x, 1, {3, 1, 1, 1, 1, 1, 1, 1});
+  });
+  const char* const expand_rule = "expand: x does not broadcast to the sizes; x is [2,3], sizes are ";
+  expect_error<ShapeError>(expand_rule + std::string("[3]"), [&] { expand(x, {3}); });
+  expect_error<ShapeError>(expand_rule + std::string("[2,4]"), [&] { expand(x, {2, 4}); });
+  expect_error<ShapeError>(expand_rule + std::string("[-1,2,3]"), [&] { expand(x, {-1, 2, 3}); });
+  EXPECT_THROW(expand(zeros({1}), {-2}), ShapeError);
+  EXPECT_THROW(expand(x, {1, 1, 1, 1, 1, 1, 1, 2, 3}), ShapeError);
 }
 
 TEST(Reshape, Errors) {

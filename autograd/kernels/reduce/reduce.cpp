@@ -21,7 +21,7 @@
 namespace adjoint::kernels {
 namespace {
 
-/// The sum or the maximum, as compiled for one instruction set.
+/// A sum, product, maximum or minimum, as compiled for one instruction set.
 template <class T>
 struct Reducer {
   /// y[i] = over k < n of x[i n + k], for i < rows.
@@ -38,9 +38,14 @@ HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels::HWY_NAMESPACE {
 namespace {
 
+// combine() takes vectors of floating numbers, or whole numbers and booleans one by one.
+
 struct Sum {
   template <class T>
   static constexpr T kNone = 0;
+  static std::int64_t combine(std::int64_t a, std::int64_t b) {
+    return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+  }
   template <class V>
   static HWY_INLINE V combine(V a, V b) {
     return hn::Add(a, b);
@@ -51,9 +56,40 @@ struct Sum {
   }
 };
 
+struct Product {
+  template <class T>
+  static constexpr T kNone = 1;
+  static std::int64_t combine(std::int64_t a, std::int64_t b) {
+    return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
+  }
+  template <class V>
+  static HWY_INLINE V combine(V a, V b) {
+    return hn::Mul(a, b);
+  }
+  template <class D, class V>
+  static HWY_INLINE hn::TFromD<D> lanes(D d, V v) {
+    using T = hn::TFromD<D>;
+    HWY_ALIGN T factors[kVectorSize<T>];
+    hn::Store(v, d, factors);
+    T product = 1;
+    for (const T factor : factors) product *= factor;
+    return product;
+  }
+};
+
+/// The lowest number, and the largest; -infinity and infinity if there are any.
+template <class T>
+constexpr T kLowest = std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity()
+                                                           : std::numeric_limits<T>::lowest();
+template <class T>
+constexpr T kLargest = std::numeric_limits<T>::has_infinity ? std::numeric_limits<T>::infinity()
+                                                            : std::numeric_limits<T>::max();
+
 struct Max {
   template <class T>
-  static constexpr T kNone = -std::numeric_limits<T>::infinity();
+  static constexpr T kNone = kLowest<T>;
+  static std::int64_t combine(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
+  static bool combine(bool a, bool b) { return a | b; }
   // NaN wins. If b is NaN, a > b is false, and the result is b.
   template <class V>
   static HWY_INLINE V combine(V a, V b) {
@@ -67,7 +103,43 @@ struct Max {
   }
 };
 
+struct Min {
+  template <class T>
+  static constexpr T kNone = kLargest<T>;
+  static std::int64_t combine(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
+  static bool combine(bool a, bool b) { return a & b; }
+  template <class V>
+  static HWY_INLINE V combine(V a, V b) {
+    return hn::IfThenElse(hn::Or(hn::Lt(a, b), hn::IsNaN(a)), a, b);
+  }
+  template <class D, class V>
+  static HWY_INLINE hn::TFromD<D> lanes(D d, V v) {
+    using T = hn::TFromD<D>;
+    if (!hn::AllFalse(d, hn::IsNaN(v))) return std::numeric_limits<T>::quiet_NaN();
+    return hn::GetLane(hn::MinOfLanes(d, v));
+  }
+};
+
 constexpr int kStreams = 4;  // Independent sums, since an addition takes several cycles.
+
+// Whole numbers and booleans: plain loops, which the compiler turns into vectors.
+
+template <class F, class T>
+void fold_rows(std::int64_t rows, std::int64_t n, const T* x, T* y) {
+  for (std::int64_t row = 0; row < rows; ++row, x += n) {
+    T total = F::template kNone<T>;
+    for (std::int64_t i = 0; i < n; ++i) total = F::combine(total, x[i]);
+    y[row] = total;
+  }
+}
+
+template <class F, class T>
+void fold_columns(std::int64_t rows, std::int64_t columns, std::int64_t stride, const T* x, T* y) {
+  std::fill_n(y, columns, F::template kNone<T>);
+  for (std::int64_t row = 0; row < rows; ++row, x += stride) {
+    for (std::int64_t c = 0; c < columns; ++c) y[c] = F::combine(y[c], x[c]);
+  }
+}
 
 template <class F, class T>
 HWY_INLINE Vector<T> combine_streams(const Vector<T> (&streams)[kStreams]) {
@@ -141,7 +213,14 @@ void add_lanes(std::int64_t channels, const T* whole, const T* last, std::int64_
 }
 
 template <class F, class T>
-constexpr Reducer<T> kReducer = {reduce_rows<F, T>, reduce_columns<F, T>};
+constexpr Reducer<T> reducer() {
+  if constexpr (std::is_integral_v<T>) {
+    return {fold_rows<F, T>, fold_columns<F, T>};
+  } else {
+    return {reduce_rows<F, T>, reduce_columns<F, T>};
+  }
+}
+
 }  // namespace
 }  // namespace adjoint::kernels::HWY_NAMESPACE
 
@@ -153,9 +232,17 @@ struct Reducers;
 
 template <class T>
 struct Reducers<HWY_TARGET, T> {
-  static constexpr Reducer<T> sum = HWY_NAMESPACE::kReducer<HWY_NAMESPACE::Sum, T>;
-  static constexpr Reducer<T> max = HWY_NAMESPACE::kReducer<HWY_NAMESPACE::Max, T>;
+  static constexpr Reducer<T> sum = HWY_NAMESPACE::reducer<HWY_NAMESPACE::Sum, T>();
+  static constexpr Reducer<T> product = HWY_NAMESPACE::reducer<HWY_NAMESPACE::Product, T>();
+  static constexpr Reducer<T> max = HWY_NAMESPACE::reducer<HWY_NAMESPACE::Max, T>();
+  static constexpr Reducer<T> min = HWY_NAMESPACE::reducer<HWY_NAMESPACE::Min, T>();
   static constexpr auto add_lanes = HWY_NAMESPACE::add_lanes<T>;
+};
+
+template <>
+struct Reducers<HWY_TARGET, bool> {
+  static constexpr Reducer<bool> max = HWY_NAMESPACE::reducer<HWY_NAMESPACE::Max, bool>();
+  static constexpr Reducer<bool> min = HWY_NAMESPACE::reducer<HWY_NAMESPACE::Min, bool>();
 };
 
 }  // namespace
@@ -244,8 +331,18 @@ void sum_to(const Shape& x_shape, const T* x, const Shape& y_shape, T* y) {
 }
 
 template <class T>
+void product_to(const Shape& x_shape, const T* x, const Shape& y_shape, T* y) {
+  reduce_axes(best<Reducers, T>([](auto k) { return k.product; }), {x_shape, {&y_shape}}, 0, 1, x, y);
+}
+
+template <class T>
 void max_to(const Shape& x_shape, const T* x, const Shape& y_shape, T* y) {
   reduce_axes(best<Reducers, T>([](auto k) { return k.max; }), {x_shape, {&y_shape}}, 0, 1, x, y);
+}
+
+template <class T>
+void min_to(const Shape& x_shape, const T* x, const Shape& y_shape, T* y) {
+  reduce_axes(best<Reducers, T>([](auto k) { return k.min; }), {x_shape, {&y_shape}}, 0, 1, x, y);
 }
 
 // Each lane keeps its own sum until the end. Only the last block has spare lanes, and its sums are kept
@@ -266,13 +363,23 @@ void sum_interleaved_per_channel(std::int64_t batch, std::int64_t channels, std:
   });
 }
 
-#define ADJOINT_INSTANTIATE(T)                                    \
-  template T sum_all(std::int64_t, const T*);                     \
-  template void sum_to(const Shape&, const T*, const Shape&, T*); \
-  template void max_to(const Shape&, const T*, const Shape&, T*); \
-  template void sum_interleaved_per_channel(std::int64_t, std::int64_t, std::int64_t, const T*, T*)
-ADJOINT_INSTANTIATE(float);
-ADJOINT_INSTANTIATE(double);
+template float sum_all(std::int64_t, const float*);
+template double sum_all(std::int64_t, const double*);
+template void sum_interleaved_per_channel(std::int64_t, std::int64_t, std::int64_t, const float*, float*);
+template void sum_interleaved_per_channel(std::int64_t, std::int64_t, std::int64_t, const double*, double*);
+
+#define ADJOINT_INSTANTIATE(f, T) template void f(const Shape&, const T*, const Shape&, T*)
+#define ADJOINT_INSTANTIATE_NUMBERS(f) \
+  ADJOINT_INSTANTIATE(f, float);       \
+  ADJOINT_INSTANTIATE(f, double);      \
+  ADJOINT_INSTANTIATE(f, std::int64_t)
+ADJOINT_INSTANTIATE_NUMBERS(sum_to);
+ADJOINT_INSTANTIATE_NUMBERS(product_to);
+ADJOINT_INSTANTIATE_NUMBERS(max_to);
+ADJOINT_INSTANTIATE_NUMBERS(min_to);
+ADJOINT_INSTANTIATE(max_to, bool);
+ADJOINT_INSTANTIATE(min_to, bool);
+#undef ADJOINT_INSTANTIATE_NUMBERS
 #undef ADJOINT_INSTANTIATE
 
 }  // namespace adjoint::kernels

@@ -7,49 +7,18 @@
 #include "adjoint/graph/node.h"
 #include "adjoint/ops/arithmetic.h"
 #include "adjoint/ops/compare.h"
+#include "adjoint/ops/cumulative.h"
+#include "adjoint/ops/join.h"
 #include "adjoint/ops/shape.h"
+#include "adjoint/ops/slice.h"
+#include "adjoint/tensor/create.h"
 #include "autograd/kernels/elementwise/broadcast.h"
 #include "autograd/kernels/reduce/reduce.h"
+#include "autograd/ops/reduce/reduction.h"
 #include "autograd/ops/support/broadcast.h"
 
 namespace adjoint {
 namespace {
-
-/// The shape of a reduction's result, and kept: the same, but the reduced axes stay with size 1.
-struct Reduction {
-  Shape kept, shape;
-};
-
-Reduction over_axes(const char* op, const Tensor& x, std::span<const int> axes,
-                    const ReduceOptions& options) {
-  ops::check_floating(op, "x", x);
-  bool reduced[Shape::kMaxRank] = {};
-  for (const int given : axes) {
-    const int axis = ops::checked_axis(op, x, given);
-    check_shape(!reduced[axis], "{}: axis {} is given twice; x is {}", op, given, x.shape());
-    reduced[axis] = true;
-  }
-  std::int64_t kept[Shape::kMaxRank], left[Shape::kMaxRank];
-  std::size_t rank = 0;
-  for (int axis = 0; axis < x.rank(); ++axis) {
-    kept[axis] = reduced[axis] ? 1 : x.size(axis);
-    if (!reduced[axis]) left[rank++] = x.size(axis);
-  }
-  const Shape with_ones(std::span<const std::int64_t>(kept, static_cast<std::size_t>(x.rank())));
-  return {with_ones, options.keepdim ? with_ones : Shape(std::span<const std::int64_t>(left, rank))};
-}
-
-Reduction over_all(const char* op, const Tensor& x) {
-  ops::check_floating(op, "x", x);
-  std::int64_t ones[Shape::kMaxRank];
-  std::fill_n(ones, Shape::kMaxRank, 1);
-  return {Shape(std::span<const std::int64_t>(ones, static_cast<std::size_t>(x.rank()))), Shape{}};
-}
-
-/// The number of elements of x that make one element of the result; 1 if the result is empty.
-std::int64_t terms(const Shape& x, const Shape& kept) {
-  return kept.numel() == 0 ? 1 : x.numel() / kept.numel();
-}
 
 /// kernel(x_shape, x, kept, y): x reduced to kept, whose sizes are x's own or 1.
 template <class Kernel>
@@ -57,7 +26,7 @@ Values reduce(const Values& x, const Shape& kept, const Kernel& kernel) {
   const Layout layout = ops::layout_from(x, kept);
   Values y(x.dtype(), kept, layout);
   const Shape from = ops::operand(x, kept, layout).shape, to = ops::operand(y, kept, layout).shape;
-  visit_floating(x.dtype(), [&]<class T>() { kernel(from, x.in<T>(layout), to, y.template writable<T>()); });
+  visit_numbers(x.dtype(), [&]<class T>() { kernel(from, x.in<T>(layout), to, y.template writable<T>()); });
   return y;
 }
 
@@ -107,32 +76,46 @@ Tensor repeat(const Tensor& x, const Shape& shape, Layout layout) {
 /// The layout for a gradient of x: that of x, because gradients from other ops on x probably have it, too.
 Layout layout_like(const Values& x) { return ops::layout_from(x, x.shape()); }
 
-Tensor sum_over(const Tensor& x, const Reduction& to) {
-  return record("sum", sum_values(x.values(), to.kept).reshaped(to.shape), {x},
-                [kept = to.kept, xs = x.shape(), layout = layout_like(x.values())](
-                    const Tensor& dy, Needs) -> Grads { return {repeat(reshape(dy, kept), xs, layout)}; });
+/// The product of all elements but x's own that are reduced to the same element of kept, for each element of
+/// x: without a division, so that elements may be 0.
+Tensor products_of_others(const Tensor& x, const Shape& kept) {
+  // The reduced axes are moved to the end and merged there.
+  int order[Shape::kMaxRank], back[Shape::kMaxRank], rank = 0;
+  for (const bool reduced : {false, true}) {
+    for (int axis = 0; axis < x.rank(); ++axis)
+      if ((kept[axis] != x.size(axis)) == reduced) order[rank++] = axis;
+  }
+  for (int k = 0; k < rank; ++k) back[order[k]] = k;
+  const auto axes = static_cast<std::size_t>(rank);
+  const Tensor moved = permute(x, std::span<const int>(order, axes));
+  const Tensor lines = reshape(moved, {kept.numel(), x.numel() / kept.numel()});
+  const std::int64_t n = lines.size(1);
+  const Tensor one = ones({lines.size(0), 1}, {.dtype = x.dtype()});
+  const Tensor before = concat({one, narrow(cumprod(lines, 1), 1, 0, n - 1)}, 1);
+  const Tensor after = concat({narrow(flip(cumprod(flip(lines, 1), 1), 1), 1, 1, n - 1), one}, 1);
+  return permute(reshape(before * after, moved.shape()), std::span<const int>(back, axes));
 }
 
-Tensor mean_over(const Tensor& x, const Reduction& to) {
-  const auto count = static_cast<double>(terms(x.shape(), to.kept));
-  Tensor y(sum_values(x.values(), to.kept));
-  if (count != 1) y = std::move(y) / count;
-  return record("mean", y.values().reshaped(to.shape), {x},
-                [kept = to.kept, xs = x.shape(), layout = layout_like(x.values()), count](const Tensor& dy,
-                                                                                          Needs) -> Grads {
-                  return {repeat(reshape(dy / std::max(count, 1.0), kept), xs, layout)};
-                });
-}
-
-Tensor max_over(const Tensor& x, const Reduction& to) {
-  check_shape(terms(x.shape(), to.kept) != 0, "max: there must be elements to choose from; x is {}",
-              x.shape());
-  Values y = reduce(x.values(), to.kept, [](const auto&... arguments) { kernels::max_to(arguments...); });
-  return record("max", y.reshaped(to.shape), {x},
+template <class Kernel>
+Tensor extreme(const char* op, const Tensor& x, const Axes& axes, const ReduceOptions& options,
+               const Kernel& kernel) {
+  ops::check_number(op, "x", x);
+  const ops::Reduction to = ops::reduction(op, x, axes, options.keepdim);
+  check_shape(to.terms != 0, "{}: there must be elements to choose from; x is {}", op, x.shape());
+  return record(op, reduce(x.values(), to.kept, kernel).reshaped(to.shape), {x},
                 [x = Saved(x), kept = to.kept](const Tensor& dy, const Tensor& y, Needs) -> Grads {
-                  const Tensor is_max = equal(x, reshape(y, kept)).to(dy.dtype());
-                  return {is_max * (reshape(dy, kept) / sum_to(is_max, kept))};
+                  const Tensor is_extreme = equal(x, reshape(y, kept)).to(dy.dtype());
+                  return {is_extreme * (reshape(dy, kept) / sum_to(is_extreme, kept))};
                 });
+}
+
+Tensor quantify(const char* op, const Tensor& numbers, const Axes& axes, const ReduceOptions& options,
+                void (*kernel)(const Shape&, const bool*, const Shape&, bool*)) {
+  const Tensor x = numbers.dtype() == DType::boolean ? numbers : numbers != 0;
+  const ops::Reduction to = ops::reduction(op, x, axes, options.keepdim);
+  Values y(DType::boolean, to.kept);
+  kernel(x.shape(), x.values().row_major<bool>(), to.kept, y.writable<bool>());
+  return Tensor(y.reshaped(to.shape));
 }
 
 /// True when shape broadcasts to exactly `to`.
@@ -144,32 +127,59 @@ bool broadcasts(const Shape& shape, const Shape& to) {
   return true;
 }
 
-std::span<const int> as_span(std::initializer_list<int> axes) { return {axes.begin(), axes.size()}; }
-
 }  // namespace
 
-Tensor sum(const Tensor& x) { return sum_over(x, over_all("sum", x)); }
-Tensor sum(const Tensor& x, std::span<const int> axes, const ReduceOptions& options) {
-  return sum_over(x, over_axes("sum", x, axes, options));
-}
-Tensor sum(const Tensor& x, std::initializer_list<int> axes, const ReduceOptions& options) {
-  return sum(x, as_span(axes), options);
-}
-
-Tensor mean(const Tensor& x) { return mean_over(x, over_all("mean", x)); }
-Tensor mean(const Tensor& x, std::span<const int> axes, const ReduceOptions& options) {
-  return mean_over(x, over_axes("mean", x, axes, options));
-}
-Tensor mean(const Tensor& x, std::initializer_list<int> axes, const ReduceOptions& options) {
-  return mean(x, as_span(axes), options);
+Tensor sum(const Tensor& x, const Axes& axes, const ReduceOptions& options) {
+  ops::check_number("sum", "x", x);
+  const ops::Reduction to = ops::reduction("sum", x, axes, options.keepdim);
+  return record("sum", sum_values(x.values(), to.kept).reshaped(to.shape), {x},
+                [kept = to.kept, xs = x.shape(), layout = layout_like(x.values())](
+                    const Tensor& dy, Needs) -> Grads { return {repeat(reshape(dy, kept), xs, layout)}; });
 }
 
-Tensor max(const Tensor& x) { return max_over(x, over_all("max", x)); }
-Tensor max(const Tensor& x, std::span<const int> axes, const ReduceOptions& options) {
-  return max_over(x, over_axes("max", x, axes, options));
+Tensor mean(const Tensor& x, const Axes& axes, const ReduceOptions& options) {
+  ops::check_floating("mean", "x", x);
+  const ops::Reduction to = ops::reduction("mean", x, axes, options.keepdim);
+  const auto count = static_cast<double>(to.terms);
+  Tensor y(sum_values(x.values(), to.kept));
+  if (count != 1) y = std::move(y) / count;
+  return record("mean", y.values().reshaped(to.shape), {x},
+                [kept = to.kept, xs = x.shape(), layout = layout_like(x.values()), count](const Tensor& dy,
+                                                                                          Needs) -> Grads {
+                  return {repeat(reshape(dy / std::max(count, 1.0), kept), xs, layout)};
+                });
 }
-Tensor max(const Tensor& x, std::initializer_list<int> axes, const ReduceOptions& options) {
-  return max(x, as_span(axes), options);
+
+Tensor prod(const Tensor& x, const Axes& axes, const ReduceOptions& options) {
+  ops::check_number("prod", "x", x);
+  const ops::Reduction to = ops::reduction("prod", x, axes, options.keepdim);
+  Values y = reduce(x.values(), to.kept, [](const auto&... arguments) { kernels::product_to(arguments...); });
+  return record("prod", y.reshaped(to.shape), {x},
+                [x = Saved(x), kept = to.kept](const Tensor& dy, const Tensor& y, Needs) -> Grads {
+                  const Tensor& factors = x;
+                  if (any(factors == 0).item() == 0) return {reshape(dy * y, kept) / factors};
+                  return {reshape(dy, kept) * products_of_others(factors, kept)};
+                });
+}
+
+Tensor max(const Tensor& x, const Axes& axes, const ReduceOptions& options) {
+  return extreme("max", x, axes, options, [](const auto&... arguments) { kernels::max_to(arguments...); });
+}
+
+Tensor min(const Tensor& x, const Axes& axes, const ReduceOptions& options) {
+  return extreme("min", x, axes, options, [](const auto&... arguments) { kernels::min_to(arguments...); });
+}
+
+Tensor any(const Tensor& x, const Axes& axes, const ReduceOptions& options) {
+  return quantify("any", x, axes, options, kernels::max_to<bool>);
+}
+
+Tensor all(const Tensor& x, const Axes& axes, const ReduceOptions& options) {
+  return quantify("all", x, axes, options, kernels::min_to<bool>);
+}
+
+Tensor count_nonzero(const Tensor& x, const Axes& axes, const ReduceOptions& options) {
+  return sum((x != 0).to(DType::int64), axes, options);
 }
 
 Tensor broadcast_to(const Tensor& x, const Shape& shape) {

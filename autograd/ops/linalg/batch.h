@@ -15,6 +15,7 @@ struct Pairs {
   int rank;
   std::int64_t sizes[Shape::kMaxRank];
 
+  std::span<const std::int64_t> batch_sizes() const { return {sizes, static_cast<std::size_t>(rank)}; }
   /// The batch axes followed by more axes.
   Shape with(std::initializer_list<std::int64_t> more) const {
     std::int64_t all[Shape::kMaxRank + 2];
@@ -23,19 +24,12 @@ struct Pairs {
   }
 };
 
-/// The pairs of a, whose matrices are its last two axes, and b, which has one or two axes that are not of the
-/// batch. Throws ShapeError unless the batch axes broadcast.
-inline Pairs pairs_of(const char* op, const Tensor& a, const Tensor& b, int b_matrix_rank = 2) {
-  const auto batch_rank_of = [](const Tensor& x, int matrix_rank) { return x.rank() - matrix_rank; };
-  const auto matrix_size = [](const Tensor& x, int batch_rank) {
-    std::int64_t size = 1;
-    for (int axis = batch_rank; axis < x.rank(); ++axis) size *= x.size(axis);
-    return size;
-  };
-  const int a_rank = batch_rank_of(a, 2), b_rank = batch_rank_of(b, b_matrix_rank);
+/// The pairs of a and b, which have at least two axes. Throws ShapeError unless the batch axes broadcast.
+inline Pairs pairs_of(const char* op, const Tensor& a, const Tensor& b) {
+  const int a_rank = a.rank() - 2, b_rank = b.rank() - 2;
   Pairs pairs;
   pairs.rank = std::max(a_rank, b_rank);
-  std::int64_t a_step = matrix_size(a, a_rank), b_step = matrix_size(b, b_rank);
+  std::int64_t a_step = a.size(-2) * a.size(-1), b_step = b.size(-2) * b.size(-1);
   for (int k = 1; k <= pairs.rank; ++k) {  // from the last batch axis to the first
     const std::int64_t a_size = k <= a_rank ? a.size(a_rank - k) : 1;
     const std::int64_t b_size = k <= b_rank ? b.size(b_rank - k) : 1;

@@ -26,8 +26,8 @@ bool is_one_matrix(const Shape& shape) {
 
 void check_argument(const char* argument, const Tensor& x, bool transposed) {
   check_shape(x.rank() >= 1, "matmul: {} must have at least 1 axis, it is []", argument);
-  check_shape(x.rank() >= 2 || !transposed, "matmul: transpose_{} needs an {} with at least 2 axes, it is {}",
-              argument, argument, x.shape());
+  check_shape(x.rank() >= 2 || !transposed, "matmul: {} must have at least 2 axes to be transposed, it is {}",
+              argument, x.shape());
 }
 
 kernels::GemmSizes checked_sizes(const Tensor& a, const Tensor& b, const MatmulOptions& options) {

@@ -251,9 +251,9 @@ TEST(Matmul, Errors) {
     matmul(zeros({2, 1, 3}), zeros({4, 3, 1}));
   });
   expect_error<ShapeError>("matmul: b must have at least 1 axis, it is []", [&] { matmul(a, scalar(1)); });
-  expect_error<ShapeError>("matmul: transpose_a needs a with at least 2 axes, it is [3]",
+  expect_error<ShapeError>("matmul: a must have at least 2 axes to be transposed, it is [3]",
                            [&] { matmul(zeros({3}), a, {.transpose_a = true}); });
-  expect_error<ShapeError>("matmul: transpose_b needs b with at least 2 axes, it is [3]",
+  expect_error<ShapeError>("matmul: b must have at least 2 axes to be transposed, it is [3]",
                            [&] { matmul(a, zeros({3}), {.transpose_b = true}); });
   expect_error<DTypeError>("matmul: a must be float32 or float64, it is int64",
                            [&] { matmul(whole, whole); });

@@ -9,7 +9,7 @@
 #include "adjoint/ops/shape.h"
 #include "autograd/kernels/linalg/factorize.h"
 #include "autograd/ops/linalg/batch.h"
-#include "autograd/ops/linalg/triangle.h"
+#include "autograd/ops/linalg/matrix_parts.h"
 #include "autograd/ops/support/checks.h"
 
 namespace adjoint {

@@ -21,6 +21,7 @@
 #include "adjoint/ops/activation.h"
 #include "adjoint/ops/arithmetic.h"
 #include "adjoint/ops/convolution.h"
+#include "adjoint/ops/einsum.h"
 #include "adjoint/ops/factorize.h"
 #include "adjoint/ops/linalg.h"
 #include "adjoint/ops/loss.h"

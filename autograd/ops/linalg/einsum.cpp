@@ -112,9 +112,9 @@ void Problem::add_size(Label label, std::size_t operand, std::int64_t size) {
     sizes[label] = size;
     operand_of_[label] = operand;
   }
-  check_shape(size == sizes[label] || size == 1,
-              "einsum: {} has size {} in operand {} and {} in operand {} of \"{}\"", name_of(label),
-              sizes[label], operand_of_[label], size, operand, equation);
+  if (size != sizes[label] && size != 1) [[unlikely]]
+    throw ShapeError(fmt::format("einsum: {} has size {} in operand {} and {} in operand {} of \"{}\"",
+                                 name_of(label), sizes[label], operand_of_[label], size, operand, equation));
   used_ |= only(label);
 }
 
@@ -140,9 +140,9 @@ void Problem::read_operand(std::size_t operand, const Subscripts& subscripts,
                            : letters.labels[axis < ellipsis || ellipsis == kNoEllipsis ? axis : axis - more];
     const std::int64_t size = x.size(axis);
     for (int earlier = 0; earlier < axis; ++earlier) {
-      check_shape(axes.labels[earlier] != label || x.size(earlier) == size,
-                  "einsum: {} has sizes {} and {} in operand {} of \"{}\"", name_of(label), x.size(earlier),
-                  size, operand, equation);
+      if (axes.labels[earlier] == label && x.size(earlier) != size) [[unlikely]]
+        throw ShapeError(fmt::format("einsum: {} has sizes {} and {} in operand {} of \"{}\"", name_of(label),
+                                     x.size(earlier), size, operand, equation));
     }
     if ((used_ & only(label)) != 0) repeated_ |= only(label);
     add_size(label, operand, size);
@@ -161,10 +161,11 @@ void Problem::read_result(std::string_view term) {
       result.append(static_cast<Label>(kLabels - ellipsis_rank_ + axis));
     if (k == letters.rank) break;
     const Label label = letters.labels[k];
-    check((used_ & only(label)) != 0, "einsum: {} of the result of \"{}\" is in no operand", name_of(label),
-          equation);
-    check((result.set() & only(label)) == 0, "einsum: {} appears twice in the result of \"{}\"",
-          name_of(label), equation);
+    if ((used_ & only(label)) == 0) [[unlikely]]
+      throw Error(
+          fmt::format("einsum: {} of the result of \"{}\" is in no operand", name_of(label), equation));
+    if ((result.set() & only(label)) != 0) [[unlikely]]
+      throw Error(fmt::format("einsum: {} appears twice in the result of \"{}\"", name_of(label), equation));
     result.append(label);
   }
 }

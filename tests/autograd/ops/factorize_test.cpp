@@ -306,6 +306,19 @@ TEST(Factorize, BatchesHaveTheSameBitsForAnyNumberOfThreads) {
   expect_close(matmul(a, solve(a, b)), broadcast_to(b, {700, 9, 7}), 1e-5);
 }
 
+TEST(Factorize, NamesTheFirstBadMatrixForAnyNumberOfThreads) {
+  Rng rng(12);
+  std::vector<double> values = numbers(regular({700, 9, 9}, rng));
+  for (const std::size_t bad : {333, 334, 600})
+    std::fill_n(values.begin() + static_cast<long>(bad) * 81, 81, 0.0);
+  const Tensor a = from_data(std::span<const double>(values), {700, 9, 9});
+  for (const int number : {1, 2, 8}) {
+    const WithThreads threads(number);
+    expect_error<Error>("inverse: matrix [333] of the batch is singular: LU pivot 0 is 0; a is [700,9,9]",
+                        [&] { inverse(a); });
+  }
+}
+
 TEST(Factorize, Errors) {
   Rng rng(11);
   const Tensor singular = tensor({1, 2, 2, 4}, {2, 2}), b = ones({2});
@@ -322,7 +335,7 @@ TEST(Factorize, Errors) {
   expect_error<Error>(
       "triangular_solve: matrix [3,2] of the batch is singular: diagonal element 0 is 0; a is [5,3,2,2]",
       [&] {
-        triangular_solve(batch + 0, ones({2, 1}, {.dtype = float64}));
+        triangular_solve(batch, ones({2, 1}, {.dtype = float64}));
       });
   expect_error<Error>("cholesky: a is not positive definite: pivot 1 is -3; a is [2,2]", [&] {
     cholesky(tensor({1, 2, 2, 1}, {2, 2}));

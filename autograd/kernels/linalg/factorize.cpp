@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <tuple>
 #include <utility>
 
 #include "autograd/kernels/threads/chunks.h"
@@ -48,22 +47,70 @@ HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels::HWY_NAMESPACE {
 namespace {
 
+/// to -= the sum of factors[r * factor_step] * (row r of from), for kRows rows that lie from_step apart.
+template <int kRows, class T>
+HWY_INLINE void subtract_multiples(std::int64_t count, const T* factors, std::int64_t factor_step,
+                                   const T* from, std::int64_t from_step, T* to) {
+  const Tag<T> d;
+  Vector<T> factor[kRows];
+  HWY_UNROLL(4)
+  for (int r = 0; r < kRows; ++r) factor[r] = hn::Set(d, factors[r * factor_step]);
+  std::int64_t j = 0;
+  for (; j + kVectorSize<T> <= count; j += kVectorSize<T>) {
+    auto sum = hn::LoadU(d, to + j);
+    HWY_UNROLL(4)
+    for (int r = 0; r < kRows; ++r)
+      sum = hn::NegMulAdd(factor[r], hn::LoadU(d, from + r * from_step + j), sum);
+    hn::StoreU(sum, d, to + j);
+  }
+  for (; j < count; ++j)
+    for (int r = 0; r < kRows; ++r) to[j] -= factors[r * factor_step] * from[r * from_step + j];
+}
+
 /// to -= factor * from
 template <class T>
 HWY_INLINE void subtract_multiple(std::int64_t count, T factor, const T* from, T* to) {
-  const Tag<T> d;
-  const auto factors = hn::Set(d, factor);
-  std::int64_t j = 0;
-  for (; j + kVectorSize<T> <= count; j += kVectorSize<T>)
-    hn::StoreU(hn::NegMulAdd(factors, hn::LoadU(d, from + j), hn::LoadU(d, to + j)), d, to + j);
-  for (; j < count; ++j) to[j] -= factor * from[j];
+  subtract_multiples<1>(count, &factor, 0, from, 0, to);
 }
 
-/// Whether a value is a better pivot than the best so far. NaN is the best of all, so that it gets into the
-/// result.
+/// Subtracts multiples of the pivot row from kRows rows, so that 0 would stand below the pivot, element k.
+/// There, the factors are stored.
+template <int kRows, class T>
+void eliminate(std::int64_t n, std::int64_t k, const T* pivot_row, T* rows) {
+  const Tag<T> d;
+  Vector<T> factors[kRows];
+  HWY_UNROLL(4)
+  for (int r = 0; r < kRows; ++r) factors[r] = hn::Set(d, rows[r * n + k] /= pivot_row[k]);
+  std::int64_t j = k + 1;
+  for (; j + kVectorSize<T> <= n; j += kVectorSize<T>) {
+    const auto pivots = hn::LoadU(d, pivot_row + j);
+    HWY_UNROLL(4)
+    for (int r = 0; r < kRows; ++r) {
+      T* const at = rows + r * n + j;
+      hn::StoreU(hn::NegMulAdd(factors[r], pivots, hn::LoadU(d, at)), d, at);
+    }
+  }
+  for (; j < n; ++j)
+    for (int r = 0; r < kRows; ++r) rows[r * n + j] -= rows[r * n + k] * pivot_row[j];
+}
+
+/// The row and the column of the largest element among rows k to n - 1 and columns k to last_column - 1. NaN
+/// counts as largest, so that it gets into the result.
 template <class T>
-bool is_better_pivot(T value, T best) {
-  return std::abs(value) > std::abs(best) || (std::isnan(value) && !std::isnan(best));
+std::pair<std::int64_t, std::int64_t> find_pivot(std::int64_t n, std::int64_t k, std::int64_t last_column,
+                                                 const T* lu) {
+  std::pair<std::int64_t, std::int64_t> place(k, k);
+  T largest = -1;
+  for (std::int64_t i = k; i < n; ++i) {
+    for (std::int64_t j = k; j < last_column; ++j) {
+      const T size = std::abs(lu[i * n + j]);
+      if (size <= largest) continue;
+      place = {i, j};
+      largest = size;
+      if (std::isnan(size)) return place;
+    }
+  }
+  return place;
 }
 
 /// Factorizes a copy of the matrix in factors.lu. Exchanges rows, and columns if factors.columns is set. A
@@ -77,11 +124,7 @@ void factorize(LuFactors<T>& factors) {
     if (factors.columns != nullptr) factors.columns[i] = i;
   }
   for (std::int64_t k = 0; k < n; ++k) {
-    std::int64_t row = k, column = k;
-    const std::int64_t last_column = factors.columns != nullptr ? n : k + 1;
-    for (std::int64_t i = k; i < n; ++i)
-      for (std::int64_t j = k; j < last_column; ++j)
-        if (is_better_pivot(lu[i * n + j], lu[row * n + column])) std::tie(row, column) = std::pair(i, j);
+    const auto [row, column] = find_pivot(n, k, factors.columns != nullptr ? n : k + 1, lu);
     if (row != k) {
       std::swap_ranges(lu + k * n, lu + (k + 1) * n, lu + row * n);
       std::swap(factors.rows[k], factors.rows[row]);
@@ -97,11 +140,9 @@ void factorize(LuFactors<T>& factors) {
       if (factors.zero_pivot < 0) factors.zero_pivot = k;
       continue;
     }
-    for (std::int64_t i = k + 1; i < n; ++i) {
-      T* const at = lu + i * n + k;
-      *at /= pivot_row[k];
-      subtract_multiple(n - k - 1, *at, pivot_row + k + 1, at + 1);
-    }
+    std::int64_t i = k + 1;
+    for (; i + 4 <= n; i += 4) eliminate<4>(n, k, pivot_row, lu + i * n);
+    for (; i < n; ++i) eliminate<1>(n, k, pivot_row, lu + i * n);
   }
 }
 
@@ -115,8 +156,12 @@ void solve_triangle(const TriangularMatrix<T>& matrix, std::int64_t columns, T* 
   for (std::int64_t k = 0; k < n; ++k) {
     const std::int64_t i = forward ? k : n - 1 - k;
     T* const row = x + i * columns;
-    for (std::int64_t j = forward ? 0 : i + 1, end = forward ? i : n; j < end; ++j)
-      subtract_multiple(columns, matrix.a[i * row_step + j * column_step], x + j * columns, row);
+    const T* const factors = matrix.a + i * row_step;
+    const std::int64_t end = forward ? i : n;
+    std::int64_t j = forward ? 0 : i + 1;
+    for (; j + 4 <= end; j += 4)
+      subtract_multiples<4>(columns, factors + j * column_step, column_step, x + j * columns, columns, row);
+    for (; j < end; ++j) subtract_multiple(columns, factors[j * column_step], x + j * columns, row);
     if (unit_diagonal) continue;
     const T diagonal = matrix.a[i * (n + 1)];
     for (std::int64_t c = 0; c < columns; ++c) row[c] /= diagonal;

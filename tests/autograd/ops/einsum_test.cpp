@@ -37,6 +37,7 @@ std::vector<double> naive_einsum(const std::string& equation, const std::vector<
   for (const auto& [letter, size] : sizes) steps *= size;
   for (const char letter : terms.back()) result_size *= sizes[letter];
   std::vector<std::vector<double>> values;
+  values.reserve(operands.size());
   for (const Tensor& operand : operands) values.push_back(numbers(operand));
   std::vector<double> y(static_cast<std::size_t>(result_size));
   for (std::int64_t step = 0; step < steps; ++step) {
@@ -152,6 +153,7 @@ TEST(Einsum, AgreesWithNaiveLoops) {
       EXPECT_EQ(to_string(y.shape()), to_string(c.result));
       expect_close(y, naive_einsum(c.explicit_equation, operands), tolerance_of(dtype));
       std::vector<Tensor> interleaved;
+      interleaved.reserve(operands.size());
       for (const Tensor& operand : operands) interleaved.push_back(as_interleaved(operand));
       expect_close(einsum(c.equation, interleaved), y, tolerance_of(dtype));
     }

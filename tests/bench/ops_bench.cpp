@@ -199,11 +199,16 @@ void add_batched_products() {
         for (const bool loop : {false, true}) {
           const auto body = [=, n = batch, m = rows, k = depth, l = columns](State& state) {
             const Tensor a = random({n, m, k}, dtype), b = random({n, k, l}, dtype);
-            const Tensor one_a = random({m, k}, dtype), one_b = random({k, l}, dtype);
+            std::vector<Tensor> as, bs;
+            for (std::int64_t i = 0; i < n; ++i) {
+              as.push_back(random({m, k}, dtype));
+              bs.push_back(random({k, l}, dtype));
+            }
             const double operations = 2.0 * static_cast<double>(n * m * k * l);
-            const auto one_by_one = [=] {
-              for (std::int64_t i = 1; i < n; ++i) benchmark::DoNotOptimize(matmul(one_a, one_b));
-              return matmul(one_a, one_b);
+            const std::function<Tensor()> one_by_one = [=] {
+              Tensor y;
+              for (std::size_t i = 0; i < as.size(); ++i) y = matmul(as[i], bs[i]);
+              return y;
             };
             const std::function<Tensor()> at_once = [=] { return matmul(a, b); };
             run(state, threads, {loop ? one_by_one : at_once, {.operations = operations}}, dtype);

@@ -113,6 +113,40 @@ TEST(Allocations, OpsOfShapesAndIndicesMakeNone) {
   EXPECT_EQ(allocations_of(step, 10), 0);
 }
 
+TEST(Allocations, LinearAlgebraMakesNone) {
+  using namespace adjoint;
+  bench::use_threads(1);
+  Rng rng(1);
+  const Tensor a = uniform({6, 4, 4}, 1, 2, {.dtype = float64, .requires_grad = true}, rng);
+  const Tensor b = uniform({4, 3}, -1, 1, {.dtype = float64, .requires_grad = true}, rng);
+  const auto step = [&](auto op) {
+    return [&a, &b, op] {
+      Tensor(a).zero_grad();
+      Tensor(b).zero_grad();
+      sum(op(a, b)).backward();
+    };
+  };
+  using T = const Tensor&;
+  const bench::Step steps[] = {
+      step([](T x, T) { return matmul(x, x, {.transpose_a = true}); }),
+      step([](T x, T y) { return matmul(x, y); }),
+      step([](T x, T) { return dense(x, sum(x, {0})); }),
+      step([](T x, T y) {
+        return einsum("bij,jk,bii->ik", {x, y, x});
+      }),
+      step([](T x, T y) { return solve(x, y); }),
+      step([](T x, T y) { return triangular_solve(x, y); }),
+      step([](T x, T) { return inverse(x); }),
+      step([](T x, T) { return det(x); }),
+      step([](T x, T) { return cholesky(matmul(x, x, {.transpose_b = true})); }),
+      step([](T x, T) { return slogdet(x).logabsdet; }),
+  };
+  for (const bench::Step& one : steps) {
+    for (int i = 0; i < 3; ++i) one();
+    EXPECT_EQ(allocations_of(one, 10), 0) << "op " << &one - steps;
+  }
+}
+
 struct Loop {
   const char* model;
   std::int64_t batch;

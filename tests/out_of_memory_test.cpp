@@ -104,6 +104,15 @@ std::vector<Case> cases() {
   all.push_back(op("Matmul", {{90, 80}, {80, 70}}, [](In in) { return matmul(in[0], in[1]); }));
   all.push_back(op("MatmulTransposed", {{80, 90}, {70, 80}},
                    [](In in) { return matmul(in[0], in[1], {.transpose_a = true, .transpose_b = true}); }));
+  all.push_back(
+      op("MatmulBatch", {{40, 1, 20, 30}, {5, 30, 10}}, [](In in) { return matmul(in[0], in[1]); }));
+  all.push_back(op("Einsum", {{30, 20}, {30, 20, 25}, {25, 30}}, [](In in) {
+    return einsum("ij,ijk,ki->jk", {in[0], in[1], in[2]});
+  }));
+  all.push_back(op("Factorizations", {{50, 12, 12}, {12, 10}}, [](In in) {
+    return solve(in[0], in[1]) + reshape(det(in[0]), {50, 1, 1}) + sum(inverse(in[0])) +
+           sum(cholesky(matmul(in[0], in[0], {.transpose_b = true})));
+  }));
   for (const std::int64_t batch : {1, 6, 32}) {
     all.push_back(op("DenseBatch" + std::to_string(batch), {{batch, 500}, {450, 500}, {450}},
                      [](In in) { return dense(in[0], in[1], in[2]); }));

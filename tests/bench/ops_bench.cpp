@@ -187,6 +187,63 @@ void add_products() {
   }
 }
 
+/// Batches of small products, each as one op, and the same products one after the other.
+void add_batched_products() {
+  struct Sizes {
+    std::int64_t batch, rows, depth, columns;
+  };
+  for (const auto& [batch, rows, depth, columns] :
+       {Sizes{64, 32, 32, 32}, {8, 128, 64, 128}, {1000, 4, 4, 4}}) {
+    for (const DType dtype : {float32, float64}) {
+      for (const int threads : {1, 2}) {
+        for (const bool loop : {false, true}) {
+          const auto body = [=, n = batch, m = rows, k = depth, l = columns](State& state) {
+            const Tensor a = random({n, m, k}, dtype), b = random({n, k, l}, dtype);
+            std::vector<Tensor> as, bs;
+            for (std::int64_t i = 0; i < n; ++i) {
+              as.push_back(random({m, k}, dtype));
+              bs.push_back(random({k, l}, dtype));
+            }
+            const double operations = 2.0 * static_cast<double>(n * m * k * l);
+            const std::function<Tensor()> one_by_one = [=] {
+              Tensor y;
+              for (std::size_t i = 0; i < as.size(); ++i) y = matmul(as[i], bs[i]);
+              return y;
+            };
+            const std::function<Tensor()> at_once = [=] { return matmul(a, b); };
+            run(state, threads, {loop ? one_by_one : at_once, {.operations = operations}}, dtype);
+          };
+          const std::string name = fmt::format("matmul_{}/{}x{}x{}x{}/{}/threads:{}", loop ? "loop" : "batch",
+                                               batch, rows, depth, columns, adjoint::name(dtype), threads);
+          benchmark::RegisterBenchmark(name.c_str(), body)->UseRealTime()->MinTime(0.1);
+        }
+      }
+    }
+  }
+}
+
+/// Factorizations of batches of small matrices.
+void add_factorizations() {
+  for (const auto& [batch, n] : {std::pair<std::int64_t, std::int64_t>{1000, 4}, {100, 32}, {10, 128}}) {
+    const auto add_op = [&, batch = batch, n = n](const char* name, auto op) {
+      for (const DType dtype : {float32, float64}) {
+        const auto body = [=](State& state) {
+          const Tensor x = random({batch, n, n}, dtype), b = random({n, 1}, dtype);
+          const Tensor a = matmul(x, x, {.transpose_b = true});
+          run(state, 1, {[=] { return op(a, b); }, {}}, dtype);
+        };
+        const std::string full_name = fmt::format("{}/{}x{}/{}", name, batch, n, adjoint::name(dtype));
+        benchmark::RegisterBenchmark(full_name.c_str(), body)->UseRealTime()->MinTime(0.1);
+      }
+    };
+    using T = const Tensor&;
+    add_op("solve", [](T a, T b) { return solve(a, b); });
+    add_op("inverse", [](T a, T) { return inverse(a); });
+    add_op("cholesky", [](T a, T) { return cholesky(a); });
+    add_op("det", [](T a, T) { return det(a); });
+  }
+}
+
 template <class T>
 void multiply_add_peak(State& state) {
   const auto threads = static_cast<int>(state.range(0));
@@ -233,6 +290,8 @@ int main(int argc, char** argv) {
   add_convolutions();
   add_functions();
   add_products();
+  add_batched_products();
+  add_factorizations();
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   benchmark::RunSpecifiedBenchmarks();

@@ -5,10 +5,12 @@
 //   copied to contiguous memory if B is transposed, or if it is read often. Blocks of A that several panels
 //   read are copied too.
 // A large depth is cut into pieces. Each piece is a product of its own; the products are added as a tree.
+// Small products of a batch share a chunk of work. What is the same for all of them is set up once.
 #include "autograd/kernels/linalg/gemm.h"
 
 #include <algorithm>
 
+#include "autograd/kernels/linalg/batch.h"
 #include "autograd/kernels/linalg/tile.h"
 #include "autograd/kernels/reduce/long_sums.h"
 #include "autograd/kernels/threads/chunks.h"
@@ -19,6 +21,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "autograd/kernels/linalg/pack-inl.h"
 #include "autograd/kernels/linalg/tile-inl.h"
 #include "autograd/kernels/simd/dispatch.h"
 
@@ -26,15 +29,26 @@
 #define ADJOINT_KERNELS_GEMM_CPP
 namespace adjoint::kernels {
 
-/// A product with everything that the chunks of work share.
+/// The products of a batch with everything that the chunks of work share.
 template <class T>
 struct GemmJob {
   GemmSizes sizes;
   const T *a, *b, *start;  // C starts as start[r * start_row + j], or as 0 if start is null
   std::int64_t start_row;
   T* c;
-  Piece depth;  // the part of the depth that this job covers
+  Piece depth{};               // the part of the depth that this job covers
+  PairBatch* batch = nullptr;  // one product if null; with more of them, start is null
 };
+
+/// Calls body(a, b, c) with the matrices of some products of the batch.
+template <class T, class Body>
+void for_products(const GemmJob<T>& job, Piece products, const Body& body) {
+  if (job.batch == nullptr) return body(job.a, job.b, job.c);
+  const std::int64_t c_step = job.sizes.rows * job.sizes.columns;
+  PairOffsets at(*job.batch, products.begin);
+  for (std::int64_t i = products.begin; i < products.end; ++i, at.next())
+    body(job.a + at.a(), job.b + at.b(), job.c + i * c_step);
+}
 
 enum class GemmWay { outer_product, dot_products, tiles };
 
@@ -168,128 +182,107 @@ void run_dot_products(const GemmJob<T>& job, const GemmPlan& plan, std::int64_t 
   }
 }
 
-/// packed[k, :] = op(B)[depth.begin + k, columns], in rows of `width` values. Values past the columns are
-/// unspecified.
+/// Tiles in one panel of columns, for one piece of the depth: what is the same for all products of a batch.
 template <class T>
-void pack_panel(const GemmJob<T>& job, Piece depth, Piece columns, T* packed, std::int64_t width) {
-  if (job.sizes.transpose_b)
-    return transpose_padded(job.b + columns.begin * job.sizes.depth + depth.begin, job.sizes.depth,
-                            columns.size(), depth.size(), packed, width);
-  for (std::int64_t k = depth.begin; k < depth.end; ++k, packed += width) {
-    const T* b = job.b + k * job.sizes.columns + columns.begin;
-    for_vectors<T>(columns.size(), [&](std::int64_t j, auto lanes)
-                                       HWY_ATTR { hn::StoreU(lanes.load(b + j), Tag<T>(), packed + j); });
+class Panel {
+ public:
+  Panel(const GemmJob<T>& job, Piece rows, Piece columns, Piece depth)
+      : job_(job), rows_(rows), columns_(columns), depth_(depth) {
+    const auto& sizes = job.sizes;
+    vectors_ = divide_up(columns.size(), kVectorSize<T>);
+    tiles_ = divide_up(rows.size(), kTileRows<T>);
+    const std::int64_t packed_width = vectors_ * kVectorSize<T>;
+    const bool ragged = columns.size() % kVectorSize<T> != 0;
+    pack_ = sizes.transpose_b || (ragged && !kTileMasksB) || (tiles_ >= 8 && sizes.depth >= 64);
+    tile_.a_row = sizes.transpose_a ? 1 : sizes.depth;
+    tile_.a_step = sizes.transpose_a ? sizes.rows : 1;
+    tile_.b_step = pack_ ? packed_width : sizes.columns;
+    tile_.b_vector = tile_.c_vector = kVectorSize<T>;
+    tile_.segments = &kOneSegment;
+    tile_.segment_count = 1;
+    tile_.depth = depth.size();
+    tile_.c_row = sizes.columns;
+    tile_.last_count = columns.size() - (vectors_ - 1) * kVectorSize<T>;
+    tile_.add = depth.begin > job.depth.begin;
+    tile_.start = !tile_.add && job.start != nullptr ? Start::array : Start::zero;
+    tile_.start_row = job.start_row;
   }
-}
 
-/// The tiles of op(A)[rows, depth] one after the other, each as [depth, rows of the tile]. Writes up to a
-/// vector past the end.
-template <class T>
-void pack_rows(const GemmJob<T>& job, Piece rows, Piece depth, T* packed) {
-  const auto& sizes = job.sizes;
-  const std::int64_t tiles = divide_up(rows.size(), kTileRows<T>);
-  const auto pack_tiles = [&](auto pack_tile) {
-    for (std::int64_t t = 0; t < tiles; ++t) {
-      const Piece tile = piece(rows.size(), tiles, t);
-      pack_tile(rows.begin + tile.begin, tile.size(), packed + tile.begin * depth.size());
+  /// The tiles of one product. packed_rows may be null.
+  void run(const T* a, const T* b, T* c, const T* packed_rows) {
+    const auto& sizes = job_.sizes;
+    if (pack_) pack_panel(sizes, b, depth_, columns_, packed_, tile_.b_step);
+    tile_.b = pack_ ? packed_ : b + depth_.begin * sizes.columns + columns_.begin;
+    for (std::int64_t t = 0; t < tiles_; ++t) {
+      const Piece tile_rows = tiles_ == 1 ? Piece{0, rows_.size()} : piece(rows_.size(), tiles_, t);
+      const std::int64_t row = rows_.begin + tile_rows.begin;
+      if (packed_rows != nullptr) {
+        tile_.a = packed_rows + tile_rows.begin * depth_.size();
+        tile_.a_row = 1;
+        tile_.a_step = tile_rows.size();
+      } else {
+        tile_.a = a + row * tile_.a_row + depth_.begin * tile_.a_step;
+      }
+      tile_.c = c + row * sizes.columns + columns_.begin;
+      if (tile_.start == Start::array)
+        tile_.start_values = job_.start + row * tile_.start_row + columns_.begin;
+      run_tile(static_cast<int>(tile_rows.size()), static_cast<int>(vectors_), tile_);
     }
-  };
-  if (!sizes.transpose_a)
-    return pack_tiles([&](std::int64_t row, std::int64_t count, T* to) {
-      // The next column overwrites what goes past the end of a tile of one vector.
-      const auto transpose = count <= kVectorSize<T> ? transpose_padded<T> : transpose_exactly<T>;
-      transpose(job.a + row * sizes.depth + depth.begin, sizes.depth, count, depth.size(), to, count);
-    });
-  // Along A's rows, so that every cache line is read once.
-  const hn::CappedTag<T, kTileRows<T>> d;
-  constexpr std::int64_t kLanesCopied =
-      static_cast<std::int64_t>(hn::MaxLanes(hn::CappedTag<T, kTileRows<T>>()));
-  for (std::int64_t k = 0; k < depth.size(); ++k)
-    pack_tiles([&](std::int64_t row, std::int64_t count, T* to) HWY_ATTR {
-      const T* from = job.a + (depth.begin + k) * sizes.rows + row;
-      to += k * count;
-      std::int64_t r = 0;
-      for (; r + kLanesCopied <= count; r += kLanesCopied) hn::StoreU(hn::LoadU(d, from + r), d, to + r);
-      for (; r < count; ++r) to[r] = from[r];
-    });
-}
-
-/// C's tiles in one panel of columns, for one piece of the depth.
-template <class T>
-void run_panel(const GemmJob<T>& job, Piece rows, Piece columns, Piece depth, const T* packed_rows) {
-  const auto& sizes = job.sizes;
-  const std::int64_t vectors = divide_up(columns.size(), kVectorSize<T>),
-                     packed_width = vectors * kVectorSize<T>;
-  const std::int64_t tiles = divide_up(rows.size(), kTileRows<T>);
-  const bool ragged = columns.size() % kVectorSize<T> != 0;
-  const bool pack = sizes.transpose_b || (ragged && !kTileMasksB) || (tiles >= 8 && sizes.depth >= 64);
-  HWY_ALIGN T packed[kDepthBlock * kTileVectors * kVectorSize<T>];
-  if (pack) pack_panel(job, depth, columns, packed, packed_width);
-
-  Tile<T> tile{};
-  tile.b = pack ? packed : job.b + depth.begin * sizes.columns + columns.begin;
-  tile.b_step = pack ? packed_width : sizes.columns;
-  tile.b_vector = tile.c_vector = kVectorSize<T>;
-  tile.segments = &kOneSegment;
-  tile.segment_count = 1;
-  tile.depth = depth.size();
-  tile.c_row = sizes.columns;
-  tile.last_count = columns.size() - (vectors - 1) * kVectorSize<T>;
-  tile.add = depth.begin > job.depth.begin;
-  const bool start = !tile.add && job.start != nullptr;
-  tile.start = start ? Start::array : Start::zero;
-  tile.start_row = job.start_row;
-  for (std::int64_t t = 0; t < tiles; ++t) {
-    const Piece tile_rows = piece(rows.size(), tiles, t);
-    const std::int64_t row = rows.begin + tile_rows.begin;
-    if (packed_rows != nullptr) {
-      tile.a = packed_rows + tile_rows.begin * depth.size();
-      tile.a_row = 1;
-      tile.a_step = tile_rows.size();
-    } else {
-      tile.a_row = sizes.transpose_a ? 1 : sizes.depth;
-      tile.a_step = sizes.transpose_a ? sizes.rows : 1;
-      tile.a = job.a + row * tile.a_row + depth.begin * tile.a_step;
-    }
-    tile.c = job.c + row * sizes.columns + columns.begin;
-    tile.start_values = start ? job.start + row * tile.start_row + columns.begin : nullptr;
-    run_tile(static_cast<int>(tile_rows.size()), static_cast<int>(vectors), tile);
   }
-}
 
-/// One block of rows times one group of panels.
+ private:
+  const GemmJob<T>& job_;
+  const Piece rows_, columns_, depth_;
+  std::int64_t vectors_, tiles_;
+  bool pack_;  // Whether run() packs this panel of B.
+  Tile<T> tile_{};
+  HWY_ALIGN T packed_[kDepthBlock * kTileVectors * kVectorSize<T>];
+};
+
+/// One block of rows times one group of panels, of some products.
 template <class T>
-void run_tiles(const GemmJob<T>& job, const GemmPlan& plan, std::int64_t chunk) {
+void run_tiles(const GemmJob<T>& job, const GemmPlan& plan, std::int64_t chunk, Piece products) {
   const auto& sizes = job.sizes;
   const Piece rows = piece(sizes.rows, plan.row_blocks, chunk / plan.groups);
   const Piece panels = piece(plan.panels, plan.groups, chunk % plan.groups);
   const std::int64_t vectors = divide_up(sizes.columns, kVectorSize<T>);
-  const bool pack =
-      panels.size() >= (sizes.transpose_a ? 2 : 4) && sizes.depth >= 64 && rows.size() >= kTileRows<T>;
+  // Several products in a chunk are so small that A stays in the cache as it is.
+  const bool pack = products.size() == 1 && panels.size() >= (sizes.transpose_a ? 2 : 4) &&
+                    sizes.depth >= 64 && rows.size() >= kTileRows<T>;
   const Scratch<T> packed_rows(pack ? rows.size() * kDepthBlock + kVectorSize<T> : 0);
   const std::int64_t depth_blocks = std::max<std::int64_t>(1, divide_up(job.depth.size(), kDepthBlock));
   for (std::int64_t block = 0; block < depth_blocks; ++block) {
     const Piece within = piece(job.depth.size(), depth_blocks, block);
     const Piece depth{job.depth.begin + within.begin, job.depth.begin + within.end};
-    if (pack) pack_rows(job, rows, depth, packed_rows.get());
-    for (std::int64_t panel = panels.begin; panel < panels.end; ++panel) {
-      const Piece v = piece(vectors, plan.panels, panel);
-      run_panel(job, rows, {v.begin * kVectorSize<T>, std::min(v.end * kVectorSize<T>, sizes.columns)}, depth,
-                packed_rows.get());
+    if (pack) {
+      for_products(job, products,
+                   [&](const T* a, const T*, T*) { pack_rows(sizes, a, rows, depth, packed_rows.get()); });
+    }
+    for (std::int64_t p = panels.begin; p < panels.end; ++p) {
+      const Piece v = piece(vectors, plan.panels, p);
+      const Piece columns{v.begin * kVectorSize<T>, std::min(v.end * kVectorSize<T>, sizes.columns)};
+      Panel<T> panel(job, rows, columns, depth);
+      for_products(job, products,
+                   [&](const T* a, const T* b, T* c) { panel.run(a, b, c, packed_rows.get()); });
     }
   }
 }
 
+/// One chunk of each of some products.
 template <class T>
-void run_chunk(const GemmJob<T>& job, const GemmPlan& plan, std::int64_t chunk) {
-  switch (plan.way) {
-    case GemmWay::outer_product:
-      return run_outer_product(job, plan, chunk);
-    case GemmWay::dot_products:
-      return run_dot_products(job, plan, chunk);
-    case GemmWay::tiles:
-      return run_tiles(job, plan, chunk);
-  }
+void run_chunk(const GemmJob<T>& job, const GemmPlan& plan, std::int64_t chunk, Piece products) {
+  if (plan.way == GemmWay::tiles) return run_tiles(job, plan, chunk, products);
+  for_products(job, products, [&](const T* a, const T* b, T* c) {
+    GemmJob<T> one = job;
+    one.a = a;
+    one.b = b;
+    one.c = c;
+    if (plan.way == GemmWay::outer_product) {
+      run_outer_product(one, plan, chunk);
+    } else {
+      run_dot_products(one, plan, chunk);
+    }
+  });
 }
 
 }  // namespace
@@ -319,14 +312,35 @@ namespace {
 // about 1 % of the product.
 constexpr std::int64_t kDepthPiece = 16384;
 
+// Work of the products that share a chunk, counted as for parallel_for.
+constexpr std::int64_t kChunkWork = 65536;
+
+/// Chunks are small products that together are worth one, or the chunks of each large product.
+template <class T, class RunChunk>
+void run_batch(const GemmJob<T>& job, const GemmPlan& plan, const RunChunk& run_chunk) {
+  const auto [rows, columns, depth, transpose_a, transpose_b] = job.sizes;
+  const std::int64_t elements = rows * depth + depth * columns + rows * columns;
+  const std::int64_t work = rows * columns * depth + elements * kElementWork, products = job.batch->count;
+  const std::int64_t together = std::clamp<std::int64_t>(kChunkWork / work, 1, products);
+  const std::int64_t parts = together > 1 ? 1 : plan.chunks();
+  parallel_for(divide_up(products, together) * parts, products * work, [&](std::int64_t chunk) {
+    const std::int64_t first = chunk / parts * together;
+    const Piece some{first, std::min(first + together, products)};
+    const Piece part = piece(plan.chunks(), parts, chunk % parts);
+    for (std::int64_t k = part.begin; k < part.end; ++k) run_chunk(job, plan, k, some);
+  });
+}
+
 template <class T>
 void run(GemmJob<T> job) {
   auto& sizes = job.sizes;
-  if (sizes.rows == 0 || sizes.columns == 0) return;
+  const std::int64_t products = job.batch == nullptr ? 1 : job.batch->count;
+  if (sizes.rows == 0 || sizes.columns == 0 || products == 0) return;
   // A single row or column is stored in the same way as its transpose.
   if (sizes.rows == 1) sizes.transpose_a = false;
   if (sizes.columns == 1 && sizes.rows > 1 && job.start_row != 0) {
     std::swap(job.a, job.b);
+    if (job.batch != nullptr) job.batch->swap();
     sizes = {1, sizes.rows, sizes.depth, false, !sizes.transpose_a};
   }
   const GemmPlan plan = best<Gemm, T>([&](auto k) { return k.plan(sizes); });
@@ -334,7 +348,17 @@ void run(GemmJob<T> job) {
   const std::int64_t size = sizes.rows * sizes.columns, work = size * sizes.depth;
   if (sizes.depth <= kDepthPiece) {
     job.depth = {0, sizes.depth};
-    return parallel_for(plan.chunks(), work, [&](std::int64_t chunk) { run_chunk(job, plan, chunk); });
+    if (products == 1) {
+      return parallel_for(plan.chunks(), work, [&](std::int64_t chunk) {
+        run_chunk(job, plan, chunk, {0, 1});
+      });
+    }
+    return run_batch(job, plan, run_chunk);
+  }
+  if (products > 1) {
+    return for_products(job, {0, products}, [&](const T* a, const T* b, T* c) {
+      run(GemmJob<T>{sizes, a, b, nullptr, sizes.columns, c});
+    });
   }
   // The first piece of the depth is computed in C, each other one in an array of its own.
   const std::int64_t pieces = divide_up(sizes.depth, kDepthPiece);
@@ -346,7 +370,7 @@ void run(GemmJob<T> job) {
     of_piece.depth = piece(sizes.depth, pieces, p);
     of_piece.c = c_of(p);
     if (p > 0) of_piece.start = nullptr;
-    run_chunk(of_piece, plan, chunk % plan.chunks());
+    run_chunk(of_piece, plan, chunk % plan.chunks(), {0, 1});
   });
   for_chunks(size, size * pieces * kElementWork, [&](std::int64_t i, std::int64_t count) {
     for (std::int64_t step = 1; step < pieces; step *= 2)
@@ -359,18 +383,28 @@ void run(GemmJob<T> job) {
 
 template <class T>
 void gemm(const GemmSizes& sizes, const T* a, const T* b, T* c, bool accumulate) {
-  run(GemmJob<T>{sizes, a, b, accumulate ? c : nullptr, sizes.columns, c, {}});
+  run(GemmJob<T>{sizes, a, b, accumulate ? c : nullptr, sizes.columns, c});
+}
+
+template <class T>
+void gemm_batch(const GemmSizes& sizes, PairBatch batch, const T* a, const T* b, T* c) {
+  GemmJob<T> job{sizes, a, b, nullptr, sizes.columns, c};
+  job.batch = &batch;
+  run(job);
 }
 
 template <class T>
 void gemm_plus_row(const GemmSizes& sizes, const T* a, const T* b, const T* addend, T* c) {
-  run(GemmJob<T>{sizes, a, b, addend, 0, c, {}});
+  run(GemmJob<T>{sizes, a, b, addend, 0, c});
 }
 
-template void gemm<float>(const GemmSizes&, const float*, const float*, float*, bool);
-template void gemm<double>(const GemmSizes&, const double*, const double*, double*, bool);
-template void gemm_plus_row<float>(const GemmSizes&, const float*, const float*, const float*, float*);
-template void gemm_plus_row<double>(const GemmSizes&, const double*, const double*, const double*, double*);
+#define ADJOINT_INSTANTIATE(T)                                                   \
+  template void gemm(const GemmSizes&, const T*, const T*, T*, bool);            \
+  template void gemm_batch(const GemmSizes&, PairBatch, const T*, const T*, T*); \
+  template void gemm_plus_row(const GemmSizes&, const T*, const T*, const T*, T*)
+ADJOINT_INSTANTIATE(float);
+ADJOINT_INSTANTIATE(double);
+#undef ADJOINT_INSTANTIATE
 
 }  // namespace adjoint::kernels
 #endif

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "autograd/kernels/linalg/batch.h"
+
 namespace adjoint::kernels {
 
 /// C [rows, columns] = op(A) op(B): op(A) is [rows, depth], op(B) is [depth, columns], where op transposes
@@ -18,6 +20,10 @@ struct GemmSizes {
 /// C = op(A) op(B), or C += op(A) op(B) when accumulate is set.
 template <class T>
 void gemm(const GemmSizes& sizes, const T* a, const T* b, T* c, bool accumulate = false);
+
+/// C[i] = op(A[i]) op(B[i]) for each pair i of a batch. C is row-major: [pairs, rows, columns].
+template <class T>
+void gemm_batch(const GemmSizes& sizes, PairBatch batch, const T* a, const T* b, T* c);
 
 /// C[r, j] = sum_k op(A)[r, k] op(B)[k, j] + addend[j].
 template <class T>

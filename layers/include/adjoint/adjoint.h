@@ -26,6 +26,8 @@
 #include "adjoint/ops/cumulative.h"
 #include "adjoint/ops/indexing.h"
 #include "adjoint/ops/join.h"
+#include "adjoint/ops/einsum.h"
+#include "adjoint/ops/factorize.h"
 #include "adjoint/ops/linalg.h"
 #include "adjoint/ops/loss.h"
 #include "adjoint/ops/math.h"

@@ -59,6 +59,70 @@ TEST(Dense, HasRightDerivatives) {
   expect_gradients([](auto in) { return dense(in[0], in[0]); }, {random_tensor({3, 2}, rng)});
 }
 
+TEST(Dense, TakesAnyNumberOfAxes) {
+  Rng rng(11);
+  const Tensor w = random_tensor({2, 4}, rng), b = random_tensor({2}, rng);
+  for (const Shape& shape : {Shape{4}, {3, 4}, {1, 1, 4}, {2, 3, 4}, {17, 2, 4}, {2, 1, 3, 4}, {2, 0, 4}}) {
+    const Tensor x = random_tensor(shape, rng);
+    const std::int64_t rows = x.numel() / 4;
+    std::vector<double> expected = naive_gemm({rows, 2, 4, false, true}, numbers(x), numbers(w));
+    const Tensor y = dense(x, w);
+    EXPECT_EQ(to_string(y.shape()), to_string(shape.with(-1, 2)));
+    expect_close(y, expected, 1e-13);
+    expect_close(dense(as_interleaved(x), w), expected, 1e-13);
+    const auto bs = numbers(b);
+    for (std::size_t i = 0; i < expected.size(); ++i) expected[i] += bs[i % 2];
+    expect_close(dense(x, w, b), expected, 1e-13);
+    expect_gradients([](auto in) { return dense(in[0], in[1], in[2]); }, {x, w, b});
+  }
+}
+
+/// By its definition: one sum over i and j for each element.
+TEST(Bilinear, AgreesWithNaiveLoops) {
+  Rng rng(12);
+  for (const Shape& front : {Shape{}, {3}, {2, 3}, {0}}) {
+    const auto with_features = [&](std::int64_t features) {
+      std::vector<std::int64_t> sizes(front.begin(), front.end());
+      sizes.push_back(features);
+      return Shape(std::span<const std::int64_t>(sizes));
+    };
+    const Tensor x1 = random_tensor(with_features(3), rng), x2 = random_tensor(with_features(2), rng),
+                 w = random_tensor({4, 3, 2}, rng), b = random_tensor({4}, rng);
+    const auto x1s = numbers(x1), x2s = numbers(x2), ws = numbers(w), bs = numbers(b);
+    std::vector<double> without_b, with_b;
+    for (std::size_t n = 0; n < static_cast<std::size_t>(front.numel()); ++n)
+      for (std::size_t o = 0; o < 4; ++o) {
+        double sum = 0;
+        for (std::size_t i = 0; i < 3; ++i)
+          for (std::size_t j = 0; j < 2; ++j) sum += x1s[3 * n + i] * ws[6 * o + 2 * i + j] * x2s[2 * n + j];
+        without_b.push_back(sum);
+        with_b.push_back(sum + bs[o]);
+      }
+    EXPECT_EQ(to_string(bilinear(x1, x2, w).shape()), to_string(with_features(4)));
+    expect_close(bilinear(x1, x2, w), without_b, 1e-13);
+    expect_close(bilinear(x1, x2, w, b), with_b, 1e-13);
+    expect_gradients([](auto in) { return bilinear(in[0], in[1], in[2], in[3]); }, {x1, x2, w, b});
+  }
+}
+
+TEST(Bilinear, Errors) {
+  const Tensor x1 = zeros({5, 3}), x2 = zeros({5, 2}), w = zeros({4, 3, 2});
+  expect_error<ShapeError>(
+      "bilinear: x1 has 2 features and x2 has 3, w expects 3 and 2 (x1 [5,2], x2 [5,3], w [4,3,2])",
+      [&] { bilinear(x2, x1, w); });
+  expect_error<ShapeError>(
+      "bilinear: x1 and x2 must be the same except for the last axis; x1 is [5,3], x2 is [6,2]", [&] {
+        bilinear(x1, zeros({6, 2}), w);
+      });
+  expect_error<ShapeError>("bilinear: w must have 3 axes, it is [4,6]", [&] {
+    bilinear(x1, x2, zeros({4, 6}));
+  });
+  expect_error<ShapeError>("bilinear: b must be [4], a number for each output of w [4,3,2], it is [3]",
+                           [&] { bilinear(x1, x2, w, zeros({3})); });
+  expect_error<DTypeError>("bilinear: x1 and x2 must have the same dtype; x1 is float32, x2 is int64",
+                           [&] { bilinear(x1, arange(2), w); });
+}
+
 TEST(Dense, HasRightThirdDerivatives) {
   Rng rng(2);
   expect_third_derivatives([](auto in) { return dense(in[0], in[1]); },
@@ -94,8 +158,11 @@ TEST(Dense, RefusesArgumentsThatDoNotFit) {
     w.set_name("hidden.weight");
     dense(zeros({8, 3}), w);
   });
-  expect_error<ShapeError>("dense: x must have 2 axes, it is [8,3,1]", [] {
+  expect_error<ShapeError>("dense: x has 1 features, w expects 3 (x [8,3,1], w [16,3])", [] {
     dense(zeros({8, 3, 1}), zeros({16, 3}));
+  });
+  expect_error<ShapeError>("dense: x must have at least 1 axis, it is []", [] {
+    dense(scalar(1), zeros({16, 1}));
   });
   expect_error<ShapeError>("dense: w must have 2 axes, it is [3]", [] { dense(zeros({8, 3}), zeros({3})); });
   expect_error<ShapeError>("dense: b must be [16], a number for each output of w [16,3], it is [3]", [] {

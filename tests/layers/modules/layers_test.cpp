@@ -31,6 +31,8 @@ TEST(Dense, IsTheOpWithItsParameters) {
   layer.weight().assign(tensor({1, 2, 3, 4, 5, 6}, {2, 3}, {.dtype = float64}));
   layer.bias().assign(tensor({10, 20}, {.dtype = float64}));
   expect_close(layer(tensor({1, 1, 1, 1, 0, -1}, {2, 3}, {.dtype = float64})), {16, 35, 8, 18}, 0);
+  expect_close(layer(tensor({1, 1, 1, 1, 0, -1}, {2, 1, 3}, {.dtype = float64})),
+               tensor({16, 35, 8, 18}, {2, 1, 2}, {.dtype = float64}), 0);
   const auto names = layer.named_parameters();
   ASSERT_EQ(names.size(), 2u);
   EXPECT_EQ(names[0].name, "weight");

@@ -12,7 +12,7 @@ struct DenseOptions {
   Initializer init = fan_in_uniform;  ///< Gives the weight its first values.
 };
 
-/// y = x wT + b.   x [N, in_features] -> y [N, out_features], weight [out_features, in_features],
+/// y = x wT + b.   x [..., in_features] -> y [..., out_features], weight [out_features, in_features],
 /// bias [out_features]. The bias starts at 0.
 class Dense : public Layer {
  public:

@@ -36,7 +36,7 @@ std::string name_of(Label label) {
 }
 
 /// A list of labels, in the order of axes.
-struct Axes {
+struct AxisLabels {
   int rank = 0;
   Label labels[Shape::kMaxRank];
 
@@ -48,22 +48,22 @@ struct Axes {
     return set;
   }
   /// Appends those labels of `from` that are in `wanted`, in their order.
-  void append(const Axes& from, Labels wanted) {
+  void append(const AxisLabels& from, Labels wanted) {
     for (const Label label : from.all())
       if ((wanted & only(label)) != 0) append(label);
   }
-  bool operator==(const Axes& other) const { return std::ranges::equal(all(), other.all()); }
+  bool operator==(const AxisLabels& other) const { return std::ranges::equal(all(), other.all()); }
 };
 
 /// An operand, or a product of some of them, and the labels of its axes.
 struct Term {
   Tensor x;
-  Axes axes;
+  AxisLabels axes;
 };
 
 /// A term of the equation as it is written.
 struct Subscripts {
-  Axes letters;
+  AxisLabels letters;
   int ellipsis = kNoEllipsis;  // how many letters stand in front of "..."
 };
 
@@ -92,7 +92,7 @@ struct Problem {
   std::string_view equation;
   SmallArray<Term, 4> terms;
   std::int64_t sizes[kLabels];
-  Axes result;
+  AxisLabels result;
 
   Problem(std::string_view equation, std::span<const Tensor> operands);
 
@@ -131,7 +131,7 @@ void Problem::read_operand(std::size_t operand, const Subscripts& subscripts,
   check_shape(more == 0 || (more > 0 && ellipsis != kNoEllipsis),
               "einsum: operand {} has {} axes, its term in \"{}\" has {} letters; it is {}", operand,
               x.rank(), equation, letters.rank, x.shape());
-  Axes& axes = terms[operand].axes;
+  AxisLabels& axes = terms[operand].axes;
   for (int axis = 0; axis < x.rank(); ++axis) {
     const bool in_ellipsis = ellipsis != kNoEllipsis && axis >= ellipsis && axis < ellipsis + more;
     // The last axis of "..." has the last label, in every operand.
@@ -205,14 +205,14 @@ N numel(const Problem& problem, Labels set) {
   return product;
 }
 
-Shape shape_of(const Problem& problem, const Axes& axes) {
+Shape shape_of(const Problem& problem, const AxisLabels& axes) {
   std::int64_t sizes[Shape::kMaxRank];
   for (int k = 0; k < axes.rank; ++k) sizes[k] = problem.sizes[axes.labels[k]];
   return Shape(std::span<const std::int64_t>(sizes, static_cast<std::size_t>(axes.rank)));
 }
 
 /// The term's tensor with its axes in this order. It must have the same labels.
-Tensor ordered(const Term& term, const Axes& order) {
+Tensor ordered(const Term& term, const AxisLabels& order) {
   int axes[Shape::kMaxRank];
   for (int k = 0; k < order.rank; ++k)
     axes[k] = static_cast<int>(std::ranges::find(term.axes.all(), order.labels[k]) - term.axes.all().begin());
@@ -225,7 +225,7 @@ void take_diagonals(Term& term) {
     for (int j = k + 1; j < term.axes.rank; ++j) {
       if (term.axes.labels[j] != term.axes.labels[k]) continue;
       int order[Shape::kMaxRank], count = 0;
-      Axes left;
+      AxisLabels left;
       for (int axis = 0; axis < term.axes.rank; ++axis) {
         if (axis == k || axis == j) continue;
         order[count++] = axis;
@@ -243,7 +243,7 @@ void take_diagonals(Term& term) {
 
 /// Removes axes of size 1: a product repeats them, and the result gets its own at the end.
 void drop_ones(Term& term) {
-  Axes left;
+  AxisLabels left;
   std::int64_t sizes[Shape::kMaxRank];
   for (int axis = 0; axis < term.axes.rank; ++axis) {
     if (term.x.size(axis) == 1) continue;
@@ -258,7 +258,7 @@ void drop_ones(Term& term) {
 void sum_others(Term& term, Labels wanted) {
   int axes[Shape::kMaxRank];
   std::size_t count = 0;
-  Axes left;
+  AxisLabels left;
   left.append(term.axes, wanted);
   for (int axis = 0; axis < term.axes.rank; ++axis)
     if ((wanted & only(term.axes.labels[axis])) == 0) axes[count++] = axis;
@@ -269,7 +269,7 @@ void sum_others(Term& term, Labels wanted) {
 /// a b without a sum: multiplied element by element, with a's axes and then those that only b has.
 Term multiply(const Problem& problem, const Term& a, const Term& b) {
   const Labels in_a = a.axes.set(), in_b = b.axes.set();
-  Axes b_order, result = a.axes;
+  AxisLabels b_order, result = a.axes;
   b_order.append(a.axes, in_b);
   b_order.append(b.axes, ~in_a);
   result.append(b.axes, ~in_a);
@@ -288,8 +288,9 @@ struct Side {
   Tensor x;
   bool sum_first;
 };
-Side side_of(const Problem& problem, const Term& term, const Axes& batch, Labels own, const Axes& sum) {
-  Axes sum_last = batch, sum_first = batch;
+Side side_of(const Problem& problem, const Term& term, const AxisLabels& batch, Labels own,
+             const AxisLabels& sum) {
+  AxisLabels sum_last = batch, sum_first = batch;
   sum_last.append(term.axes, own);
   sum_last.append(sum, ~Labels{0});
   sum_first.append(sum, ~Labels{0});
@@ -305,7 +306,7 @@ Side side_of(const Problem& problem, const Term& term, const Axes& batch, Labels
 /// a b, summed over the labels of both that are not wanted: a batch of matrix products.
 Term contract(const Problem& problem, const Term& a, const Term& b, Labels wanted) {
   const Labels in_a = a.axes.set(), in_b = b.axes.set();
-  Axes batch, sum, result;
+  AxisLabels batch, sum, result;
   batch.append(a.axes, in_b & wanted);
   sum.append(a.axes, in_b & ~wanted);
   const Side left = side_of(problem, a, batch, in_a & ~in_b, sum),
@@ -368,7 +369,7 @@ Tensor einsum(std::string_view equation, std::span<const Tensor> operands) {
     if (second != count - 1) terms[second] = std::move(terms[count - 1]);
   }
   // Axes of size 1 were dropped.
-  Axes order;
+  AxisLabels order;
   order.append(problem.result, terms[0].axes.set());
   return reshape(ordered(terms[0], order), shape_of(problem, problem.result));
 }

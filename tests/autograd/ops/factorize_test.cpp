@@ -256,6 +256,7 @@ TEST(Det, SpecialValues) {
   expect_close(found.logabsdet, {-kInfinity, std::log(9.0)}, 1e-6);
   expect_close(det(tensor({1, 2, NAN, 4}, {2, 2})), {NAN}, 0);
   expect_close(slogdet(tensor({1, 2, NAN, 4}, {2, 2})).sign, {NAN}, 0);
+  expect_close(det(tensor({NAN, 1, 0, 1}, {2, 2})), {NAN}, 0);  // NaN is the pivot, not 0
   // The product of the pivots overflows in between, but the determinant does not.
   expect_close(det(tensor({1e30, 0, 0, 0, 1e30, 0, 0, 0, 1e-30}, {3, 3})), {1e30}, 1e-6);
   const Slogdet small = slogdet(tensor({1e-30, 0, 0, -1e-30}, {2, 2}));

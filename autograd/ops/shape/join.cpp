@@ -151,6 +151,12 @@ TensorList chunk(const Tensor& x, std::int64_t chunks, int axis) {
   check_shape(chunks > 0, "chunk: chunks must be positive, it is {}", chunks);
   axis = ops::checked_axis("chunk", x, axis);
   const std::int64_t size = x.size(axis);
+  if (size == 0) {
+    TensorList empty;
+    empty.reserve(static_cast<std::size_t>(chunks));
+    for (std::int64_t i = 0; i < chunks; ++i) empty.push_back(pass_through("chunk", x));
+    return empty;
+  }
   return split(x, size / chunks + (size % chunks != 0 ? 1 : 0), axis);
 }
 

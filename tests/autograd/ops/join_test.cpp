@@ -97,7 +97,8 @@ TEST(Join, SplitAndChunk) {
     EXPECT_EQ(sizes(chunk(x, 5, 1)), Sizes({2, 2, 2, 1}));
     EXPECT_EQ(sizes(chunk(x, 9, 1)), Sizes({1, 1, 1, 1, 1, 1, 1}));
     EXPECT_EQ(sizes(chunk(x, INT64_MAX, 1)).size(), 7U);
-    EXPECT_EQ(sizes(chunk(zeros({2, 0}, {.dtype = dtype}), 3, 1)), Sizes({0}));
+    EXPECT_EQ(sizes(chunk(zeros({2, 0}, {.dtype = dtype}), 3, 1)), Sizes({0, 0, 0}));
+    EXPECT_EQ(sizes(split(zeros({2, 0}, {.dtype = dtype}), 5, 1)), Sizes({0}));
     EXPECT_EQ(sizes(split(zeros({2, 0}, {.dtype = dtype}), 0, 1)), Sizes({0}));
     EXPECT_EQ(split(x, 1).size(), 2U);
   }

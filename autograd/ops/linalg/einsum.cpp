@@ -11,7 +11,7 @@
 #include "adjoint/ops/linalg.h"
 #include "adjoint/ops/reduce.h"
 #include "adjoint/ops/shape.h"
-#include "autograd/ops/linalg/matrix_parts.h"
+#include "adjoint/ops/slice.h"
 #include "autograd/ops/support/checks.h"
 
 namespace adjoint {
@@ -224,17 +224,11 @@ void take_diagonals(Term& term) {
   for (int k = 0; k < term.axes.rank; ++k) {
     for (int j = k + 1; j < term.axes.rank; ++j) {
       if (term.axes.labels[j] != term.axes.labels[k]) continue;
-      int order[Shape::kMaxRank], count = 0;
       AxisLabels left;
-      for (int axis = 0; axis < term.axes.rank; ++axis) {
-        if (axis == k || axis == j) continue;
-        order[count++] = axis;
-        left.append(term.axes.labels[axis]);
-      }
+      for (int axis = 0; axis < term.axes.rank; ++axis)
+        if (axis != k && axis != j) left.append(term.axes.labels[axis]);
       left.append(term.axes.labels[k]);
-      order[count++] = k;
-      order[count++] = j;
-      term.x = ops::diagonal(permute(term.x, std::span<const int>(order, static_cast<std::size_t>(count))));
+      term.x = diagonal(term.x, {.axis0 = k, .axis1 = j});
       term.axes = left;
       return take_diagonals(term);
     }

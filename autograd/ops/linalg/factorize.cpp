@@ -7,9 +7,9 @@
 #include "adjoint/ops/linalg.h"
 #include "adjoint/ops/reduce.h"
 #include "adjoint/ops/shape.h"
+#include "adjoint/ops/slice.h"
 #include "autograd/kernels/linalg/factorize.h"
 #include "autograd/ops/linalg/batch.h"
-#include "autograd/ops/linalg/matrix_parts.h"
 #include "autograd/ops/support/checks.h"
 
 namespace adjoint {
@@ -121,7 +121,7 @@ Tensor solve_triangles(const Tensor& a, const Tensor& b, const kernels::Triangle
         const Tensor db = solve_triangles(matrix, dx, {upper, !transpose, unit_diagonal});
         const auto da = [&, upper = upper, transpose = transpose, unit = unit_diagonal] {
           const Tensor full = gradient_of_matrix(transpose, db, x);
-          return upper ? ops::upper_triangle(full, unit ? 1 : 0) : ops::lower_triangle(full, unit ? -1 : 0);
+          return upper ? triu(full, unit ? 1 : 0) : tril(full, unit ? -1 : 0);
         };
         return {needs[0] ? sum_to(da(), matrix.shape()) : Tensor{}, needs[1] ? sum_to(db, bs) : Tensor{}};
       });
@@ -182,7 +182,7 @@ Tensor cholesky(const Tensor& a) {
   });
   return record("cholesky", std::move(l), {a}, [](const Tensor& dl, const Tensor& l, Needs) -> Grads {
     const Tensor p = matmul(l, dl, {.transpose_a = true});
-    const Tensor both = ops::lower_triangle(p) + transposed(ops::lower_triangle(p, -1));
+    const Tensor both = tril(p) + transposed(tril(p, -1));
     // l^-T (both / 2) l^-1, which is symmetric.
     const kernels::Triangle lower_transposed{.transpose = true};
     const Tensor half = solve_triangles(l, both / 2, lower_transposed);

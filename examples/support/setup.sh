@@ -4,7 +4,7 @@
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." > /dev/null && pwd)
 
 # Debian's names of the packages that the library and programs need to build, and of those that the tests need, too.
-build_packages=(g++ cmake ninja-build libfmt-dev libhwy-dev zlib1g-dev nlohmann-json3-dev libcli11-dev)
+build_packages=(g++ cmake ninja-build libfmt-dev libhwy-dev libsleef-dev zlib1g-dev nlohmann-json3-dev libcli11-dev)
 test_packages=(libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev)
 
 say() { printf -- '-- %s\n' "$*"; }
@@ -25,6 +25,7 @@ is_there() {
     ninja-build) has_program ninja ;;
     libfmt-dev) has_header fmt/core.h ;;
     libhwy-dev) has_header hwy/highway.h ;;
+    libsleef-dev) has_header sleef.h ;;
     zlib1g-dev) has_header zlib.h ;;
     libcli11-dev) has_header CLI/CLI.hpp ;;
     nlohmann-json3-dev) has_header nlohmann/json.hpp ;;

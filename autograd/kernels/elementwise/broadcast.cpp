@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "autograd/kernels/elementwise/broadcast_axes.h"
+#include "autograd/kernels/elementwise/rows.h"
 #include "autograd/kernels/threads/parallel.h"
 
 namespace adjoint::kernels {
@@ -23,27 +24,35 @@ void broadcast_to(const Shape& x_shape, const T* x, const Shape& y_shape, T* y) 
            });
 }
 
-template <class T, class Y>
-void broadcast_rows(RowFunction<T, Y> f, std::int64_t work, const Shape& a_shape, const T* a,
-                    const Shape& b_shape, const T* b, const Shape& y_shape, Y* y) {
-  const BroadcastAxes<2> axes(y_shape, {&a_shape, &b_shape});
-  for_rows(axes, work,
-           [&](const std::array<std::int64_t, 2>& at, std::int64_t out, std::int64_t rows, std::int64_t n) {
-             f(rows, n, {a + at[0], axes.strides[0][0], axes.strides[1][0]},
-               {b + at[1], axes.strides[0][1], axes.strides[1][1]}, y + out);
+template <class T>
+void broadcast(const Loops& f, const std::array<const Shape*, kMaxOperands>& shapes,
+               const Operands<T>& operands, const Shape& y_shape, T* y) {
+  bool alike = true;
+  for (int k = 0; k < f.operands; ++k) alike = alike && *shapes[k] == y_shape;
+  if (alike) return map<T>(f, y_shape.numel(), operands, y);
+
+  std::array<const Shape*, kMaxOperands> parts = shapes;
+  for (int k = f.operands; k < kMaxOperands; ++k) parts[k] = &y_shape;  // Merges axes with any other.
+  const BroadcastAxes<kMaxOperands> axes(y_shape, parts);
+  for_rows(axes, f.work,
+           [&](const std::array<std::int64_t, kMaxOperands>& at, std::int64_t out, std::int64_t rows,
+               std::int64_t n) {
+             RowOperands<T> row = {};
+             for (int k = 0; k < f.operands; ++k) {
+               row.values[k] = operands[k] + at[k];
+               row.steps[k] = axes.strides[0][k];
+               row.row_steps[k] = axes.strides[1][k];
+             }
+             map_rows<T>(f, rows, n, row, y + out);
            });
 }
 
-#define ADJOINT_INSTANTIATE(T, Y)                                                                     \
-  template void broadcast_rows(RowFunction<T, Y>, std::int64_t, const Shape&, const T*, const Shape&, \
-                               const T*, const Shape&, Y*)
-ADJOINT_INSTANTIATE(float, float);
-ADJOINT_INSTANTIATE(float, bool);
-ADJOINT_INSTANTIATE(double, double);
-ADJOINT_INSTANTIATE(double, bool);
-ADJOINT_INSTANTIATE(std::int64_t, std::int64_t);
-ADJOINT_INSTANTIATE(std::int64_t, bool);
-ADJOINT_INSTANTIATE(bool, bool);
+#define ADJOINT_INSTANTIATE(T)                                                                             \
+  template void broadcast(const Loops&, const std::array<const Shape*, kMaxOperands>&, const Operands<T>&, \
+                          const Shape&, T*)
+ADJOINT_INSTANTIATE(float);
+ADJOINT_INSTANTIATE(double);
+ADJOINT_INSTANTIATE(std::int64_t);
 #undef ADJOINT_INSTANTIATE
 
 template void broadcast_to(const Shape&, const float*, const Shape&, float*);

@@ -1,13 +1,36 @@
 // Plain loops, which the compiler turns into vectors for each instruction set.
 #include "autograd/kernels/elementwise/compare.h"
 
-#include "autograd/kernels/elementwise/broadcast.h"
+#include <cstdint>
+
 #include "autograd/kernels/elementwise/broadcast_axes.h"
+#include "autograd/kernels/simd/dispatch.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "autograd/kernels/elementwise/compare.cpp"
 #include <hwy/foreach_target.h>  // Must come before highway.h.
 #include <hwy/highway.h>
+
+#ifndef ADJOINT_COMPARE_CPP
+#define ADJOINT_COMPARE_CPP
+namespace adjoint::kernels {
+namespace {
+
+/// An argument of a function of rows. The distance to the next element of a row is `step` (0 or 1), and that
+/// to the next row is row_step.
+template <class T>
+struct RowOperand {
+  const T* values;
+  std::int64_t step, row_step;
+};
+
+/// Computes y[rows,n] from rows of n elements.
+template <class T>
+using RowFunction = void (*)(std::int64_t rows, std::int64_t n, RowOperand<T> a, RowOperand<T> b, bool* y);
+
+}  // namespace
+}  // namespace adjoint::kernels
+#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels::HWY_NAMESPACE {
@@ -103,11 +126,10 @@ struct CompareRows;
 template <class T>
 struct CompareRows<HWY_TARGET, T> {
   // In the order of Comparison.
-  static constexpr RowFunction<T, bool> kComparisons[] = {
-      HWY_NAMESPACE::compare_rows<HWY_NAMESPACE::Equal, T>,
-      HWY_NAMESPACE::compare_rows<HWY_NAMESPACE::NotEqual, T>,
-      HWY_NAMESPACE::compare_rows<HWY_NAMESPACE::Less, T>,
-      HWY_NAMESPACE::compare_rows<HWY_NAMESPACE::LessEqual, T>};
+  static constexpr RowFunction<T> kComparisons[] = {HWY_NAMESPACE::compare_rows<HWY_NAMESPACE::Equal, T>,
+                                                    HWY_NAMESPACE::compare_rows<HWY_NAMESPACE::NotEqual, T>,
+                                                    HWY_NAMESPACE::compare_rows<HWY_NAMESPACE::Less, T>,
+                                                    HWY_NAMESPACE::compare_rows<HWY_NAMESPACE::LessEqual, T>};
   static constexpr auto select_rows = HWY_NAMESPACE::select_rows<T>;
 };
 
@@ -127,20 +149,34 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace adjoint::kernels {
+namespace {
+
+template <class T>
+void broadcast_rows(RowFunction<T> f, const Shape& a_shape, const T* a, const Shape& b_shape, const T* b,
+                    const Shape& y_shape, bool* y) {
+  const BroadcastAxes<2> axes(y_shape, {&a_shape, &b_shape});
+  for_rows(axes, kElementWork,
+           [&](const std::array<std::int64_t, 2>& at, std::int64_t out, std::int64_t rows, std::int64_t n) {
+             f(rows, n, {a + at[0], axes.strides[0][0], axes.strides[1][0]},
+               {b + at[1], axes.strides[0][1], axes.strides[1][1]}, y + out);
+           });
+}
+
+}  // namespace
 
 template <class T>
 void compare(Comparison op, const Shape& a_shape, const T* a, const Shape& b_shape, const T* b,
              const Shape& y_shape, bool* y) {
   const auto rows =
       best<CompareRows, T>([&](auto k) { return k.kComparisons[static_cast<std::size_t>(op)]; });
-  broadcast_rows<T, bool>(rows, kElementWork, a_shape, a, b_shape, b, y_shape, y);
+  broadcast_rows<T>(rows, a_shape, a, b_shape, b, y_shape, y);
 }
 
 void combine(Logical op, const Shape& a_shape, const bool* a, const Shape& b_shape, const bool* b,
              const Shape& y_shape, bool* y) {
   const auto rows =
       best<CombineRows, bool>([&](auto k) { return k.kOperations[static_cast<std::size_t>(op)]; });
-  broadcast_rows<bool, bool>(rows, kElementWork, a_shape, a, b_shape, b, y_shape, y);
+  broadcast_rows<bool>(rows, a_shape, a, b_shape, b, y_shape, y);
 }
 
 template <class T>

@@ -1,4 +1,4 @@
-// The loops of map.h and broadcast.h. Sources that specialize Function include it after hwy/foreach_target.h.
+// The loops of map.h. Sources that specialize Function include it after hwy/foreach_target.h.
 #if defined(ADJOINT_MAP_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef ADJOINT_MAP_INL_H
 #undef ADJOINT_MAP_INL_H
@@ -6,88 +6,98 @@
 #define ADJOINT_MAP_INL_H
 #endif
 
+#include <utility>
+
 #include "autograd/kernels/elementwise/broadcast.h"
 #include "autograd/kernels/simd/math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels {
 
-template <class T>
-struct Loops<HWY_TARGET, T> {
-  template <class F>
-  static constexpr std::int64_t kWork = work_of<Function<F, HWY_TARGET>>();
+template <class F>
+struct LoopsOf<HWY_TARGET, F> {
+  using Of = Function<F, HWY_TARGET>;
+  template <class T>
+  using V = HWY_NAMESPACE::Vector<T>;
 
-  template <class F, class... P>
-  static void map(std::int64_t n, const T* x, T* y, P... parameters) {
-    const HWY_NAMESPACE::Math<T> m{};
-    HWY_NAMESPACE::for_vectors<T>(n, [&](std::int64_t i, auto part) HWY_ATTR {
-      part.store(Function<F, HWY_TARGET>::value(m, part.load(x + i), m(parameters)...), y + i);
-    });
+  static constexpr std::int64_t work() {
+    if constexpr (requires { Of::kWork; }) {
+      return Of::kWork;
+    } else {
+      return 16;
+    }
   }
 
-  template <class F, class... P>
-  static void map_gradient(std::int64_t n, const T* dy, const T* x, T* dx, P... parameters) {
-    const HWY_NAMESPACE::Math<T> m{};
-    HWY_NAMESPACE::for_vectors<T>(n, [&](std::int64_t i, auto part) HWY_ATTR {
-      part.store(Function<F, HWY_TARGET>::gradient(m, part.load(dy + i), part.load(x + i), m(parameters)...),
-                 dx + i);
-    });
+  template <class T, std::size_t... p>
+  static void map(const Arrays<T>& at, std::int64_t n) {
+    constexpr HWY_NAMESPACE::AllLanes<T> lanes;
+    constexpr HWY_NAMESPACE::Math<T> m;
+    [&, x = at.operands[0], y = at.y](auto... parameters) HWY_ATTR {
+      for (std::int64_t i = 0; i < n; i += HWY_NAMESPACE::kVectorSize<T>)
+        lanes.store(Of::value(m, lanes.load(x + i), parameters...), y + i);
+    }(m(at.parameters[p])...);
   }
 
-  template <class F>
-  static void zip(std::int64_t n, const T* a, const T* b, T* y) {
-    const HWY_NAMESPACE::Math<T> m{};
-    HWY_NAMESPACE::for_vectors<T>(n, [&](std::int64_t i, auto part) HWY_ATTR {
-      part.store(Function<F, HWY_TARGET>::value(m, part.load(a + i), part.load(b + i)), y + i);
-    });
+  template <class T, std::size_t... p>
+  static void gradient(const Arrays<T>& at, std::int64_t n) {
+    constexpr HWY_NAMESPACE::AllLanes<T> lanes;
+    constexpr HWY_NAMESPACE::Math<T> m;
+    [&, dy = at.operands[0], s = at.operands[1], dx = at.y](auto... parameters) HWY_ATTR {
+      for (std::int64_t i = 0; i < n; i += HWY_NAMESPACE::kVectorSize<T>)
+        lanes.store(Of::gradient(m, lanes.load(dy + i), lanes.load(s + i), parameters...), dx + i);
+    }(m(at.parameters[p])...);
   }
 
-  template <class F>
-  static void zip_rows(std::int64_t rows, std::int64_t n, RowOperand<T> a, RowOperand<T> b, T* y) {
-    const HWY_NAMESPACE::Math<T> m{};
-    for (std::int64_t row = 0; row < rows; ++row, y += n) {
-      const T* p = a.values + row * a.row_step;
-      const T* q = b.values + row * b.row_step;
-      if (a.step == b.step) {
-        zip<F>(n, p, q, y);
-      } else if (a.step == 1) {
-        const auto same = m(*q);
-        HWY_NAMESPACE::for_vectors<T>(n, [&](std::int64_t i, auto part) HWY_ATTR {
-          part.store(Function<F, HWY_TARGET>::value(m, part.load(p + i), same), y + i);
-        });
+  template <class T, std::size_t... k>
+  static void zip(const Arrays<T>& at, std::int64_t n) {
+    constexpr HWY_NAMESPACE::AllLanes<T> lanes;
+    constexpr HWY_NAMESPACE::Math<T> m;
+    constexpr std::int64_t kSize = HWY_NAMESPACE::kVectorSize<T>;
+    [=, y = at.y](auto... operand) HWY_ATTR {
+      if (((at.steps[k] == kSize) && ...)) {
+        for (std::int64_t i = 0; i < n; i += kSize)
+          lanes.store(Of::value(m, lanes.load(operand + i)...), y + i);
       } else {
-        const auto same = m(*p);
-        HWY_NAMESPACE::for_vectors<T>(n, [&](std::int64_t i, auto part) HWY_ATTR {
-          part.store(Function<F, HWY_TARGET>::value(m, same, part.load(q + i)), y + i);
-        });
+        const std::int64_t steps[] = {at.steps[k]...};
+        for (std::int64_t i = 0; i < n; i += kSize) {
+          lanes.store(Of::value(m, lanes.load(operand)...), y + i);
+          ((operand += steps[k]), ...);
+        }
       }
+    }(at.operands[k]...);
+  }
+
+  // Integers are computed modulo 2^64, as unsigned numbers. Highway cannot multiply them on every instruction
+  // set.
+  template <std::size_t... k>
+  static void zip_integers(const Arrays<std::int64_t>& at, std::int64_t n) {
+    for (std::int64_t i = 0; i < n; ++i) {
+      at.y[i] = static_cast<std::int64_t>(
+          Of::value(0, static_cast<std::uint64_t>(at.operands[k][i * at.steps[k]])...));
     }
   }
-};
 
-// Integers are computed modulo 2^64, as unsigned numbers. Highway cannot multiply them on every instruction
-// set.
-template <>
-struct Loops<HWY_TARGET, std::int64_t> {
-  template <class F>
-  static constexpr std::int64_t kWork = work_of<Function<F, HWY_TARGET>>();
-
-  template <class F>
-  static void zip(std::int64_t n, const std::int64_t* a, const std::int64_t* b, std::int64_t* y) {
-    zip_rows<F>(1, n, {a, 1, 0}, {b, 1, 0}, y);
+  template <std::size_t... p>
+  static constexpr Loops map_loops(std::index_sequence<p...>) {
+    return {HWY_TARGET, 1, work(), map<float, p...>, map<double, p...>, nullptr};
+  }
+  template <std::size_t... p>
+  static constexpr Loops gradient_loops(std::index_sequence<p...>) {
+    return {HWY_TARGET, 2, work(), gradient<float, p...>, gradient<double, p...>, nullptr};
+  }
+  template <bool kIntegers, std::size_t... k>
+  static constexpr Loops zip_loops(std::index_sequence<k...>) {
+    Loops loops = {HWY_TARGET, sizeof...(k), work(), zip<float, k...>, zip<double, k...>, nullptr};
+    if constexpr (kIntegers) loops.of_int64 = zip_integers<k...>;
+    return loops;
   }
 
-  template <class F>
-  static void zip_rows(std::int64_t rows, std::int64_t n, RowOperand<std::int64_t> a,
-                       RowOperand<std::int64_t> b, std::int64_t* y) {
-    for (std::int64_t row = 0; row < rows; ++row, y += n) {
-      for (std::int64_t i = 0; i < n; ++i) {
-        const auto p = static_cast<std::uint64_t>(a.values[row * a.row_step + i * a.step]);
-        const auto q = static_cast<std::uint64_t>(b.values[row * b.row_step + i * b.step]);
-        y[i] = static_cast<std::int64_t>(Function<F, HWY_TARGET>::value(0, p, q));
-      }
-    }
-  }
+  template <int kParameters>
+  static constexpr Loops kMap = map_loops(std::make_index_sequence<kParameters>());
+  template <int kParameters>
+  static constexpr Loops kGradient = gradient_loops(std::make_index_sequence<kParameters>());
+  template <int kOperands, bool kIntegers>
+  static constexpr Loops kZip = zip_loops<kIntegers>(std::make_index_sequence<kOperands>());
 };
 
 }  // namespace adjoint::kernels

@@ -16,6 +16,8 @@ HWY_BEFORE_NAMESPACE();
 namespace adjoint::kernels {
 namespace {
 struct Negative;
+struct Lerp;
+struct Addcmul;
 }  // namespace
 
 template <>
@@ -23,6 +25,25 @@ struct Function<Negative, HWY_TARGET> {
   template <class M, class V>
   static HWY_INLINE V value(M, V x) {
     return Neg(x);
+  }
+};
+
+/// From the nearer end, so that both ends are exact.
+template <>
+struct Function<Lerp, HWY_TARGET> {
+  template <class M, class V>
+  static HWY_INLINE V value(M m, V a, V b, V weight) {
+    const V distance = b - a;
+    return IfThenElse(Abs(weight) < m(0.5), MulAdd(weight, distance, a),
+                      NegMulAdd(m(1) - weight, distance, b));
+  }
+};
+
+template <>
+struct Function<Addcmul, HWY_TARGET> {
+  template <class M, class V>
+  static HWY_INLINE V value(M, V x, V a, V b) {
+    return MulAdd(a, b, x);
   }
 };
 
@@ -99,6 +120,34 @@ Tensor div(Tensor x, double s) {
 Tensor div(double s, const Tensor& x) {
   ops::check_floating("div", "x", x);
   return div(full({}, s, {.dtype = x.dtype()}), x);
+}
+
+Tensor lerp(const Tensor& a, const Tensor& b, const Tensor& weight) {
+  Values y = ops::broadcast<kernels::Lerp>("lerp", a, b, weight, {"a", "b", "weight"});
+  return record(
+      "lerp", std::move(y), {a, b, weight},
+      [a = Saved(a, weight.requires_grad()), b = Saved(b, weight.requires_grad()), w = Saved(weight),
+       as = a.shape(), bs = b.shape(), ws = weight.shape()](const Tensor& dy, Needs needs) -> Grads {
+        return {needs[0] ? sum_to(dy * (1 - w), as) : Tensor{}, needs[1] ? sum_to(dy * w, bs) : Tensor{},
+                needs[2] ? sum_to(dy * (b - a), ws) : Tensor{}};
+      });
+}
+
+Tensor lerp(const Tensor& a, const Tensor& b, double weight) {
+  ops::check_floating("lerp", "a", a);
+  return lerp(a, b, full({}, weight, {.dtype = a.dtype()}));
+}
+
+Tensor addcmul(const Tensor& x, const Tensor& a, const Tensor& b, const AddcmulOptions& options) {
+  const double s = options.value;
+  const Tensor scaled = s == 1 ? a : a * s;
+  Values y = ops::broadcast<kernels::Addcmul>("addcmul", x, scaled, b, {"x", "a", "b"});
+  return record("addcmul", std::move(y), {x, scaled, b},
+                [a = Saved(scaled, b.requires_grad()), b = Saved(b, a.requires_grad()), xs = x.shape(),
+                 as = a.shape(), bs = b.shape()](const Tensor& dy, Needs needs) -> Grads {
+                  return {needs[0] ? reduced(dy, xs) : Tensor{}, needs[1] ? sum_to(dy * b, as) : Tensor{},
+                          needs[2] ? sum_to(dy * a, bs) : Tensor{}};
+                });
 }
 
 void accumulate(Tensor& total, Tensor part) {

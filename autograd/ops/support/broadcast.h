@@ -2,6 +2,8 @@
 // How ops call broadcasting kernels in either layout: the kernels see an interleaved array [N,...] as a
 // row-major array [blocks of N, ..., images of a block].
 
+#include <array>
+
 #include "adjoint/ops/arithmetic.h"
 #include "autograd/kernels/elementwise/broadcast.h"
 #include "autograd/ops/support/checks.h"
@@ -24,46 +26,22 @@ struct Operand {
 /// x as the argument of a kernel that broadcasts to y_shape with its result in y_layout.
 Operand operand(const Values& x, const Shape& y_shape, Layout y_layout);
 
-/// y = F(a, b), element by element. a and b must have the same shape and the same floating dtype.
-template <class F>
-Values zip(const Values& a, const Values& b) {
-  const Layout layout = common_layout(a, b);
-  Values y(a.dtype(), a.shape(), layout);
-  visit_floating(a.dtype(), [&]<class T>() {
-    kernels::zip<F>(a.stored_elements(layout), a.in<T>(layout), b.in<T>(layout), y.template writable<T>());
-  });
-  return y;
-}
+/// The arguments' names for error messages.
+using Names = std::array<const char*, kernels::kMaxOperands>;
 
-/// y = F(a, b) with broadcasting. a and b must have the same dtype, which may be int64 if kIntegers. Throws
-/// DTypeError and ShapeError.
+/// y = f(a, b) or f(a, b, c) with broadcasting. All must have the same dtype, which may be int64 if f has
+/// loops for it. Throws DTypeError and ShapeError.
+Values broadcast(const char* op, const kernels::Loops& f, const Tensor& a, const Tensor& b,
+                 const Tensor& c = {}, const Names& names = {"a", "b", "c"});
+
+/// The same for the function of two or three numbers F, which takes int64 if kIntegers.
 template <class F, bool kIntegers = false>
-Values broadcast(const char* op, const Tensor& a_tensor, const Tensor& b_tensor) {
-  check_same_dtype(op, "a", a_tensor, "b", b_tensor);
-  if constexpr (kIntegers) {
-    check_number(op, "a", a_tensor);
-  } else {
-    check_floating(op, "a", a_tensor);
-  }
-  const Values &a = a_tensor.values(), &b = b_tensor.values();
-  const DType dtype = a.dtype();
-  if (a.shape() == b.shape() && is_floating(dtype)) return zip<F>(a, b);
-
-  const Shape y_shape = broadcast_shape(op, a.shape(), b.shape());
-  const Layout layout = layout_from(a, b, y_shape);
-  const Operand of_a = operand(a, y_shape, layout), of_b = operand(b, y_shape, layout);
-  Values y(dtype, y_shape, layout);
-  const Operand of_y = operand(y, y_shape, layout);
-  const auto call = [&]<class T>() {
-    kernels::broadcast<F>(of_a.shape, a.in<T>(of_a.layout), of_b.shape, b.in<T>(of_b.layout), of_y.shape,
-                          y.template writable<T>());
-  };
-  if constexpr (kIntegers) {
-    visit_numbers(dtype, call);
-  } else {
-    visit_floating(dtype, call);
-  }
-  return y;
+Values broadcast(const char* op, const Tensor& a, const Tensor& b) {
+  return broadcast(op, kernels::zip_loops<F, 2, kIntegers>(), a, b);
+}
+template <class F>
+Values broadcast(const char* op, const Tensor& a, const Tensor& b, const Tensor& c, const Names& names) {
+  return broadcast(op, kernels::zip_loops<F, 3, false>(), a, b, c, names);
 }
 
 }  // namespace adjoint::ops

@@ -10,6 +10,7 @@
 #include "adjoint/modules/sequential.h"
 #include "adjoint/ops/linalg.h"
 #include "adjoint/ops/loss.h"
+#include "adjoint/ops/reduce.h"
 #include "adjoint/optim/adam.h"
 #include "adjoint/optim/sgd.h"
 #include "adjoint/tensor/create.h"
@@ -125,7 +126,25 @@ TEST(Layers, WithoutParametersAreTheirOps) {
   expect_close(LeakyRelu()(x), leaky_relu(x), 0);
   expect_close(LeakyRelu({.slope = 0.3})(x), leaky_relu(x, {.slope = 0.3}), 0);
   expect_close(Softplus()(x), softplus(x), 0);
+  expect_close(Softplus({.beta = 2, .threshold = 1})(x), softplus(x, {.beta = 2, .threshold = 1}), 0);
   expect_close(Silu()(x), silu(x), 0);
+  expect_close(Relu6()(x * 5), relu6(x * 5), 0);
+  expect_close(Threshold({.threshold = 0.5, .value = 3})(x), threshold(x, {.threshold = 0.5, .value = 3}), 0);
+  expect_close(Hardtanh()(x), hardtanh(x), 0);
+  expect_close(Hardtanh({.min = -0.5, .max = 1.5})(x), hardtanh(x, {.min = -0.5, .max = 1.5}), 0);
+  expect_close(Hardsigmoid()(x * 3), hardsigmoid(x * 3), 0);
+  expect_close(Hardswish()(x * 3), hardswish(x * 3), 0);
+  expect_close(Softsign()(x), softsign(x), 0);
+  expect_close(LogSigmoid()(x), log_sigmoid(x), 0);
+  expect_close(Mish()(x), mish(x), 0);
+  expect_close(Gelu()(x), gelu(x), 0);
+  expect_close(Gelu({.tanh = true})(x), gelu(x, {.tanh = true}), 0);
+  expect_close(Elu({.alpha = 2})(x), elu(x, {.alpha = 2}), 0);
+  expect_close(Celu({.alpha = 2})(x), celu(x, {.alpha = 2}), 0);
+  expect_close(Selu()(x), selu(x), 0);
+  const Tensor even = reshape(x, {2, 5, 21});
+  expect_close(Glu(0)(even), glu(even, 0), 0);
+  expect_close(Softmin(1)(x), softmin(x, 1), 0);
   expect_close(Flatten()(x), flatten(x), 0);
   expect_close(Flatten({.start_axis = 2})(x), flatten(x, {.start_axis = 2}), 0);
   const AvgPool2dOptions average{
@@ -134,6 +153,20 @@ TEST(Layers, WithoutParametersAreTheirOps) {
   const MaxPool2dOptions maximum{.window = {2, 3}, .stride = {1, 2}, .padding = {1, 0}};
   expect_close(MaxPool2d(maximum)(x), max_pool2d(x, maximum), 0);
   EXPECT_TRUE(Flatten().parameters().empty());
+}
+
+TEST(Prelu, IsTheOpWithItsWeight) {
+  Prelu one, each({.channels = 3, .init = 0.5, .dtype = float64});
+  EXPECT_EQ(numbers(one.weight()), std::vector<double>{0.25});
+  EXPECT_EQ(numbers(each.weight()), (std::vector<double>{0.5, 0.5, 0.5}));
+  EXPECT_EQ(each.named_parameters()[0].name, "weight");
+  each.weight().assign(tensor({1, 2, 3}, {.dtype = float64}));
+  const Tensor x = tensor({-1, -1, -1, 4, 5, -6}, {2, 3}, {.dtype = float64});
+  expect_close(each(x), {-1, -2, -3, 4, 5, -18}, 0);
+  sum(each(x)).backward();
+  expect_close(each.weight().grad(), {-1, -1, -7}, 0);
+  expect_close(one(tensor({-4, 4})), {-1, 4}, 0);
+  expect_error<ShapeError>("Prelu: channels must be positive, got 0", [] { Prelu({.channels = 0}); });
 }
 
 TEST(Layers, GradientsReachEveryParameter) {

@@ -52,7 +52,7 @@ Values mapped(const char* op, const Tensor& x, const kernels::Loops& f, const Pa
   return y;
 }
 
-Tensor unary(const UnaryOp& op, Tensor x, const Parameters& parameters) {
+Tensor unary(const UnaryOp& op, const Tensor& x, const Parameters& parameters) {
   const bool keeps_x = !op.from_result && grad_enabled() && x.requires_grad();
   const Tensor kept = keeps_x ? x : Tensor{};
   Values y = mapped(op.name, x, op.value(), parameters);

@@ -28,7 +28,7 @@ struct UnaryOp {
 
 /// The values of f at x, in the memory of x if x is unique. Throws DTypeError unless x is floating.
 Values mapped(const char* op, const Tensor& x, const kernels::Loops& f, const Parameters& parameters);
-Tensor unary(const UnaryOp& op, Tensor x, const Parameters& parameters);
+Tensor unary(const UnaryOp& op, const Tensor& x, const Parameters& parameters);
 
 /// y = F(x, p...), recorded with rule. If x is a temporary that the rule does not keep, y takes its memory.
 template <class F, class Rule, class... P>
@@ -64,7 +64,7 @@ UnaryOp unary_op(const char* op, bool from_result) {
 template <class F, class Second, class... P>
 Tensor unary(const char* op, Tensor x, Second, P... p) {
   static const UnaryOp self = unary_op<F, Second, P...>(op, false);
-  return unary(self, std::move(x), {p...});
+  return unary(self, x, {p...});
 }
 
 /// y = F(x, p...), whose gradient is computed from y, so that x need not be kept. second(y, p...) is the
@@ -72,7 +72,7 @@ Tensor unary(const char* op, Tensor x, Second, P... p) {
 template <class F, class Second, class... P>
 Tensor unary_from_result(const char* op, Tensor x, Second, P... p) {
   static const UnaryOp self = unary_op<F, Second, P...>(op, true);
-  return unary(self, std::move(x), {p...});
+  return unary(self, x, {p...});
 }
 
 }  // namespace adjoint::ops

@@ -108,10 +108,8 @@ TEST(CrossEntropy, FollowsItsFormulaForClasses) {
                 of_classes(shape, numbers(x), numbers(t),
                            with_weight ? numbers(w) : Numbers(static_cast<std::size_t>(classes), 1), e);
             const auto op = [&](Reduction reduction) {
-              return cross_entropy(x, t,
-                                   {.weight = with_weight ? w : Tensor(),
-                                    .label_smoothing = e,
-                                    .reduction = reduction});
+              return cross_entropy(
+                  x, t, {.weight = with_weight ? w : Tensor(), .label_smoothing = e, .reduction = reduction});
             };
             const double sum = total(expected.losses), tolerance = 10 * tolerance_of(dtype);
             ASSERT_EQ(op(Reduction::none).shape(), t.shape());
@@ -154,8 +152,7 @@ TEST(CrossEntropy, FollowsItsFormulaForProbabilities) {
         }
         const auto op = [&](Reduction reduction) {
           return cross_entropy(
-              x, t,
-              {.weight = with_weight ? w : Tensor(), .label_smoothing = e, .reduction = reduction});
+              x, t, {.weight = with_weight ? w : Tensor(), .label_smoothing = e, .reduction = reduction});
         };
         expect_close(op(Reduction::none), losses, 1e-13);
         expect_close(op(Reduction::sum), {total(losses)}, 1e-13);
@@ -176,8 +173,7 @@ TEST(CrossEntropy, HasRightDerivatives) {
        {Reduction::mean, Reduction::sum, Reduction::none, Reduction::batch_mean}) {
     expect_gradients(
         [&](auto in) {
-          return cross_entropy(in[0], t,
-                               {.weight = in[1], .label_smoothing = .1, .reduction = reduction});
+          return cross_entropy(in[0], t, {.weight = in[1], .label_smoothing = .1, .reduction = reduction});
         },
         {x, w});
     expect_gradients(
@@ -186,28 +182,24 @@ TEST(CrossEntropy, HasRightDerivatives) {
                                {.weight = in[2], .label_smoothing = .1, .reduction = reduction});
         },
         {x, p, w});
-    expect_gradients(
-        [&](auto in) {
-          return nll_loss(in[0], t, {.weight = in[1], .reduction = reduction});
-        },
-        {x, w});
+    expect_gradients([&](auto in) { return nll_loss(in[0], t, {.weight = in[1], .reduction = reduction}); },
+                     {x, w});
   }
   const Tensor rows = random_tensor({3, 2}, rng), labels = tensor({1, 0, 1}, {.dtype = int64});
   expect_gradients([&](auto in) { return cross_entropy(in[0], labels); }, {rows});
-  expect_gradients(
-      [&](auto in) { return softmax_cross_entropy(in[0], labels, {Reduction::none}); }, {rows});
-  expect_gradients(
-      [&](auto in) { return softmax_cross_entropy(in[0], in[0], {Reduction::none}); }, {rows});
+  expect_gradients([&](auto in) { return softmax_cross_entropy(in[0], labels, {Reduction::none}); }, {rows});
+  expect_gradients([&](auto in) { return softmax_cross_entropy(in[0], in[0], {Reduction::none}); }, {rows});
 }
 
 TEST(CrossEntropy, HasTheHessianOfSoftmax) {
-  const Numbers expected = {.144564, -.006856, -.137708, -.006856, .037583,
+  const Numbers expected = {.144564,  -.006856, -.137708, -.006856, .037583,
                             -.030727, -.137708, -.030727, .168434};
   for (const double label : {0., 1., 2.}) {
     for (const bool fused : {false, true}) {
       const Tensor x = tensor({.5, -1, 2}, {1, 3}, kDouble).set_requires_grad();
       const Tensor t = full({1}, label, {.dtype = int64});
-      const Tensor loss = fused ? cross_entropy(x, t) : sum(cross_entropy(x, t, {.reduction = Reduction::none}));
+      const Tensor loss =
+          fused ? cross_entropy(x, t) : sum(cross_entropy(x, t, {.reduction = Reduction::none}));
       const Tensor dx = grad(loss, x, {.create_graph = true});
       for (std::size_t row = 0; row < 3; ++row) {
         Tensor pick = zeros({1, 3}, kDouble);
@@ -286,37 +278,52 @@ TEST(CrossEntropy, RefusesWhatDoesNotFit) {
   const auto labels = [](std::initializer_list<double> values) { return tensor(values, {.dtype = int64}); };
   for (const Reduction reduction : {Reduction::mean, Reduction::none}) {
     const auto op = [&](const Tensor& x, const Tensor& t) { cross_entropy(x, t, {.reduction = reduction}); };
-    expect_error<Error>("cross_entropy: target[1] is class -4, logits [2,3] have classes 0 to 2",
-                        [&] { op(ones({2, 3}), labels({0, -4})); });
-    expect_error<Error>("cross_entropy: target[0] is class 3, logits [2,3] have classes 0 to 2",
-                        [&] { op(ones({2, 3}), labels({3, 0})); });
+    expect_error<Error>("cross_entropy: target[1] is class -4, logits [2,3] have classes 0 to 2", [&] {
+      op(ones({2, 3}), labels({0, -4}));
+    });
+    expect_error<Error>("cross_entropy: target[0] is class 3, logits [2,3] have classes 0 to 2", [&] {
+      op(ones({2, 3}), labels({3, 0}));
+    });
     expect_error<ShapeError>(
-        "cross_entropy: target classes must be [2,4], one for each row of logits [2,3,4], it is [2]",
-        [&] { op(ones({2, 3, 4}), labels({0, 1})); });
-    expect_error<ShapeError>("cross_entropy: logits must have at least one class, it is [2,0]",
-                             [&] { op(ones({2, 0}), labels({0, 1})); });
+        "cross_entropy: target classes must be [2,4], one for each row of logits [2,3,4], it is [2]", [&] {
+          op(ones({2, 3, 4}), labels({0, 1}));
+        });
+    expect_error<ShapeError>("cross_entropy: logits must have at least one class, it is [2,0]", [&] {
+      op(ones({2, 0}), labels({0, 1}));
+    });
     expect_error<ShapeError>("cross_entropy: logits must be [N,K,...] or [K], it is []",
                              [&] { op(ones({}), labels({0})); });
     expect_error<ShapeError>(
         "cross_entropy: target probabilities must have the shape of logits [2,3], it is [2]; class numbers "
         "are int64, target is float32",
-        [&] { op(ones({2, 3}), ones({2})); });
+        [&] {
+          op(ones({2, 3}), ones({2}));
+        });
     expect_error<DTypeError>(
-        "cross_entropy: target must be int64 classes or probabilities of logits' dtype float32, it is float64",
-        [&] { op(ones({2, 3}), ones({2, 3}, kDouble)); });
+        "cross_entropy: target must be int64 classes or probabilities of logits' dtype float32, it is "
+        "float64",
+        [&] {
+          op(ones({2, 3}), ones({2, 3}, kDouble));
+        });
   }
   expect_error<ShapeError>(
-      "cross_entropy: the mean over nothing is undefined, logits is [0,3]; Reduction::sum gives 0",
-      [&] { cross_entropy(ones({0, 3}), labels({})); });
+      "cross_entropy: the mean over nothing is undefined, logits is [0,3]; Reduction::sum gives 0", [&] {
+        cross_entropy(ones({0, 3}), labels({}));
+      });
   expect_error<ShapeError>("cross_entropy: weight must be [3], one for each class of logits [1,3], it is [2]",
-                           [&] { cross_entropy(ones({1, 3}), labels({0}), {.weight = ones({2})}); });
+                           [&] {
+                             cross_entropy(ones({1, 3}), labels({0}), {.weight = ones({2})});
+                           });
   expect_error<DTypeError>(
-      "cross_entropy: logits and weight must have the same dtype; logits is float32, weight is float64",
-      [&] { cross_entropy(ones({1, 3}), labels({0}), {.weight = ones({3}, kDouble)}); });
-  expect_error<Error>("cross_entropy: label_smoothing must be in [0, 1], it is 1.5",
-                      [&] { cross_entropy(ones({1, 3}), labels({0}), {.label_smoothing = 1.5}); });
-  expect_error<DTypeError>("nll_loss: target must be int64 classes, it is float32",
-                           [&] { nll_loss(ones({1, 3}), ones({1})); });
+      "cross_entropy: logits and weight must have the same dtype; logits is float32, weight is float64", [&] {
+        cross_entropy(ones({1, 3}), labels({0}), {.weight = ones({3}, kDouble)});
+      });
+  expect_error<Error>("cross_entropy: label_smoothing must be in [0, 1], it is 1.5", [&] {
+    cross_entropy(ones({1, 3}), labels({0}), {.label_smoothing = 1.5});
+  });
+  expect_error<DTypeError>("nll_loss: target must be int64 classes, it is float32", [&] {
+    nll_loss(ones({1, 3}), ones({1}));
+  });
 }
 
 }  // namespace

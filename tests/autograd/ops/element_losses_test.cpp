@@ -40,9 +40,7 @@ const Case kCases[] = {
      [](double x, double t) { return std::abs(x - t); }},
     {"smooth_l1_loss",
      [](auto x, auto t, Reduction r) { return smooth_l1_loss(x, t, {.beta = 0.5, .reduction = r}); },
-     [](double x, double t) {
-       return std::abs(x - t) < 0.5 ? (x - t) * (x - t) : std::abs(x - t) - 0.25;
-     }},
+     [](double x, double t) { return std::abs(x - t) < 0.5 ? (x - t) * (x - t) : std::abs(x - t) - 0.25; }},
     {"huber_loss",
      [](auto x, auto t, Reduction r) { return huber_loss(x, t, {.delta = 1.5, .reduction = r}); },
      [](double x, double t) {
@@ -74,9 +72,7 @@ const Case kCases[] = {
     {"soft_margin_loss", [](auto x, auto t, Reduction r) { return soft_margin_loss(x, t, {r}); },
      [](double x, double t) { return std::log1p(std::exp(-t * x)); }},
     {"hinge_embedding_loss",
-     [](auto x, auto t, Reduction r) {
-       return hinge_embedding_loss(x, t, {.margin = 1.25, .reduction = r});
-     },
+     [](auto x, auto t, Reduction r) { return hinge_embedding_loss(x, t, {.margin = 1.25, .reduction = r}); },
      [](double x, double t) { return t > 0 ? x : std::max(0.0, 1.25 - x); }, -3, 3, -3, 3, true},
     {"margin_ranking_loss",
      [](auto x, auto t, Reduction r) {
@@ -142,9 +138,8 @@ TEST(ElementLosses, RefuseMeansOverNothingAndShapesThatDiffer) {
     EXPECT_NE(error_of<ShapeError>([&] { c.op(ones_, ones({1}), Reduction::mean); }), "no error") << c.name;
     EXPECT_NE(error_of<DTypeError>([&] { c.op(arange(3), arange(3), Reduction::mean); }), "no error")
         << c.name;
-    const std::string scalar_text = error_of<ShapeError>([&] {
-      c.op(ones({}) / 2, ones({}), Reduction::batch_mean);
-    });
+    const std::string scalar_text =
+        error_of<ShapeError>([&] { c.op(ones({}) / 2, ones({}), Reduction::batch_mean); });
     EXPECT_NE(scalar_text.find(": Reduction::batch_mean needs a batch axis, x"), std::string::npos)
         << c.name << scalar_text;
   }
@@ -200,8 +195,8 @@ TEST(BinaryCrossEntropyWithLogits, TakesWeights) {
     unscaled.push_back(-ws[i / 3] * (ts[i] * std::log(s) + (1 - ts[i]) * std::log(1 - s)));
   }
   const auto op = [](auto x, auto t, auto w, auto p) {
-    return binary_cross_entropy_with_logits(
-        x, t, {.weight = w, .pos_weight = p, .reduction = Reduction::none});
+    return binary_cross_entropy_with_logits(x, t,
+                                            {.weight = w, .pos_weight = p, .reduction = Reduction::none});
   };
   expect_close(op(x, t, weight, positive), expected, 1e-13);
   expect_gradients([&](auto in) { return op(in[0], in[1], in[2], in[3]); }, {x, t, weight, positive});
@@ -212,8 +207,9 @@ TEST(BinaryCrossEntropyWithLogits, TakesWeights) {
   expect_close(plain(p, t, weight), unscaled, 1e-13);
   expect_gradients([&](auto in) { return plain(in[0], in[1], in[2]); }, {p, t, weight});
   expect_error<ShapeError>(
-      "binary_cross_entropy: weight must broadcast to the shape of x [2,3], it is [4,2,3]",
-      [&] { plain(p, t, ones({4, 2, 3}, kDouble)); });
+      "binary_cross_entropy: weight must broadcast to the shape of x [2,3], it is [4,2,3]", [&] {
+        plain(p, t, ones({4, 2, 3}, kDouble));
+      });
   expect_error<DTypeError>(
       "binary_cross_entropy: x and weight must have the same dtype; x is float64, weight is float32",
       [&] { plain(p, t, ones({3})); });
@@ -226,10 +222,12 @@ TEST(BinaryCrossEntropy, IsBoundedAtCertainty) {
   expect_close(loss, {0, 100, 100, 0}, 0);
   expect_close(grad(sum(loss), x), {0, -1e12, 1e12, 0}, 1e-12);
   EXPECT_TRUE(std::isnan(binary_cross_entropy(tensor({kNaN}), tensor({1})).item()));
-  expect_error<Error>("binary_cross_entropy: x must be in [0, 1], x[1] is 1.5 in row-major order",
-                      [] { binary_cross_entropy(tensor({.5, 1.5}), tensor({1, 1})); });
-  expect_error<Error>("binary_cross_entropy: x must be in [0, 1], x[0] is -0.5 in row-major order",
-                      [] { binary_cross_entropy(tensor({-.5, .5}), tensor({1, 1})); });
+  expect_error<Error>("binary_cross_entropy: x must be in [0, 1], x[1] is 1.5 in row-major order", [] {
+    binary_cross_entropy(tensor({.5, 1.5}), tensor({1, 1}));
+  });
+  expect_error<Error>("binary_cross_entropy: x must be in [0, 1], x[0] is -0.5 in row-major order", [] {
+    binary_cross_entropy(tensor({-.5, .5}), tensor({1, 1}));
+  });
 }
 
 TEST(KlDiv, IsZeroWhereTheTargetIs) {
@@ -273,8 +271,9 @@ TEST(GaussianNllLoss, FollowsItsFormula) {
   expect_close(loss, {(std::log(.5) + 8) / 2}, 1e-15);
   expect_close(grad(loss, v), {(2 - 16.0) / 2}, 1e-15);
   expect_close(gaussian_nll_loss(one, one, one * kInfinity), {kInfinity}, 0);
-  expect_error<Error>("gaussian_nll_loss: variance must not be negative, variance[0] is -1 in row-major order",
-                      [&] { gaussian_nll_loss(one, one, -one); });
+  expect_error<Error>(
+      "gaussian_nll_loss: variance must not be negative, variance[0] is -1 in row-major order",
+      [&] { gaussian_nll_loss(one, one, -one); });
   expect_error<ShapeError>("gaussian_nll_loss: variance must broadcast to the shape of x [1], it is [2]",
                            [&] { gaussian_nll_loss(one, one, ones({2}, kDouble)); });
 }
@@ -330,7 +329,8 @@ TEST(CosineSimilarity, IsZeroForZeros) {
 }
 
 TEST(CosineEmbeddingLoss, FollowsItsFormula) {
-  const Tensor a = tensor({3, 4, 3, 4, 1, 0}, {3, 2}, kDouble), b = tensor({4, 3, 4, 3, 0, 1}, {3, 2}, kDouble);
+  const Tensor a = tensor({3, 4, 3, 4, 1, 0}, {3, 2}, kDouble),
+               b = tensor({4, 3, 4, 3, 0, 1}, {3, 2}, kDouble);
   const Tensor t = tensor({1, -1, -1}, {.dtype = int64});
   const auto op = [](auto a, auto b, auto t) {
     return cosine_embedding_loss(a, b, t, {.margin = .5, .reduction = Reduction::none});
@@ -338,10 +338,12 @@ TEST(CosineEmbeddingLoss, FollowsItsFormula) {
   expect_close(op(a, b, t), {1 - .96, .96 - .5, 0}, 1e-15);
   expect_gradients([&](auto in) { return op(in[0], in[1], t); }, {a, b});
   expect_close(cosine_embedding_loss(tensor({3, 4}), tensor({4, 3}), scalar(1)), {.04}, 1e-6);
-  expect_error<Error>(
-      "cosine_embedding_loss: each target must be 1 or -1, target[2] is 0 in row-major order",
-      [&] { op(a, b, tensor({1, 1, 0})); });
-  expect_error<ShapeError>("cosine_embedding_loss: target must be [3], it is [1]", [&] { op(a, b, ones({1})); });
+  expect_error<Error>("cosine_embedding_loss: each target must be 1 or -1, target[2] is 0 in row-major order",
+                      [&] {
+                        op(a, b, tensor({1, 1, 0}));
+                      });
+  expect_error<ShapeError>("cosine_embedding_loss: target must be [3], it is [1]",
+                           [&] { op(a, b, ones({1})); });
 }
 
 TEST(TripletMarginLoss, FollowsItsFormula) {
@@ -406,17 +408,14 @@ TEST(MultiMarginLoss, FollowsItsFormula) {
 
 TEST(ElementLosses, CheckTheirOptions) {
   const Tensor x = ones({2});
-  expect_error<Error>("smooth_l1_loss: beta must not be negative, it is -1", [&] {
-    smooth_l1_loss(x, x, {.beta = -1});
-  });
-  expect_error<Error>("huber_loss: delta must be positive, it is 0", [&] {
-    huber_loss(x, x, {.delta = 0});
-  });
-  expect_error<Error>("gaussian_nll_loss: eps must be positive, it is 0", [&] {
-    gaussian_nll_loss(x, x, x, {.eps = 0});
-  });
-  expect_error<Error>("hinge_embedding_loss: each target must be 1 or -1, target[0] is 0.5 in row-major order",
-                      [&] { hinge_embedding_loss(x, x / 2); });
+  expect_error<Error>("smooth_l1_loss: beta must not be negative, it is -1",
+                      [&] { smooth_l1_loss(x, x, {.beta = -1}); });
+  expect_error<Error>("huber_loss: delta must be positive, it is 0", [&] { huber_loss(x, x, {.delta = 0}); });
+  expect_error<Error>("gaussian_nll_loss: eps must be positive, it is 0",
+                      [&] { gaussian_nll_loss(x, x, x, {.eps = 0}); });
+  expect_error<Error>(
+      "hinge_embedding_loss: each target must be 1 or -1, target[0] is 0.5 in row-major order",
+      [&] { hinge_embedding_loss(x, x / 2); });
 }
 
 }  // namespace

@@ -67,6 +67,21 @@ struct MultiMarginOptions {
 /// int64 [N] or [].
 Tensor multi_margin_loss(const Tensor& x, const Tensor& target, const MultiMarginOptions& options = {});
 
+struct CtcOptions {
+  std::int64_t blank = 0;      ///< The class that stands for no label.
+  bool zero_infinity = false;  ///< An infinite loss counts as 0.
+  Reduction reduction = Reduction::mean;
+};
+/// y_n = -ln of the probability that image n's classes, drawn by x at each step, are its labels when repeats
+/// are merged and then blanks left out (Graves et al., 2006).
+///
+/// x [T,N,K] are log-probabilities, target [N,S] int64 labels other than blank, input_lengths and
+/// target_lengths [N] int64: the steps and labels of each image that count. Infinite where there are too few
+/// steps for the labels; the gradient is 0 there. 0 without steps and labels. The mean first divides each
+/// loss by its target length, if that is not 0. It takes about ten ops for each step.
+Tensor ctc_loss(const Tensor& x, const Tensor& target, const Tensor& input_lengths,
+                const Tensor& target_lengths, const CtcOptions& options = {});
+
 // Probabilities. All shapes are the same.
 
 struct BinaryCrossEntropyOptions {

@@ -18,6 +18,7 @@ class Numbers {
   Numbers(std::int64_t count, Rng& rng) : numbers_(count) {
     rng.fill({numbers_.get(), static_cast<std::size_t>(count)});
   }
+  const std::uint32_t* get() const { return numbers_.get(); }
   std::uint32_t operator[](std::int64_t i) const { return numbers_.get()[i]; }
   /// 64 bits of the numbers 2i and 2i + 1.
   std::uint64_t pair(std::int64_t i) const {
@@ -103,8 +104,11 @@ void draw_without_replacement(const double* weights, std::int64_t classes, const
 Tensor bernoulli(const Shape& shape, double p, const TensorOptions& options, Rng& rng) {
   check(p >= 0 && p <= 1, "bernoulli: p must be in [0, 1], it is {}", p);
   const Numbers numbers(shape.numel(), rng);
-  const auto limit = static_cast<std::uint64_t>(std::nearbyint(p * 0x1p32));
-  return generate(shape, options, 2, [&](std::int64_t i) { return numbers[i] < limit; });
+  const double limit = std::nearbyint(p * 0x1p32);
+  const bool always = limit == 0x1p32;  // More than 32 bits hold.
+  return generate(shape, options, 2,
+                  [numbers = numbers.get(), always, below = always ? 0 : static_cast<std::uint32_t>(limit)](
+                      std::int64_t i) { return (numbers[i] < below) | always; });
 }
 
 Tensor bernoulli(const Tensor& p, Rng& rng) {

@@ -6,6 +6,7 @@
 #include "adjoint/ops/arithmetic.h"
 #include "adjoint/ops/compare.h"
 #include "adjoint/tensor/sample.h"
+#include "autograd/kernels/threads/chunks.h"
 #include "autograd/ops/support/checks.h"
 
 namespace adjoint {
@@ -18,10 +19,43 @@ bool is_identity(const char* op, const Tensor& x, const DropoutOptions& options)
   return !options.training || options.p == 0;
 }
 
-/// x / (1 - p) where a choice of this shape, which is broadcast to x, is to keep it.
+/// keep ? x scale : 0. The product is computed in any case, so that the loop has no branch.
+template <class T>
+T selected(bool keep, T x, T scale) {
+  const T scaled = x * scale;
+  return keep ? scaled : T(0);
+}
+
+/// y = x scale where mask is true, else 0; each element of mask stands for as many elements of x, one after
+/// the other.
+Tensor masked(const Tensor& x, const Tensor& mask, double scale) {
+  Values y(x.dtype(), x.shape());
+  const std::int64_t n = mask.numel(), each = n == 0 ? 0 : x.numel() / n;
+  const bool* keep = mask.values().row_major<bool>();
+  visit_floating(x.dtype(), [&]<class T>() {
+    const T *from = x.values().row_major<T>(), factor = static_cast<T>(scale);
+    T* to = y.writable<T>();
+    if (each == 1) {
+      kernels::for_chunks(n, n * kernels::kElementWork, [&](std::int64_t first, std::int64_t count) {
+        for (std::int64_t i = first; i < first + count; ++i) to[i] = selected(keep[i], from[i], factor);
+      });
+      return;
+    }
+    const std::int64_t chunk = kernels::parts_in_chunk(each);
+    kernels::for_chunks_of(chunk, n, x.numel() * kernels::kElementWork,
+                           [&](std::int64_t first, std::int64_t count) {
+                             for (std::int64_t i = first; i < first + count; ++i)
+                               for (std::int64_t k = i * each; k < (i + 1) * each; ++k)
+                                 to[k] = selected(keep[i], from[k], factor);
+                           });
+  });
+  return record("dropout", std::move(y), {x},
+                [mask, scale](const Tensor& dy, Needs) -> Grads { return {masked(dy, mask, scale)}; });
+}
+
+/// x / (1 - p) where a choice of this shape, one for each part of x, is to keep it.
 Tensor dropped(const Tensor& x, const Shape& choices, double p, Rng& rng) {
-  const Tensor kept = where(bernoulli(choices, 1 - p, {.dtype = boolean}, rng), x, 0);
-  return p == 1 ? kept : kept * (1 / (1 - p));
+  return masked(x, bernoulli(choices, 1 - p, {.dtype = boolean}, rng), 1 / (1 - p));
 }
 
 }  // namespace

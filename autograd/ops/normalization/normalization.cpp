@@ -33,22 +33,22 @@ Tensor standardized(const char* op, const Tensor& x, double eps, Statistics* sta
                          variance.writable<double>());
   });
   if (statistics != nullptr) *statistics = {Tensor(std::move(mean)), Tensor(variance)};
-  return record(op, std::move(y), {x},
-                [groups, eps, x = Saved(x), variance = std::move(variance)](const Tensor& dy, const Tensor& y,
-                                                                            Needs) -> Grads {
-                  if (grad_enabled()) {
-                    const Tensor spread = sqrt(var(x, {0, 2}, {.correction = 0, .keepdim = true}) + eps);
-                    const auto mean_of = [](const Tensor& t) { return adjoint::mean(t, {0, 2}, {.keepdim = true}); };
-                    return {(dy - mean_of(dy) - y * mean_of(dy * y)) / spread};
-                  }
-                  Values dx(dy.dtype(), dy.shape());
-                  visit_floating(dy.dtype(), [&]<class T>() {
-                    kernels::standardize_grad(groups, eps, variance.row_major<double>(),
-                                              dy.values().row_major<T>(), y.values().row_major<T>(),
-                                              dx.writable<T>());
-                  });
-                  return {Tensor(std::move(dx))};
-                });
+  return record(
+      op, std::move(y), {x},
+      [groups, eps, x = Saved(x), variance = std::move(variance)](const Tensor& dy, const Tensor& y,
+                                                                  Needs) -> Grads {
+        if (grad_enabled()) {
+          const Tensor spread = sqrt(var(x, {0, 2}, {.correction = 0, .keepdim = true}) + eps);
+          const auto mean_of = [](const Tensor& t) { return adjoint::mean(t, {0, 2}, {.keepdim = true}); };
+          return {(dy - mean_of(dy) - y * mean_of(dy * y)) / spread};
+        }
+        Values dx(dy.dtype(), dy.shape());
+        visit_floating(dy.dtype(), [&]<class T>() {
+          kernels::standardize_grad(groups, eps, variance.row_major<double>(), dy.values().row_major<T>(),
+                                    y.values().row_major<T>(), dx.writable<T>());
+        });
+        return {Tensor(std::move(dx))};
+      });
 }
 
 void check_factor(const char* op, const Tensor& x, const char* name, const Tensor& factor,

@@ -5,36 +5,67 @@
 #include <utility>
 
 #include "adjoint/tensor/check.h"
+#include "autograd/kernels/threads/chunks.h"
 
 namespace adjoint {
 namespace {
 
 // Figure 2 and table 2 of the paper: ten rounds. Each one multiplies two words, mixes the halves of the
-// products with a key, and adds constants to the key.
-std::array<std::uint32_t, 4> philox4x32(std::uint64_t counter, std::uint64_t stream, std::uint64_t seed) {
-  std::array<std::uint32_t, 4> x = {
-      static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32),
-      static_cast<std::uint32_t>(stream), static_cast<std::uint32_t>(stream >> 32)};
+// products with a key, and adds constants to the key. Writes the numbers of `kBlocks` blocks, four for each
+// counter from `counter` on. The compiler vectorizes the loop over blocks.
+template <std::uint64_t kBlocks>
+void philox4x32(std::uint64_t counter, std::uint64_t stream, std::uint64_t seed, std::uint32_t* numbers) {
+  std::uint32_t x[4][kBlocks];
+  for (std::uint64_t i = 0; i < kBlocks; ++i) {
+    x[0][i] = static_cast<std::uint32_t>(counter + i);
+    x[1][i] = static_cast<std::uint32_t>((counter + i) >> 32);
+    x[2][i] = static_cast<std::uint32_t>(stream);
+    x[3][i] = static_cast<std::uint32_t>(stream >> 32);
+  }
   auto key0 = static_cast<std::uint32_t>(seed), key1 = static_cast<std::uint32_t>(seed >> 32);
   for (int round = 0; round < 10; ++round) {
-    const std::uint64_t product0 = std::uint64_t{0xD2511F53} * x[0],
-                        product1 = std::uint64_t{0xCD9E8D57} * x[2];
-    x = {static_cast<std::uint32_t>(product1 >> 32) ^ x[1] ^ key0, static_cast<std::uint32_t>(product1),
-         static_cast<std::uint32_t>(product0 >> 32) ^ x[3] ^ key1, static_cast<std::uint32_t>(product0)};
+    for (std::uint64_t i = 0; i < kBlocks; ++i) {
+      const std::uint64_t product0 = std::uint64_t{0xD2511F53} * x[0][i],
+                          product1 = std::uint64_t{0xCD9E8D57} * x[2][i];
+      x[0][i] = static_cast<std::uint32_t>(product1 >> 32) ^ x[1][i] ^ key0;
+      x[1][i] = static_cast<std::uint32_t>(product1);
+      x[2][i] = static_cast<std::uint32_t>(product0 >> 32) ^ x[3][i] ^ key1;
+      x[3][i] = static_cast<std::uint32_t>(product0);
+    }
     key0 += 0x9E3779B9;
     key1 += 0xBB67AE85;
   }
-  return x;
+  for (std::uint64_t i = 0; i < kBlocks; ++i)
+    for (std::uint64_t k = 0; k < 4; ++k) numbers[4 * i + k] = x[k][i];
 }
 
 }  // namespace
 
 Rng::result_type Rng::operator()() {
   if (left_ == 0) {
-    numbers_ = philox4x32(block_++, stream_, seed_);
+    philox4x32<1>(block_++, stream_, seed_, numbers_.data());
     left_ = 4;
   }
   return numbers_[4 - left_--];
+}
+
+void Rng::fill(std::span<std::uint32_t> numbers) {
+  std::uint32_t* next = numbers.data();
+  std::uint32_t* const end = next + numbers.size();
+  while (left_ != 0 && next != end) *next++ = (*this)();
+  const std::int64_t blocks = (end - next) / 4, work_of_a_block = 32;
+  const std::uint64_t start = block_;
+  kernels::for_chunks(blocks, blocks * work_of_a_block, [=, this](std::int64_t first, std::int64_t count) {
+    constexpr std::int64_t kTogether = 8;
+    const std::int64_t last = first + count;
+    std::int64_t block = first;
+    for (; block + kTogether <= last; block += kTogether)
+      philox4x32<kTogether>(start + static_cast<std::uint64_t>(block), stream_, seed_, next + 4 * block);
+    for (; block < last; ++block)
+      philox4x32<1>(start + static_cast<std::uint64_t>(block), stream_, seed_, next + 4 * block);
+  });
+  block_ += static_cast<std::uint64_t>(blocks);
+  for (next += 4 * blocks; next != end; ++next) *next = (*this)();
 }
 
 double Rng::uniform() {

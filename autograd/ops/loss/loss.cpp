@@ -4,12 +4,14 @@
 
 #include "adjoint/graph/node.h"
 #include "adjoint/ops/arithmetic.h"
+#include "adjoint/ops/math.h"
 #include "adjoint/ops/reduce.h"
 #include "adjoint/ops/softmax.h"
 #include "adjoint/tensor/create.h"
 #include "autograd/kernels/reduce/reduce.h"
 #include "autograd/kernels/softmax/softmax.h"
 #include "autograd/kernels/threads/scratch.h"
+#include "autograd/ops/loss/reduction.h"
 #include "autograd/ops/support/checks.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -21,15 +23,6 @@
 #if HWY_ONCE
 namespace adjoint {
 namespace {
-
-/// The divisor for the sum of `count` losses.
-double divisor_of(const char* op, const LossOptions& options, std::int64_t count, const char* name,
-                  const Shape& shape) {
-  if (options.reduction == Reduction::sum) return 1;
-  check_shape(count > 0, "{}: the mean over nothing is undefined, {} is {}; Reduction::sum gives 0", op, name,
-              shape);
-  return static_cast<double>(count);
-}
 
 Values number(DType dtype, double value) {
   Values result(dtype, {});
@@ -129,13 +122,12 @@ Tensor recorded_cross_entropy_grad(const Tensor& scale, const Tensor& logits, co
 
 }  // namespace
 
-Tensor softmax_cross_entropy(const Tensor& logits, const Tensor& target, const LossOptions& options) {
-  check_cross_entropy(logits, target);
-  const double divisor =
-      divisor_of("softmax_cross_entropy", options, logits.size(0), "logits", logits.shape());
+Tensor ops::fused_cross_entropy(const char* op, const Tensor& logits, const Tensor& target,
+                                Reduction reduction) {
+  const double divisor = loss_divisor(op, reduction, {logits.size(0)}, "logits", logits.shape());
   Values probabilities(logits.dtype(), logits.shape(), logits.values().cheapest_layout());
   const double loss = cross_entropy(logits, target, probabilities);
-  return record("softmax_cross_entropy", number(logits.dtype(), loss / divisor), {logits, target},
+  return record(op, number(logits.dtype(), loss / divisor), {logits, target},
                 [divisor, logits = Saved(logits), target = Saved(target),
                  probabilities = std::move(probabilities)](const Tensor& dy, Needs needs) -> Grads {
                   Tensor dlogits, dtarget;
@@ -149,12 +141,17 @@ Tensor softmax_cross_entropy(const Tensor& logits, const Tensor& target, const L
                 });
 }
 
+Tensor softmax_cross_entropy(const Tensor& logits, const Tensor& target, const LossOptions& options) {
+  check_cross_entropy(logits, target);
+  if (options.reduction == Reduction::none)
+    return cross_entropy(logits, target, {.reduction = Reduction::none});
+  return ops::fused_cross_entropy("softmax_cross_entropy", logits, target, options.reduction);
+}
+
 Tensor mse(const Tensor& x, const Tensor& target, const LossOptions& options) {
-  ops::check_floating("mse", "x", x);
-  ops::check_same_dtype("mse", "x", x, "target", target);
-  check_shape(x.shape() == target.shape(),
-              "mse: x and target must have the same shape; x is {}, target is {}", x.shape(), target.shape());
-  const double divisor = divisor_of("mse", options, x.numel(), "x", x.shape());
+  ops::check_same("mse", "x", x, "target", target);
+  if (options.reduction == Reduction::none) return square(x - target);
+  const double divisor = ops::loss_divisor("mse", options.reduction, x.shape(), "x", x.shape());
   const Tensor difference = x - target;
   const double sum = visit_floating(x.dtype(), [&]<class T>() {
     const kernels::Scratch<T> squares(x.numel());

@@ -22,6 +22,8 @@ class Rng {
   static constexpr result_type max() { return UINT32_MAX; }
   /// The next 32 random bits.
   result_type operator()();
+  /// The next numbers.size() of these, on several threads if they are many.
+  void fill(std::span<std::uint32_t> numbers);
   /// Uniform in [0, 1), with 53 random bits.
   double uniform();
   /// Standard normal (Box and Muller, 1958).

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <mutex>
+#include <string>
 #include <vector>
 
+#include "autograd/graph/reach.h"
 #include "autograd/ops/elementwise/accumulate.h"
 
 // A pass visits nodes in order of decreasing sequence number. A node that uses a result has a larger number
@@ -13,9 +15,6 @@
 
 namespace adjoint::engine {
 namespace {
-
-template <class T>
-using RecycledVector = std::vector<T, BlockAllocator<T>>;
 
 constexpr std::size_t kUsualSize = 16;  // Vectors need not grow during the pass of a small network.
 
@@ -97,22 +96,6 @@ class Frontier {
   RecycledVector<Waiting> heap_;
 };
 
-[[noreturn]] void raise_not_open(const Node& node) {
-  check<GraphError>(
-      node.state() == Node::State::freed,
-      "backward: another thread's backward is freeing {}; pass {{.retain_graph = true}} to both", node.op);
-  const char* failed_in = node.freed_by()->failed_in;
-  check<GraphError>(
-      failed_in == nullptr,
-      "backward: an earlier backward over this graph failed in {} after it had freed {}; compute "
-      "the graph anew, or pass {{.retain_graph = true}} there",
-      failed_in, node.op);
-  detail::raise<GraphError>(
-      "backward: the graph of {} was already freed by an earlier backward; pass {{.retain_graph = true}} "
-      "there",
-      fmt::make_format_args(node.op));
-}
-
 /// The visit of a pass to a node. If the pass frees nodes, no other pass can start a visit to this node
 /// during or after this visit, unless the rule throws.
 class Visit {
@@ -157,7 +140,7 @@ constexpr const char* kNoGradient =
     "gradient from grad(y, x, {.create_graph = true}) can be differentiated";
 
 /// Throws unless sum(y * dy) can be differentiated; y_name is caller's name for y.
-void check_start(const char* caller, const char* y_name, const Tensor& y, const Tensor& dy) {
+void check_start(const char* caller, const std::string& y_name, const Tensor& y, const Tensor& dy) {
   check<GraphError>(y.requires_grad(), "{}: {} {} {}", caller, y_name, y.shape(), kNoGradient);
   check_shape(dy.shape() == y.shape(), "{}: the gradient must have the shape of {}; it is {}, {} {}", caller,
               y_name, dy.shape(), y_name, y.shape());
@@ -165,18 +148,20 @@ void check_start(const char* caller, const char* y_name, const Tensor& y, const 
                     caller, y_name, dy.dtype(), y_name, y.dtype());
 }
 
-/// Runs over the graph of y. wanted(node) returns whether gradients must be passed on to node. take(node,
+/// Runs over the graphs of ys. wanted(node) returns whether gradients must be passed on to node. take(node,
 /// gradient) gets the complete gradient of every visited node, and returns whether the pass must go on to the
 /// node's inputs.
 template <class Wanted, class Take>
-void run(const Tensor& y, const Tensor& dy, bool retain_graph, bool create_graph, const Wanted& wanted,
-         const Take& take) {
+void run(std::span<const Tensor> ys, std::span<const Tensor> dys, bool retain_graph, bool create_graph,
+         const Wanted& wanted, const Take& take) {
   const GradMode mode(create_graph);
   const Ref<Pass> pass(retain_graph || create_graph ? nullptr : new Pass);
   const char* op = "";
   Frontier frontier;
-  frontier.add(y.node(), dy);
   try {
+    for (std::size_t i = 0; i < ys.size(); ++i) {
+      if (wanted(*ys[i].node())) frontier.add(ys[i].node(), dys[i]);
+    }
     while (!frontier.empty()) {
       auto [node, gradient] = frontier.take();
       op = node->op;
@@ -208,6 +193,22 @@ constinit std::mutex mutex_of_leaves;
 
 }  // namespace
 
+void raise_not_open(const Node& node) {
+  check<GraphError>(
+      node.state() == Node::State::freed,
+      "backward: another thread's backward is freeing {}; pass {{.retain_graph = true}} to both", node.op);
+  const char* failed_in = node.freed_by()->failed_in;
+  check<GraphError>(
+      failed_in == nullptr,
+      "backward: an earlier backward over this graph failed in {} after it had freed {}; compute "
+      "the graph anew, or pass {{.retain_graph = true}} there",
+      failed_in, node.op);
+  detail::raise<GraphError>(
+      "backward: the graph of {} was already freed by an earlier backward; pass {{.retain_graph = true}} "
+      "there",
+      fmt::make_format_args(node.op));
+}
+
 std::mutex& leaf_mutex() { return mutex_of_leaves; }
 
 const char* running_op() { return op_running; }
@@ -217,7 +218,7 @@ LeafGradients leaf_gradients(const Tensor& y, const Tensor& dy, bool retain_grap
   LeafGradients leaves;
   leaves.reserve(kUsualSize);
   run(
-      y, dy, retain_graph, false, [](const Node&) { return true; },
+      std::span(&y, 1), std::span(&dy, 1), retain_graph, false, [](const Node&) { return true; },
       [&](const Ref<Node>& node, Tensor& gradient) {
         if (node->is_leaf()) leaves.push_back({node, std::move(gradient)});
         return true;
@@ -266,40 +267,32 @@ void add_to_leaves(LeafGradients&& gradients) {
   }
 }
 
-void gradients_of(const Tensor& y, const Tensor& dy, std::span<const Tensor> xs, std::span<Tensor> gradients,
-                  const GradOptions& options) {
-  check_start("grad", "y", y, dy);
-  struct Asked {
-    std::uint64_t sequence;  // Of the node of xs[x].
-    std::size_t x;           // An index into xs.
-  };
-  RecycledVector<Asked> asked;
-  asked.reserve(xs.size());
-  for (const Tensor& x : xs) {
-    if (!x.requires_grad()) [[unlikely]]
-      throw GraphError(
-          fmt::format("grad: input {}{} {} {}", asked.size(), in_brackets(x.name()), x.shape(), kNoGradient));
-    asked.push_back({x.node()->sequence, asked.size()});
-  }
-  std::ranges::sort(asked, {}, &Asked::sequence);
-  const auto first_of = [&](const Node& node) {
-    return std::ranges::lower_bound(asked, node.sequence, {}, &Asked::sequence);
-  };
-  const auto is_of = [&](auto found, const Node& node) {
-    return found != asked.end() && found->sequence == node.sequence;
-  };
-  const std::uint64_t earliest = asked.empty() ? UINT64_MAX : asked.front().sequence;
+void check_output(const std::string& name, const Tensor& y, const Tensor& dy) {
+  check_start("grad", name, y, dy);
+}
+
+Node* node_to_differentiate(const Tensor& x, std::size_t index) {
+  if (!x.requires_grad()) [[unlikely]]
+    throw GraphError(
+        fmt::format("grad: input {}{} {} {}", index, in_brackets(x.name()), x.shape(), kNoGradient));
+  return x.node().get();
+}
+
+void gradients_of(std::span<const Tensor> ys, std::span<const Tensor> dys, std::span<Node* const> asked,
+                  std::span<Tensor> gradients, const GradientsOptions& options) {
+  const bool freeing = !options.retain_graph && !options.create_graph;
+  Reach reach(ys, asked, {.freeing = freeing, .stops_at_asked = options.stops_at_asked});
   run(
-      y, dy, options.retain_graph, options.create_graph,
-      [&](const Node& node) {
-        return node.is_leaf() ? is_of(first_of(node), node) : node.sequence >= earliest;
-      },
+      ys, dys, options.retain_graph, options.create_graph,
+      [&](const Node& node) { return reach.wants(node); },
       [&](const Ref<Node>& node, Tensor& gradient) {
-        const bool goes_on = node->sequence > earliest && !node->is_leaf();
-        auto found = first_of(*node);
-        for (; is_of(found, *node) && (goes_on || is_of(std::next(found), *node)); ++found)
-          gradients[found->x] = pass_through("identity", gradient);
-        if (is_of(found, *node)) gradients[found->x] = std::move(gradient);  // the last use of gradient
+        const bool goes_on = reach.advance_to(*node);
+        for (const Reach::Asked* entry = reach.first_of(*node); entry != nullptr;) {
+          const Reach::Asked* next = reach.next_of(entry);
+          const bool is_last_use = next == nullptr && !goes_on;
+          gradients[entry->index] = is_last_use ? std::move(gradient) : pass_through("identity", gradient);
+          entry = next;
+        }
         return goes_on;
       });
 }

@@ -3,9 +3,9 @@
 
 #include <mutex>
 #include <span>
+#include <string>
 #include <vector>
 
-#include "adjoint/graph/grad.h"
 #include "adjoint/graph/node.h"
 #include "adjoint/memory/block_cache.h"
 #include "adjoint/tensor/tensor.h"
@@ -29,10 +29,22 @@ void add(LeafGradients& total, LeafGradients&& part);
 /// Adds gradients to the leaves' grad(). If it throws std::bad_alloc, no grad() has changed.
 void add_to_leaves(LeafGradients&& gradients);
 
-/// Writes the gradients of sum(y * dy) for every x of xs to gradients; they are undefined where y does not
-/// depend on x. options.gradient is not read. Throws as grad().
-void gradients_of(const Tensor& y, const Tensor& dy, std::span<const Tensor> xs, std::span<Tensor> gradients,
-                  const GradOptions& options);
+/// Throws unless sum(y * dy) can be differentiated; name is what errors of grad() call y.
+void check_output(const std::string& name, const Tensor& y, const Tensor& dy);
+/// The node of x, input `index` of grad(). Throws GraphError when x requires no gradient.
+Node* node_to_differentiate(const Tensor& x, std::size_t index);
+
+struct GradientsOptions {
+  bool retain_graph = false;
+  bool create_graph = false;
+  bool stops_at_asked = false;  ///< As in ReachOptions.
+};
+
+/// Writes the gradients of sum(ys[0] * dys[0]) + sum(ys[1] * dys[1]) + ... for every node of asked to
+/// gradients. They are undefined where no y depends on the node. check_output() must accept every y and dy.
+/// Throws as grad().
+void gradients_of(std::span<const Tensor> ys, std::span<const Tensor> dys, std::span<Node* const> asked,
+                  std::span<Tensor> gradients, const GradientsOptions& options);
 
 /// Locked while the grad() of leaves change.
 std::mutex& leaf_mutex();

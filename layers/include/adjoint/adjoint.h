@@ -9,6 +9,7 @@
 #include "adjoint/graph/grad_mode.h"
 #include "adjoint/graph/gradcheck.h"
 #include "adjoint/graph/node.h"
+#include "adjoint/graph/transforms.h"
 #include "adjoint/io/checkpoint.h"
 #include "adjoint/memory/block_cache.h"
 #include "adjoint/modules/activations.h"

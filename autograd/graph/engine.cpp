@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "autograd/graph/node_extras.h"
 #include "autograd/graph/reach.h"
 #include "autograd/ops/elementwise/accumulate.h"
 
@@ -148,6 +149,14 @@ void check_start(const char* caller, const std::string& y_name, const Tensor& y,
                     caller, y_name, dy.dtype(), y_name, y.dtype());
 }
 
+/// The gradient, a constant unless its derivatives are wanted. A leaf's owner, a hook and a rule may write to
+/// the gradient that they get, so there is no other handle to it.
+Tensor as_own(Tensor gradient, bool create_graph) {
+  if (!create_graph && gradient.requires_grad()) gradient = gradient.detach();
+  if (!gradient.is_only_handle()) gradient = pass_through("identity", std::move(gradient));
+  return gradient;
+}
+
 /// Runs over the graphs of ys. wanted(node) returns whether gradients must be passed on to node. take(node,
 /// gradient) gets the complete gradient of every visited node, and returns whether the pass must go on to the
 /// node's inputs.
@@ -165,10 +174,12 @@ void run(std::span<const Tensor> ys, std::span<const Tensor> dys, bool retain_gr
     while (!frontier.empty()) {
       auto [node, gradient] = frontier.take();
       op = node->op;
-      if (!create_graph && gradient.requires_grad()) gradient = gradient.detach();
-      // A leaf's owner and a rule may write to the gradient that they get, so there must be no other handle
-      // to it.
-      if (!gradient.is_only_handle()) gradient = pass_through("identity", std::move(gradient));
+      gradient = as_own(std::move(gradient), create_graph);
+      if (node->extras() != nullptr) [[unlikely]] {
+        op = "a hook";
+        gradient = as_own(run_hooks(*node, std::move(gradient)), create_graph);
+        op = node->op;
+      }
       if (!take(node, gradient) || node->is_leaf()) continue;
 
       Visit visit(*node, pass);
@@ -220,7 +231,11 @@ LeafGradients leaf_gradients(const Tensor& y, const Tensor& dy, bool retain_grap
   run(
       std::span(&y, 1), std::span(&dy, 1), retain_graph, false, [](const Node&) { return true; },
       [&](const Ref<Node>& node, Tensor& gradient) {
-        if (node->is_leaf()) leaves.push_back({node, std::move(gradient)});
+        if (node->is_leaf()) {
+          leaves.push_back({node, std::move(gradient)});
+        } else if (node->extras() != nullptr && node->extras()->retains_grad) {
+          leaves.push_back({node, pass_through("identity", gradient)});
+        }
         return true;
       });
   return leaves;
@@ -244,12 +259,20 @@ void add(LeafGradients& total, LeafGradients&& part) {
   total = std::move(sum);
 }
 
+namespace {
+
+Tensor& total_of(Node& node) {
+  return node.is_leaf() ? static_cast<LeafNode&>(node).grad : node.extras()->grad;
+}
+
+}  // namespace
+
 void add_to_leaves(LeafGradients&& gradients) {
   const std::lock_guard lock(mutex_of_leaves);
   const NoGrad no_grad;
   // This first loop does all that may throw, because memory may run out. It changes no grad().
   for (auto& [leaf, gradient, replaces] : gradients) {
-    const Tensor& total = static_cast<const LeafNode&>(*leaf).grad;
+    const Tensor& total = total_of(*leaf);
     replaces = !total.defined() || !total.is_unique();
     if (!replaces) {
       gradient.values().make(total.values().cheapest_layout());
@@ -258,7 +281,7 @@ void add_to_leaves(LeafGradients&& gradients) {
     }
   }
   for (auto& [leaf, gradient, replaces] : gradients) {
-    Tensor& total = static_cast<LeafNode&>(*leaf).grad;
+    Tensor& total = total_of(*leaf);
     if (replaces) {
       total = std::move(gradient);
     } else {
@@ -281,7 +304,7 @@ Node* node_to_differentiate(const Tensor& x, std::size_t index) {
 void gradients_of(std::span<const Tensor> ys, std::span<const Tensor> dys, std::span<Node* const> asked,
                   std::span<Tensor> gradients, const GradientsOptions& options) {
   const bool freeing = !options.retain_graph && !options.create_graph;
-  Reach reach(ys, asked, {.freeing = freeing, .stops_at_asked = options.stops_at_asked});
+  Reach reach(ys, asked, {.freeing = freeing, .outside = options.outside});
   run(
       ys, dys, options.retain_graph, options.create_graph,
       [&](const Node& node) { return reach.wants(node); },

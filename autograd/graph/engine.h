@@ -1,6 +1,7 @@
 #pragma once
 // The backward pass, as Tensor::backward() and grad() use it.
 
+#include <cstdint>
 #include <mutex>
 #include <span>
 #include <string>
@@ -13,14 +14,14 @@
 namespace adjoint::engine {
 
 struct LeafGradient {
-  Ref<Node> leaf;
+  Ref<Node> leaf;  ///< Or the node of a result that retains its gradient.
   Tensor gradient;
   bool replaces = false;  ///< For add_to_leaves: the gradient becomes grad() instead of being added to it.
 };
 using LeafGradients = std::vector<LeafGradient, BlockAllocator<LeafGradient>>;
 
-/// The gradients of sum(y * dy) for the leaves that y depends on, as constants, in order of decreasing
-/// sequence numbers. Throws as Tensor::backward.
+/// The gradients of sum(y * dy) for the leaves that y depends on, and for results that retain it, as
+/// constants, in order of decreasing sequence numbers. Throws as Tensor::backward.
 LeafGradients leaf_gradients(const Tensor& y, const Tensor& dy, bool retain_graph);
 
 /// total <- total + part, leaf by leaf, both in the order of leaf_gradients.
@@ -37,7 +38,7 @@ Node* node_to_differentiate(const Tensor& x, std::size_t index);
 struct GradientsOptions {
   bool retain_graph = false;
   bool create_graph = false;
-  bool stops_at_asked = false;  ///< As in ReachOptions.
+  std::uint64_t outside = 0;  ///< As in ReachOptions.
 };
 
 /// Writes the gradients of sum(ys[0] * dys[0]) + sum(ys[1] * dys[1]) + ... for every node of asked to
@@ -46,7 +47,7 @@ struct GradientsOptions {
 void gradients_of(std::span<const Tensor> ys, std::span<const Tensor> dys, std::span<Node* const> asked,
                   std::span<Tensor> gradients, const GradientsOptions& options);
 
-/// Locked while the grad() of leaves change.
+/// Locked while the grad() of leaves or the extras of nodes change.
 std::mutex& leaf_mutex();
 
 /// Name of the op whose backward rule runs in this thread, "" outside of one.

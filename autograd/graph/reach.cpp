@@ -39,12 +39,11 @@ Reach::Reach(std::span<const Tensor> ys, std::span<Node* const> asked, const Rea
 }
 
 void Reach::look(std::span<const Tensor> ys, const ReachOptions& options) {
-  const std::uint64_t earliest = asked_.front().sequence;
+  const std::uint64_t end = std::max(asked_.front().sequence, options.outside);
   const auto is_earlier = [](const Node* a, const Node* b) { return a->sequence < b->sequence; };
   RecycledVector<Node*> heap;
   const auto wait = [&](Node* node) {
-    if (node == nullptr || node->is_leaf() || node->sequence <= earliest) return;
-    if (options.stops_at_asked && first_of(*node) != nullptr) return;
+    if (node == nullptr || node->is_leaf() || node->sequence <= end) return;
     heap.push_back(node);
     std::push_heap(heap.begin(), heap.end(), is_earlier);
   };

@@ -19,9 +19,8 @@ using RecycledVector = std::vector<T, BlockAllocator<T>>;
 
 struct ReachOptions {
   bool freeing = false;  ///< The pass will free nodes.
-  /// The pass does not go on from a node that was asked for, even if it leads to another one. Such nodes need
-  /// not be open.
-  bool stops_at_asked = false;
+  /// The pass does not go on from nodes whose sequence numbers are not larger. They need not be open.
+  std::uint64_t outside = 0;
 };
 
 /// The ops of the graph of ys that lead to nodes that were asked for. Looking for them leaves no marks in the

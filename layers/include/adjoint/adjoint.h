@@ -8,6 +8,7 @@
 #include "adjoint/graph/grad.h"
 #include "adjoint/graph/grad_mode.h"
 #include "adjoint/graph/gradcheck.h"
+#include "adjoint/graph/hooks.h"
 #include "adjoint/graph/node.h"
 #include "adjoint/graph/transforms.h"
 #include "adjoint/io/checkpoint.h"

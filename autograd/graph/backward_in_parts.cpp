@@ -8,8 +8,8 @@
 #include "adjoint/graph/grad_mode.h"
 #include "adjoint/memory/block_cache.h"
 #include "adjoint/tensor/create.h"
-#include "adjoint/tensor/random.h"
 #include "autograd/graph/engine.h"
+#include "autograd/graph/rng_scope.h"
 #include "autograd/kernels/threads/parallel.h"
 
 namespace adjoint {
@@ -33,18 +33,6 @@ void differentiate(const Tensor& loss, std::int64_t i, Part& part) {
   constexpr bool kRetainGraph = true;
   part.gradients = engine::leaf_gradients(loss, ones(loss.shape(), {.dtype = loss.dtype()}), kRetainGraph);
 }
-
-/// Replaces this thread's default_rng() for a scope.
-class RngScope {
- public:
-  explicit RngScope(const Rng& rng) : before_(std::exchange(default_rng(), rng)) {}
-  RngScope(const RngScope&) = delete;
-  RngScope& operator=(const RngScope&) = delete;
-  ~RngScope() { default_rng() = before_; }
-
- private:
-  Rng before_;
-};
 
 void add(Part& total, Part& part) try {
   if (!total.error) total.error = part.error;

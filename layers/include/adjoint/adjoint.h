@@ -5,6 +5,7 @@
 #include "adjoint/data/idx.h"
 #include "adjoint/data/mnist.h"
 #include "adjoint/graph/backward_in_parts.h"
+#include "adjoint/graph/checkpoint.h"
 #include "adjoint/graph/grad.h"
 #include "adjoint/graph/grad_mode.h"
 #include "adjoint/graph/gradcheck.h"

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "adjoint/graph/anomaly.h"
 #include "adjoint/graph/grad_mode.h"
 #include "adjoint/memory/block_cache.h"
 #include "adjoint/tensor/create.h"
@@ -64,17 +65,19 @@ double detail::backward_in_parts(std::int64_t count, Tensor (*call)(const void*,
   Parts parts(static_cast<std::size_t>(count));
   const std::uint64_t high = default_rng()(), key = high << 32 | default_rng()();
   constexpr std::int64_t kWorthwhile = 2 * kernels::kWorkWorthAThread;
-  kernels::parallel_for(count, kWorthwhile, [&, recording = grad_enabled()](std::int64_t i) {
-    const GradMode mode(recording);
-    const RngScope rng(Rng(key, static_cast<std::uint64_t>(i)));
-    Part& part = parts[static_cast<std::size_t>(i)];
-    try {
-      differentiate(call(loss, i), i, part);
-    } catch (...) {
-      part.error = std::current_exception();
-    }
-    join(parts, static_cast<std::size_t>(i));
-  });
+  kernels::parallel_for(count, kWorthwhile,
+                        [&, recording = grad_enabled(), detecting = detects_anomalies()](std::int64_t i) {
+                          const GradMode mode(recording);
+                          const AnomalyMode anomalies(detecting);
+                          const RngScope rng(Rng(key, static_cast<std::uint64_t>(i)));
+                          Part& part = parts[static_cast<std::size_t>(i)];
+                          try {
+                            differentiate(call(loss, i), i, part);
+                          } catch (...) {
+                            part.error = std::current_exception();
+                          }
+                          join(parts, static_cast<std::size_t>(i));
+                        });
   if (parts[0].error) std::rethrow_exception(parts[0].error);
   engine::add_to_leaves(std::move(parts[0].gradients));
   return parts[0].loss;

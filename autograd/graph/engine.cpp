@@ -1,10 +1,12 @@
 #include "autograd/graph/engine.h"
 
 #include <algorithm>
+#include <cmath>
 #include <mutex>
 #include <string>
 #include <vector>
 
+#include "adjoint/graph/anomaly.h"
 #include "autograd/graph/node_extras.h"
 #include "autograd/graph/reach.h"
 #include "autograd/ops/elementwise/accumulate.h"
@@ -119,6 +121,27 @@ class Visit {
   const Ref<Pass>& freeing_;
 };
 
+/// Throws unless all elements are finite, or nobody looks; what() tells what the gradient is.
+template <class What>
+void check_finite(const Tensor& gradient, const What& what) {
+  if (!detects_anomalies()) [[likely]]
+    return;
+  visit_floating(gradient.dtype(), [&]<class T>() {
+    const std::span elements(gradient.values().row_major<T>(), static_cast<std::size_t>(gradient.numel()));
+    const auto found = std::ranges::find_if(elements, [](T element) { return !std::isfinite(element); });
+    if (found == elements.end()) return;
+    throw GraphError(
+        fmt::format("anomaly: {} is {} at element {}", what(), *found, found - elements.begin()));
+  });
+}
+
+/// A node as errors name it.
+std::string name_of(const Node& node) {
+  if (!node.is_leaf()) return fmt::format("{} {}", node.op, node.shape);
+  const std::string& name = static_cast<const LeafNode&>(node).name;
+  return fmt::format("{} {}", name.empty() ? "a leaf" : name, node.shape);
+}
+
 /// Applies node's rule to dy and checks what it returns.
 Grads checked_apply(Node& node, Tensor dy, Needs needs) {
   RunningOp running(node.op);
@@ -132,6 +155,10 @@ Grads checked_apply(Node& node, Tensor dy, Needs needs) {
     check<GraphError>(grads[i].shape() == input->shape && grads[i].dtype() == input->dtype,
                       "{}: its backward rule returned a {} gradient of shape {} for input {}, which is {} {}",
                       node.op, grads[i].dtype(), grads[i].shape(), i, input->dtype, input->shape);
+    check_finite(grads[i], [&] {
+      return fmt::format("the gradient that the rule of {} made of finite ones for input {}, {},",
+                         name_of(node), i, name_of(*input));
+    });
   }
   return grads;
 }
@@ -169,15 +196,18 @@ void run(std::span<const Tensor> ys, std::span<const Tensor> dys, bool retain_gr
   Frontier frontier;
   try {
     for (std::size_t i = 0; i < ys.size(); ++i) {
+      check_finite(dys[i], [&] { return "the gradient given for " + name_of(*ys[i].node()); });
       if (wanted(*ys[i].node())) frontier.add(ys[i].node(), dys[i]);
     }
     while (!frontier.empty()) {
       auto [node, gradient] = frontier.take();
       op = node->op;
       gradient = as_own(std::move(gradient), create_graph);
+      check_finite(gradient, [&] { return "the sum of finite gradients of " + name_of(*node); });
       if (node->extras() != nullptr) [[unlikely]] {
         op = "a hook";
         gradient = as_own(run_hooks(*node, std::move(gradient)), create_graph);
+        check_finite(gradient, [&] { return "the gradient that hooks returned for " + name_of(*node); });
         op = node->op;
       }
       if (!take(node, gradient) || node->is_leaf()) continue;

@@ -4,6 +4,7 @@
 #include "adjoint/data/batches.h"
 #include "adjoint/data/idx.h"
 #include "adjoint/data/mnist.h"
+#include "adjoint/graph/anomaly.h"
 #include "adjoint/graph/backward_in_parts.h"
 #include "adjoint/graph/checkpoint.h"
 #include "adjoint/graph/grad.h"

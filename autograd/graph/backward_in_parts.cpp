@@ -5,11 +5,12 @@
 #include <utility>
 #include <vector>
 
+#include "adjoint/graph/anomaly.h"
 #include "adjoint/graph/grad_mode.h"
 #include "adjoint/memory/block_cache.h"
 #include "adjoint/tensor/create.h"
-#include "adjoint/tensor/random.h"
 #include "autograd/graph/engine.h"
+#include "autograd/graph/rng_scope.h"
 #include "autograd/kernels/threads/parallel.h"
 
 namespace adjoint {
@@ -33,18 +34,6 @@ void differentiate(const Tensor& loss, std::int64_t i, Part& part) {
   constexpr bool kRetainGraph = true;
   part.gradients = engine::leaf_gradients(loss, ones(loss.shape(), {.dtype = loss.dtype()}), kRetainGraph);
 }
-
-/// Replaces this thread's default_rng() for a scope.
-class RngScope {
- public:
-  explicit RngScope(const Rng& rng) : before_(std::exchange(default_rng(), rng)) {}
-  RngScope(const RngScope&) = delete;
-  RngScope& operator=(const RngScope&) = delete;
-  ~RngScope() { default_rng() = before_; }
-
- private:
-  Rng before_;
-};
 
 void add(Part& total, Part& part) try {
   if (!total.error) total.error = part.error;
@@ -76,17 +65,19 @@ double detail::backward_in_parts(std::int64_t count, Tensor (*call)(const void*,
   Parts parts(static_cast<std::size_t>(count));
   const std::uint64_t high = default_rng()(), key = high << 32 | default_rng()();
   constexpr std::int64_t kWorthwhile = 2 * kernels::kWorkWorthAThread;
-  kernels::parallel_for(count, kWorthwhile, [&, recording = grad_enabled()](std::int64_t i) {
-    const GradMode mode(recording);
-    const RngScope rng(Rng(key, static_cast<std::uint64_t>(i)));
-    Part& part = parts[static_cast<std::size_t>(i)];
-    try {
-      differentiate(call(loss, i), i, part);
-    } catch (...) {
-      part.error = std::current_exception();
-    }
-    join(parts, static_cast<std::size_t>(i));
-  });
+  kernels::parallel_for(count, kWorthwhile,
+                        [&, recording = grad_enabled(), detecting = detects_anomalies()](std::int64_t i) {
+                          const GradMode mode(recording);
+                          const AnomalyMode anomalies(detecting);
+                          const RngScope rng(Rng(key, static_cast<std::uint64_t>(i)));
+                          Part& part = parts[static_cast<std::size_t>(i)];
+                          try {
+                            differentiate(call(loss, i), i, part);
+                          } catch (...) {
+                            part.error = std::current_exception();
+                          }
+                          join(parts, static_cast<std::size_t>(i));
+                        });
   if (parts[0].error) std::rethrow_exception(parts[0].error);
   engine::add_to_leaves(std::move(parts[0].gradients));
   return parts[0].loss;

@@ -1,9 +1,14 @@
 #include "autograd/graph/engine.h"
 
 #include <algorithm>
+#include <cmath>
 #include <mutex>
+#include <string>
 #include <vector>
 
+#include "adjoint/graph/anomaly.h"
+#include "autograd/graph/node_extras.h"
+#include "autograd/graph/reach.h"
 #include "autograd/ops/elementwise/accumulate.h"
 
 // A pass visits nodes in order of decreasing sequence number. A node that uses a result has a larger number
@@ -13,9 +18,6 @@
 
 namespace adjoint::engine {
 namespace {
-
-template <class T>
-using RecycledVector = std::vector<T, BlockAllocator<T>>;
 
 constexpr std::size_t kUsualSize = 16;  // Vectors need not grow during the pass of a small network.
 
@@ -97,22 +99,6 @@ class Frontier {
   RecycledVector<Waiting> heap_;
 };
 
-[[noreturn]] void raise_not_open(const Node& node) {
-  check<GraphError>(
-      node.state() == Node::State::freed,
-      "backward: another thread's backward is freeing {}; pass {{.retain_graph = true}} to both", node.op);
-  const char* failed_in = node.freed_by()->failed_in;
-  check<GraphError>(
-      failed_in == nullptr,
-      "backward: an earlier backward over this graph failed in {} after it had freed {}; compute "
-      "the graph anew, or pass {{.retain_graph = true}} there",
-      failed_in, node.op);
-  detail::raise<GraphError>(
-      "backward: the graph of {} was already freed by an earlier backward; pass {{.retain_graph = true}} "
-      "there",
-      fmt::make_format_args(node.op));
-}
-
 /// The visit of a pass to a node. If the pass frees nodes, no other pass can start a visit to this node
 /// during or after this visit, unless the rule throws.
 class Visit {
@@ -135,6 +121,27 @@ class Visit {
   const Ref<Pass>& freeing_;
 };
 
+/// Throws unless all elements are finite, or nobody looks; what() tells what the gradient is.
+template <class What>
+void check_finite(const Tensor& gradient, const What& what) {
+  if (!detects_anomalies()) [[likely]]
+    return;
+  visit_floating(gradient.dtype(), [&]<class T>() {
+    const std::span elements(gradient.values().row_major<T>(), static_cast<std::size_t>(gradient.numel()));
+    const auto found = std::ranges::find_if(elements, [](T element) { return !std::isfinite(element); });
+    if (found == elements.end()) return;
+    throw GraphError(
+        fmt::format("anomaly: {} is {} at element {}", what(), *found, found - elements.begin()));
+  });
+}
+
+/// A node as errors name it.
+std::string name_of(const Node& node) {
+  if (!node.is_leaf()) return fmt::format("{} {}", node.op, node.shape);
+  const std::string& name = static_cast<const LeafNode&>(node).name;
+  return fmt::format("{} {}", name.empty() ? "a leaf" : name, node.shape);
+}
+
 /// Applies node's rule to dy and checks what it returns.
 Grads checked_apply(Node& node, Tensor dy, Needs needs) {
   RunningOp running(node.op);
@@ -148,6 +155,10 @@ Grads checked_apply(Node& node, Tensor dy, Needs needs) {
     check<GraphError>(grads[i].shape() == input->shape && grads[i].dtype() == input->dtype,
                       "{}: its backward rule returned a {} gradient of shape {} for input {}, which is {} {}",
                       node.op, grads[i].dtype(), grads[i].shape(), i, input->dtype, input->shape);
+    check_finite(grads[i], [&] {
+      return fmt::format("the gradient that the rule of {} made of finite ones for input {}, {},",
+                         name_of(node), i, name_of(*input));
+    });
   }
   return grads;
 }
@@ -157,7 +168,7 @@ constexpr const char* kNoGradient =
     "gradient from grad(y, x, {.create_graph = true}) can be differentiated";
 
 /// Throws unless sum(y * dy) can be differentiated; y_name is caller's name for y.
-void check_start(const char* caller, const char* y_name, const Tensor& y, const Tensor& dy) {
+void check_start(const char* caller, const std::string& y_name, const Tensor& y, const Tensor& dy) {
   check<GraphError>(y.requires_grad(), "{}: {} {} {}", caller, y_name, y.shape(), kNoGradient);
   check_shape(dy.shape() == y.shape(), "{}: the gradient must have the shape of {}; it is {}, {} {}", caller,
               y_name, dy.shape(), y_name, y.shape());
@@ -165,25 +176,40 @@ void check_start(const char* caller, const char* y_name, const Tensor& y, const 
                     caller, y_name, dy.dtype(), y_name, y.dtype());
 }
 
-/// Runs over the graph of y. wanted(node) returns whether gradients must be passed on to node. take(node,
+/// The gradient, a constant unless its derivatives are wanted. A leaf's owner, a hook and a rule may write to
+/// the gradient that they get, so there is no other handle to it.
+Tensor as_own(Tensor gradient, bool create_graph) {
+  if (!create_graph && gradient.requires_grad()) gradient = gradient.detach();
+  if (!gradient.is_only_handle()) gradient = pass_through("identity", std::move(gradient));
+  return gradient;
+}
+
+/// Runs over the graphs of ys. wanted(node) returns whether gradients must be passed on to node. take(node,
 /// gradient) gets the complete gradient of every visited node, and returns whether the pass must go on to the
 /// node's inputs.
 template <class Wanted, class Take>
-void run(const Tensor& y, const Tensor& dy, bool retain_graph, bool create_graph, const Wanted& wanted,
-         const Take& take) {
+void run(std::span<const Tensor> ys, std::span<const Tensor> dys, bool retain_graph, bool create_graph,
+         const Wanted& wanted, const Take& take) {
   const GradMode mode(create_graph);
   const Ref<Pass> pass(retain_graph || create_graph ? nullptr : new Pass);
   const char* op = "";
   Frontier frontier;
-  frontier.add(y.node(), dy);
   try {
+    for (std::size_t i = 0; i < ys.size(); ++i) {
+      check_finite(dys[i], [&] { return "the gradient given for " + name_of(*ys[i].node()); });
+      if (wanted(*ys[i].node())) frontier.add(ys[i].node(), dys[i]);
+    }
     while (!frontier.empty()) {
       auto [node, gradient] = frontier.take();
       op = node->op;
-      if (!create_graph && gradient.requires_grad()) gradient = gradient.detach();
-      // A leaf's owner and a rule may write to the gradient that they get, so there must be no other handle
-      // to it.
-      if (!gradient.is_only_handle()) gradient = pass_through("identity", std::move(gradient));
+      gradient = as_own(std::move(gradient), create_graph);
+      check_finite(gradient, [&] { return "the sum of finite gradients of " + name_of(*node); });
+      if (node->extras() != nullptr) [[unlikely]] {
+        op = "a hook";
+        gradient = as_own(run_hooks(*node, std::move(gradient)), create_graph);
+        check_finite(gradient, [&] { return "the gradient that hooks returned for " + name_of(*node); });
+        op = node->op;
+      }
       if (!take(node, gradient) || node->is_leaf()) continue;
 
       Visit visit(*node, pass);
@@ -208,6 +234,22 @@ constinit std::mutex mutex_of_leaves;
 
 }  // namespace
 
+void raise_not_open(const Node& node) {
+  check<GraphError>(
+      node.state() == Node::State::freed,
+      "backward: another thread's backward is freeing {}; pass {{.retain_graph = true}} to both", node.op);
+  const char* failed_in = node.freed_by()->failed_in;
+  check<GraphError>(
+      failed_in == nullptr,
+      "backward: an earlier backward over this graph failed in {} after it had freed {}; compute "
+      "the graph anew, or pass {{.retain_graph = true}} there",
+      failed_in, node.op);
+  detail::raise<GraphError>(
+      "backward: the graph of {} was already freed by an earlier backward; pass {{.retain_graph = true}} "
+      "there",
+      fmt::make_format_args(node.op));
+}
+
 std::mutex& leaf_mutex() { return mutex_of_leaves; }
 
 const char* running_op() { return op_running; }
@@ -217,9 +259,13 @@ LeafGradients leaf_gradients(const Tensor& y, const Tensor& dy, bool retain_grap
   LeafGradients leaves;
   leaves.reserve(kUsualSize);
   run(
-      y, dy, retain_graph, false, [](const Node&) { return true; },
+      std::span(&y, 1), std::span(&dy, 1), retain_graph, false, [](const Node&) { return true; },
       [&](const Ref<Node>& node, Tensor& gradient) {
-        if (node->is_leaf()) leaves.push_back({node, std::move(gradient)});
+        if (node->is_leaf()) {
+          leaves.push_back({node, std::move(gradient)});
+        } else if (node->extras() != nullptr && node->extras()->retains_grad) {
+          leaves.push_back({node, pass_through("identity", gradient)});
+        }
         return true;
       });
   return leaves;
@@ -243,12 +289,20 @@ void add(LeafGradients& total, LeafGradients&& part) {
   total = std::move(sum);
 }
 
+namespace {
+
+Tensor& total_of(Node& node) {
+  return node.is_leaf() ? static_cast<LeafNode&>(node).grad : node.extras()->grad;
+}
+
+}  // namespace
+
 void add_to_leaves(LeafGradients&& gradients) {
   const std::lock_guard lock(mutex_of_leaves);
   const NoGrad no_grad;
   // This first loop does all that may throw, because memory may run out. It changes no grad().
   for (auto& [leaf, gradient, replaces] : gradients) {
-    const Tensor& total = static_cast<const LeafNode&>(*leaf).grad;
+    const Tensor& total = total_of(*leaf);
     replaces = !total.defined() || !total.is_unique();
     if (!replaces) {
       gradient.values().make(total.values().cheapest_layout());
@@ -257,7 +311,7 @@ void add_to_leaves(LeafGradients&& gradients) {
     }
   }
   for (auto& [leaf, gradient, replaces] : gradients) {
-    Tensor& total = static_cast<LeafNode&>(*leaf).grad;
+    Tensor& total = total_of(*leaf);
     if (replaces) {
       total = std::move(gradient);
     } else {
@@ -266,40 +320,32 @@ void add_to_leaves(LeafGradients&& gradients) {
   }
 }
 
-void gradients_of(const Tensor& y, const Tensor& dy, std::span<const Tensor> xs, std::span<Tensor> gradients,
-                  const GradOptions& options) {
-  check_start("grad", "y", y, dy);
-  struct Asked {
-    std::uint64_t sequence;  // Of the node of xs[x].
-    std::size_t x;           // An index into xs.
-  };
-  RecycledVector<Asked> asked;
-  asked.reserve(xs.size());
-  for (const Tensor& x : xs) {
-    if (!x.requires_grad()) [[unlikely]]
-      throw GraphError(
-          fmt::format("grad: input {}{} {} {}", asked.size(), in_brackets(x.name()), x.shape(), kNoGradient));
-    asked.push_back({x.node()->sequence, asked.size()});
-  }
-  std::ranges::sort(asked, {}, &Asked::sequence);
-  const auto first_of = [&](const Node& node) {
-    return std::ranges::lower_bound(asked, node.sequence, {}, &Asked::sequence);
-  };
-  const auto is_of = [&](auto found, const Node& node) {
-    return found != asked.end() && found->sequence == node.sequence;
-  };
-  const std::uint64_t earliest = asked.empty() ? UINT64_MAX : asked.front().sequence;
+void check_output(const std::string& name, const Tensor& y, const Tensor& dy) {
+  check_start("grad", name, y, dy);
+}
+
+Node* node_to_differentiate(const Tensor& x, std::size_t index) {
+  if (!x.requires_grad()) [[unlikely]]
+    throw GraphError(
+        fmt::format("grad: input {}{} {} {}", index, in_brackets(x.name()), x.shape(), kNoGradient));
+  return x.node().get();
+}
+
+void gradients_of(std::span<const Tensor> ys, std::span<const Tensor> dys, std::span<Node* const> asked,
+                  std::span<Tensor> gradients, const GradientsOptions& options) {
+  const bool freeing = !options.retain_graph && !options.create_graph;
+  Reach reach(ys, asked, {.freeing = freeing, .outside = options.outside});
   run(
-      y, dy, options.retain_graph, options.create_graph,
-      [&](const Node& node) {
-        return node.is_leaf() ? is_of(first_of(node), node) : node.sequence >= earliest;
-      },
+      ys, dys, options.retain_graph, options.create_graph,
+      [&](const Node& node) { return reach.wants(node); },
       [&](const Ref<Node>& node, Tensor& gradient) {
-        const bool goes_on = node->sequence > earliest && !node->is_leaf();
-        auto found = first_of(*node);
-        for (; is_of(found, *node) && (goes_on || is_of(std::next(found), *node)); ++found)
-          gradients[found->x] = pass_through("identity", gradient);
-        if (is_of(found, *node)) gradients[found->x] = std::move(gradient);  // the last use of gradient
+        const bool goes_on = reach.advance_to(*node);
+        for (const Reach::Asked* entry = reach.first_of(*node); entry != nullptr;) {
+          const Reach::Asked* next = reach.next_of(entry);
+          const bool is_last_use = next == nullptr && !goes_on;
+          gradients[entry->index] = is_last_use ? std::move(gradient) : pass_through("identity", gradient);
+          entry = next;
+        }
         return goes_on;
       });
 }

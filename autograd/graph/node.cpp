@@ -1,6 +1,7 @@
 #include "adjoint/graph/node.h"
 
 #include "autograd/graph/engine.h"
+#include "autograd/graph/node_extras.h"
 
 namespace adjoint {
 namespace {
@@ -15,7 +16,22 @@ Node::Node(const char* op, const Shape& shape, DType dtype, std::size_t inputs)
   nodes_alive.add(1);
 }
 
-Node::~Node() { nodes_alive.add(-1); }
+Node::~Node() {
+  nodes_alive.add(-1);
+  if (detail::NodeExtras* rare = extras()) {
+    engine::clear_hooks(*rare);  // a handle may keep the rest
+    if (rare->drop_ref()) detail::NodeExtras::destroy(rare);
+  }
+}
+
+detail::NodeExtras& Node::make_extras() {
+  if (extras() == nullptr) {
+    auto* made = new detail::NodeExtras;
+    made->add_ref();
+    extras_.store(made, std::memory_order_release);
+  }
+  return *extras();
+}
 
 // A node may own the last reference to the node before it, and so on for millions of nodes. Recursion would
 // overflow the stack. So nodes that die while another one is being destroyed wait in a list.
@@ -43,6 +59,7 @@ void Node::free(const Ref<Pass>& by) {
   freed_by_ = by;
   free_rule();
   for (Ref<Node>& input : inputs) input = {};
+  if (extras() != nullptr) engine::clear_hooks(*extras());
   state_.store(State::freed, std::memory_order_release);
 }
 

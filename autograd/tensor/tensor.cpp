@@ -5,6 +5,7 @@
 
 #include "adjoint/graph/node.h"
 #include "autograd/graph/engine.h"
+#include "autograd/graph/node_extras.h"
 
 namespace adjoint {
 
@@ -65,23 +66,34 @@ Tensor& Tensor::set_requires_grad(bool wanted) {
 
 namespace {
 
-/// The node that keeps a leaf's gradient; null when it has never wanted one.
-LeafNode* leaf_of(const Tensor& tensor, const char* caller) {
-  check<GraphError>(tensor.is_leaf(),
-                    "{}: the tensor was computed by {} and keeps no gradient; use grad(y, x)", caller,
-                    tensor.op());
-  return static_cast<LeafNode*>(tensor.node().get());
+/// Where the gradient of a tensor is kept; null when it has never wanted one.
+Tensor* place_of_grad(const Tensor& tensor, const char* caller) {
+  Node* node = tensor.node().get();
+  if (tensor.is_leaf()) return node == nullptr ? nullptr : &static_cast<LeafNode*>(node)->grad;
+  check<GraphError>(node->extras() != nullptr && node->extras()->retains_grad,
+                    "{}: the tensor was computed by {} and keeps no gradient; use grad(y, x), or call "
+                    "retain_grad() before the backward pass",
+                    caller, tensor.op());
+  return &node->extras()->grad;
 }
 
 }  // namespace
 
 Tensor Tensor::grad() const {
-  const LeafNode* leaf = leaf_of(*this, "grad");
-  return requires_grad() ? leaf->grad : Tensor();
+  const Tensor* gradient = place_of_grad(*this, "grad");
+  return requires_grad() ? *gradient : Tensor();
 }
 
 void Tensor::zero_grad() {
-  if (LeafNode* leaf = leaf_of(*this, "zero_grad")) leaf->grad = Tensor();
+  if (Tensor* gradient = place_of_grad(*this, "zero_grad")) *gradient = Tensor();
+}
+
+const Tensor& Tensor::retain_grad() const& {
+  check<GraphError>(requires_grad(), "retain_grad: the tensor {} requires no gradient", shape());
+  if (is_leaf()) return *this;
+  const std::lock_guard lock(engine::leaf_mutex());
+  node()->make_extras().retains_grad = true;
+  return *this;
 }
 
 Ref<Node> Tensor::node() const&& { return body().node; }

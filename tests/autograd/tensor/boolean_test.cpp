@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "adjoint/ops/arithmetic.h"
+#include "adjoint/ops/cumulative.h"
 #include "adjoint/ops/reduce.h"
 #include "adjoint/ops/shape.h"
 #include "tests/support/expect_close.h"

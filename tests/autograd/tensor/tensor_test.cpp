@@ -116,8 +116,10 @@ TEST(Tensor, ResultsOfOpsCannotBeChanged) {
                            [&] { y.mutable_data<float>(); });
   expect_error<GraphError>("assign: the tensor was computed by mul; only leaves can be changed",
                            [&] { y.assign(x); });
-  expect_error<GraphError>("grad: the tensor was computed by mul and keeps no gradient; use grad(y, x)",
-                           [&] { y.grad(); });
+  expect_error<GraphError>(
+      "grad: the tensor was computed by mul and keeps no gradient; use grad(y, x), or call retain_grad() "
+      "before the backward pass",
+      [&] { y.grad(); });
   expect_error<GraphError>(
       "set_requires_grad: the tensor was computed by mul; only leaves can be switched, detach() it first",
       [&] { y.set_requires_grad(false); });

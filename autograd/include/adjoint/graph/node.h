@@ -55,6 +55,10 @@ class Needs {
   std::uint64_t bits_;
 };
 
+namespace detail {
+struct NodeExtras;
+}
+
 /// A node of the computation graph: a leaf, or a recorded op with at least one input that requires a
 /// gradient.
 class Node : public RefCounted, public Recycled {
@@ -82,6 +86,11 @@ class Node : public RefCounted, public Recycled {
 
   bool is_leaf() const { return inputs.size() == 0; }
 
+  /// Hooks and a result's own gradient; null for most nodes.
+  detail::NodeExtras* extras() const { return extras_.load(std::memory_order_acquire); }
+  /// The same, made when it is first asked for. The mutex of the leaves must be locked.
+  detail::NodeExtras& make_extras();
+
   const char* const op;          ///< "" for a leaf.
   const std::uint64_t sequence;  ///< Later nodes have larger numbers, so a node's inputs have smaller ones.
   const Shape shape;             ///< Of the result and its gradient.
@@ -96,6 +105,7 @@ class Node : public RefCounted, public Recycled {
   std::atomic<State> state_ = State::open;
   Node* next_to_destroy_ = nullptr;
   Ref<Pass> freed_by_;
+  std::atomic<detail::NodeExtras*> extras_ = nullptr;
 };
 
 /// The number of nodes in the process: 0 when all graphs and parameters have been destroyed.

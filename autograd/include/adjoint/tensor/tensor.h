@@ -102,8 +102,11 @@ class Tensor {
   const char* op() const;
 
   /// The gradient that backward() has accumulated; undefined before the first backward(). Throws GraphError
-  /// on an op's result: use the function grad(y, x) there.
+  /// on an op's result that does not retain it: use the function grad(y, x), or retain_grad().
   Tensor grad() const;
+  /// From now on, backward() also accumulates the gradient of this op's result in its grad(). Does nothing on
+  /// a leaf. Throws GraphError when this requires no gradient.
+  const Tensor& retain_grad() const&;
   /// Makes grad() undefined. Throws as grad().
   void zero_grad();
   /// The same values (shared, not copied) outside any graph.

@@ -42,8 +42,10 @@ struct BlockAllocator {
   BlockAllocator() = default;
   template <class U>
   BlockAllocator(const BlockAllocator<U>&) {}
+  // NOLINTBEGIN(bugprone-sizeof-expression): T may be a pointer
   T* allocate(std::size_t count) { return static_cast<T*>(allocate_block(count * sizeof(T))); }
   void deallocate(T* block, std::size_t count) noexcept { free_block(block, count * sizeof(T)); }
+  // NOLINTEND(bugprone-sizeof-expression)
   bool operator==(const BlockAllocator&) const { return true; }
 };
 

@@ -33,6 +33,7 @@ is_there() {
     libgmock-dev) has_header gmock/gmock.h ;;
     librapidcheck-dev) has_header rapidcheck/gtest.h ;;
     libbenchmark-dev) has_header benchmark/benchmark.h ;;
+    libtorch-dev) [ -e /usr/include/torch/csrc/api/include/torch/torch.h ] ;;
     libclang-rt-14-dev) [ -e "$(clang++ -print-file-name="libclang_rt.fuzzer-$(uname -m).a" 2> /dev/null)" ] ;;
     g++-aarch64-linux-gnu) has_program aarch64-linux-gnu-g++ ;;
     qemu-user) has_program qemu-aarch64 ;;

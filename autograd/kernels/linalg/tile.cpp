@@ -20,7 +20,8 @@ namespace {
 /// The accumulators of a tile.
 template <int kRows, int kVectors, class T>
 struct Sums {
-  // The compiler's own constructor would not be compiled for the instruction set, which GCC refuses on aarch64.
+  // The compiler's own constructor would not be compiled for the instruction set, which GCC refuses on
+  // aarch64.
   HWY_INLINE Sums() {}  // NOLINT(modernize-use-equals-default)
 
   Vector<T> at[kRows][kVectors];

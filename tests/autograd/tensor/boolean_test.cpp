@@ -69,7 +69,8 @@ TEST(Boolean, IsNoNumber) {
                            [&] { add(x, x); });
   expect_error<DTypeError>("cumsum: x must be float32, float64 or int64, it is boolean; to() converts it",
                            [&] { cumsum(x, 0); });
-  expect_error<DTypeError>("sum: x must be float32, float64 or int64, it is boolean; to() converts it", [&] { sum(x); });
+  expect_error<DTypeError>("sum: x must be float32, float64 or int64, it is boolean; to() converts it",
+                           [&] { sum(x); });
   expect_error<DTypeError>("arange: the dtype must be that of numbers, it is boolean",
                            [&] { arange(3, {.dtype = boolean}); });
   expect_error<DTypeError>("uniform: the dtype must be floating, it is boolean",

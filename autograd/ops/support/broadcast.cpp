@@ -80,7 +80,11 @@ Values broadcast(const char* op, const kernels::Loops& f, const Tensor& a, const
   const DType dtype = a.dtype();
   check_same_dtype(op, names[0], a, names[1], b);
   if (c.defined()) check_same_dtype(op, names[0], a, names[2], c);
-  if (f.of_int64 == nullptr) check_floating(op, names[0], a);
+  if (f.of_int64 == nullptr) {
+    check_floating(op, names[0], a);
+  } else {
+    check_number(op, names[0], a);
+  }
   const Values* const all[] = {&a.values(), &b.values(), c.defined() ? &c.values() : nullptr};
   const Arguments arguments(all, c.defined() ? 3 : 2);
   const bool alike = a.shape() == b.shape() && (!c.defined() || c.shape() == a.shape());

@@ -5,8 +5,10 @@
 #include <functional>
 #include <gtest/gtest.h>
 
+#include "adjoint/graph/checkpoint.h"
 #include "adjoint/graph/grad.h"
 #include "adjoint/ops/arithmetic.h"
+#include "adjoint/ops/math.h"
 #include "adjoint/ops/reduce.h"
 #include "tests/support/expect_close.h"
 #include "tests/support/expect_gradients.h"
@@ -156,6 +158,26 @@ TEST(BatchNorm, UpdatesItsRunningStatistics) {
   EXPECT_NEAR(y.data<double>()[0], -1.897363, 1e-6);
   expect_close(training.running_mean, {.4}, 1e-15);
   expect_close(training.running_var, {1.166667}, 1e-6);
+}
+
+// Three steps, each as checkpoint() and plainly: the statistics move once in a step.
+TEST(BatchNorm, ACheckpointUpdatesItsRunningStatisticsOnce) {
+  Rng rng(8);
+  const auto statistics = [] {
+    return BatchNormOptions{.running_mean = zeros({2}, kDouble),
+                            .running_var = ones({2}, kDouble),
+                            .batches_tracked = scalar(0, {.dtype = int64}),
+                            .training = true};
+  };
+  const BatchNormOptions plain = statistics(), kept = statistics();
+  for (int step = 0; step < 3; ++step) {
+    Tensor x = random_tensor({5, 2, 3}, rng).set_requires_grad();
+    sum(square(batch_norm(x, {}, {}, plain))).backward();
+    sum(square(checkpoint([&](auto in) { return batch_norm(in[0], {}, {}, kept); }, {x}))).backward();
+  }
+  expect_close(kept.running_mean, numbers(plain.running_mean), 0);
+  expect_close(kept.running_var, numbers(plain.running_var), 0);
+  expect_close(kept.batches_tracked, {3}, 0);
 }
 
 TEST(BatchNorm, AveragesAllBatchesWithoutMomentum) {

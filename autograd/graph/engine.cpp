@@ -203,11 +203,12 @@ void run(std::span<const Tensor> ys, std::span<const Tensor> dys, bool retain_gr
       auto [node, gradient] = frontier.take();
       op = node->op;
       gradient = as_own(std::move(gradient), create_graph);
-      check_finite(gradient, [&] { return "the sum of finite gradients of " + name_of(*node); });
+      check_finite(gradient, [&at = *node] { return "the sum of finite gradients of " + name_of(at); });
       if (node->extras() != nullptr) [[unlikely]] {
         op = "a hook";
         gradient = as_own(run_hooks(*node, std::move(gradient)), create_graph);
-        check_finite(gradient, [&] { return "the gradient that hooks returned for " + name_of(*node); });
+        check_finite(gradient,
+                     [&at = *node] { return "the gradient that hooks returned for " + name_of(at); });
         op = node->op;
       }
       if (!take(node, gradient) || node->is_leaf()) continue;

@@ -1,6 +1,7 @@
 // Losses and normalization against libtorch's.
 #include <gtest/gtest.h>
 
+#include "adjoint/ops/arithmetic.h"
 #include "adjoint/ops/loss.h"
 #include "adjoint/ops/math.h"
 #include "adjoint/ops/normalization.h"
@@ -75,7 +76,7 @@ TEST(Oracle, LossesOfElements) {
 }
 
 /// 1 and -1.
-Tensor signs(Draw& draw, const Shape& shape) { return (draw.indices(shape, 0, 1).to(float64) * 2 - 1); }
+Tensor signs(Draw& draw, const Shape& shape) { return draw.indices(shape, 0, 1).to(float64) * 2 - 1; }
 
 TEST(Oracle, LossesOfPairs) {
   compare("losses", "soft_margin_loss", 40, [](Draw& draw) {

@@ -18,7 +18,7 @@ using TorchTensors = std::vector<torch::Tensor>;
 /// A call with the same meaning in both frameworks. Inputs of float64 get gradients; all others are
 /// constants.
 struct Example {
-  std::string text;  ///< The options, for messages.
+  std::string text = {};  ///< The options, for messages.
   std::vector<Tensor> inputs;
   std::function<Tensor(std::span<const Tensor>)> ours;
   std::function<torch::Tensor(const TorchTensors&)> theirs;

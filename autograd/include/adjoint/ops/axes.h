@@ -10,12 +10,16 @@
 namespace adjoint {
 
 /// One axis, several, or all of them: sum(x, 1), sum(x, {0, 2}), sum(x). Negative axes are counted from the
-/// end. Ops check that they exist.
+/// end. Ops check that they exist. Other numbers than int are not converted, so that norm(x, 1.0) and
+/// sum(x, {.keepdim = true}) do not compile: options stand behind the axes, as in
+/// sum(x, Axes::all(), {.keepdim = true}).
 class Axes {
  public:
-  Axes(int axis) : Axes({axis}) {}  // NOLINT: sum(x, 1)
-  Axes(std::initializer_list<int> axes)
-      : Axes(std::span(axes.begin(), axes.size())) {}  // NOLINT: sum(x, {0, 1})
+  /// None: sum(x, {}).
+  Axes() = default;
+  template <std::same_as<int>... Ints>
+  requires(sizeof...(Ints) > 0) Axes(Ints... axes)
+      : Axes(std::span<const int>(std::initializer_list<int>{axes...})) {}  // NOLINT: sum(x, {0, 1})
   /// Throws ShapeError if there are more than Shape::kMaxRank.
   Axes(std::span<const int> axes);  // NOLINT: a reduction takes any kind of list
   template <class Range>

@@ -16,7 +16,8 @@ struct VarOptions {
       1;  ///< Subtracted from the number of elements: 1 for a sample, 0 for a whole population.
   bool keepdim = false;
 };
-/// y = sum (x - mean(x))^2 / max(0, n - correction) over n elements each. NaN if n <= correction.
+/// y = sum (x - mean(x))^2 / max(0, n - correction) over n elements each. If n <= correction, this is NaN
+/// where all elements are equal, and else infinite.
 Tensor var(const Tensor& x, const Axes& axes = Axes::all(), const VarOptions& options = {});
 /// y = sqrt(var(x)), with gradient 0 where y is 0. It is PyTorch's std, a name that C++ reserves.
 Tensor stddev(const Tensor& x, const Axes& axes = Axes::all(), const VarOptions& options = {});

@@ -17,6 +17,7 @@
 #include "autograd/kernels/threads/parallel.h"
 #include "tests/support/block_cache.h"
 #include "tests/support/child_process.h"
+#include "tests/support/sanitized.h"
 #include "tests/support/threads.h"
 
 namespace adjoint {
@@ -29,13 +30,7 @@ constexpr std::int64_t kMuch = 1 << 20;  // work that is worth waking threads fo
 
 // The thread sanitizer allows no threads in a child. The address sanitizer does not hold its allocator's
 // locks during a fork. It reports the handles of the parent's threads, which a child forgets, as a leak.
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr bool kIsSanitized = true;
-#elif defined(__has_feature)
-constexpr bool kIsSanitized = __has_feature(thread_sanitizer) || __has_feature(address_sanitizer);
-#else
-constexpr bool kIsSanitized = false;
-#endif
+using support::kIsSanitized;
 
 /// Destroyed after the library's static objects, since it is made before them.
 struct AtTheVeryEnd {
@@ -239,8 +234,6 @@ TEST_P(Fork, AnyThreadOfAJobMayExit) {
 
 INSTANTIATE_TEST_SUITE_P(Threads, Fork, testing::Values(2, 4, 8));
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // They reserve terabytes.
-
 /// The address space that the process uses.
 std::size_t address_space() {
   std::size_t pages = 0;
@@ -259,6 +252,7 @@ void limit_address_space(std::size_t more) {
 }
 
 TEST(OutOfMemory, WhatOtherThreadsKeepIsGivenBackFirst) {
+  if (kIsSanitized) GTEST_SKIP() << "the sanitizer reserves terabytes";
   EXPECT_EQ(in_child([] {
               // Fixed, so that blocks of 4 MB go back to the system whatever other tests have freed.
               mallopt(M_MMAP_THRESHOLD, 128 * 1024);
@@ -286,6 +280,7 @@ TEST(OutOfMemory, WhatOtherThreadsKeepIsGivenBackFirst) {
 }
 
 TEST(OutOfMemory, FewerThreadsDoTheWork) {
+  if (kIsSanitized) GTEST_SKIP() << "the sanitizer reserves terabytes";
   EXPECT_EQ(in_child([] {
               set_num_threads(8);
               const Tensor first = ones({1});  // The first allocation of a thread is more than its size.
@@ -301,8 +296,6 @@ TEST(OutOfMemory, FewerThreadsDoTheWork) {
             }),
             kRight);
 }
-
-#endif
 
 }  // namespace
 }  // namespace adjoint

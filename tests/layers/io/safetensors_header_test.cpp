@@ -13,6 +13,7 @@
 #include "adjoint/tensor/create.h"
 #include "layers/io/quote.h"
 #include "tests/support/child_process.h"
+#include "tests/support/sanitized.h"
 #include "tests/support/throws.h"
 
 namespace adjoint {
@@ -193,9 +194,7 @@ TEST(SafetensorsHeader, ErrorsAreNoLongerThanALine) {
 }
 
 TEST(SafetensorsHeader, NoHeaderTakesMuchMemory) {
-#if defined(__SANITIZE_ADDRESS__)
-  GTEST_SKIP() << "the sanitizer's own memory would count";
-#endif
+  if (support::kIsSanitized) GTEST_SKIP() << "the sanitizer's own memory would count";
   constexpr std::size_t kBytes = 90'000'000;
   const auto peak = [] {
     rusage usage{};

@@ -344,7 +344,9 @@ void gradients_of(std::span<const Tensor> ys, std::span<const Tensor> dys, std::
         for (const Reach::Asked* entry = reach.first_of(*node); entry != nullptr;) {
           const Reach::Asked* next = reach.next_of(entry);
           const bool is_last_use = next == nullptr && !goes_on;
-          gradients[entry->index] = is_last_use ? std::move(gradient) : pass_through("identity", gradient);
+          gradients[entry->index] =
+              is_last_use ? std::move(gradient)  // NOLINT(bugprone-use-after-move): the loop ends then
+                          : pass_through("identity", gradient);
           entry = next;
         }
         return goes_on;

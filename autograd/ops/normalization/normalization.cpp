@@ -159,7 +159,7 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
   Statistics batch;
   const Tensor y =
       standardized(op, reshape(x, {x.size(0), x.size(1), pixels(x.shape())}), options.eps, &batch);
-  const Tensor result = affine(reshape(y, x.shape()), of_channels(x, weight), of_channels(x, bias));
+  Tensor result = affine(reshape(y, x.shape()), of_channels(x, weight), of_channels(x, bias));
   if (n == 0 || is_recomputing()) return result;
   const double seen = counted ? batches.item() + 1 : 0;
   if (counted) batches.prepare_update();
@@ -180,7 +180,7 @@ Tensor instance_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
   check(n != 1, "{}: each channel of an image needs more than one value, x is {}", op, x.shape());
   Statistics batch;
   const Tensor y = standardized(op, reshape(x, {1, images * channels, n}), options.eps, &batch);
-  const Tensor result = affine(reshape(y, x.shape()), of_channels(x, weight), of_channels(x, bias));
+  Tensor result = affine(reshape(y, x.shape()), of_channels(x, weight), of_channels(x, bias));
   if (options.running_mean.defined() && images * n != 0 && !is_recomputing()) {
     const auto over_images = [&](const Tensor& t) { return mean(reshape(t, {images, channels}), 0); };
     update_running(options.running_mean, options.running_var,

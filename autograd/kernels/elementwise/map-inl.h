@@ -30,37 +30,37 @@ struct LoopsOf<HWY_TARGET, F> {
 
   template <class T, std::size_t... p>
   static void map(const Arrays<T>& at, std::int64_t n) {
-    constexpr HWY_NAMESPACE::AllLanes<T> lanes;
-    constexpr HWY_NAMESPACE::Math<T> m;
+    constexpr HWY_NAMESPACE::AllLanes<T> kLanes;
+    constexpr HWY_NAMESPACE::Math<T> kMath;
     [&, x = at.operands[0], y = at.y](auto... parameters) HWY_ATTR {
       for (std::int64_t i = 0; i < n; i += HWY_NAMESPACE::kVectorSize<T>)
-        lanes.store(Of::value(m, lanes.load(x + i), parameters...), y + i);
-    }(m(at.parameters[p])...);
+        kLanes.store(Of::value(kMath, kLanes.load(x + i), parameters...), y + i);
+    }(kMath(at.parameters[p])...);
   }
 
   template <class T, std::size_t... p>
   static void gradient(const Arrays<T>& at, std::int64_t n) {
-    constexpr HWY_NAMESPACE::AllLanes<T> lanes;
-    constexpr HWY_NAMESPACE::Math<T> m;
+    constexpr HWY_NAMESPACE::AllLanes<T> kLanes;
+    constexpr HWY_NAMESPACE::Math<T> kMath;
     [&, dy = at.operands[0], s = at.operands[1], dx = at.y](auto... parameters) HWY_ATTR {
       for (std::int64_t i = 0; i < n; i += HWY_NAMESPACE::kVectorSize<T>)
-        lanes.store(Of::gradient(m, lanes.load(dy + i), lanes.load(s + i), parameters...), dx + i);
-    }(m(at.parameters[p])...);
+        kLanes.store(Of::gradient(kMath, kLanes.load(dy + i), kLanes.load(s + i), parameters...), dx + i);
+    }(kMath(at.parameters[p])...);
   }
 
   template <class T, std::size_t... k>
   static void zip(const Arrays<T>& at, std::int64_t n) {
-    constexpr HWY_NAMESPACE::AllLanes<T> lanes;
-    constexpr HWY_NAMESPACE::Math<T> m;
+    constexpr HWY_NAMESPACE::AllLanes<T> kLanes;
+    constexpr HWY_NAMESPACE::Math<T> kMath;
     constexpr std::int64_t kSize = HWY_NAMESPACE::kVectorSize<T>;
     [=, y = at.y](auto... operand) HWY_ATTR {
       if (((at.steps[k] == kSize) && ...)) {
         for (std::int64_t i = 0; i < n; i += kSize)
-          lanes.store(Of::value(m, lanes.load(operand + i)...), y + i);
+          kLanes.store(Of::value(kMath, kLanes.load(operand + i)...), y + i);
       } else {
         const std::int64_t steps[] = {at.steps[k]...};
         for (std::int64_t i = 0; i < n; i += kSize) {
-          lanes.store(Of::value(m, lanes.load(operand)...), y + i);
+          kLanes.store(Of::value(kMath, kLanes.load(operand)...), y + i);
           ((operand += steps[k]), ...);
         }
       }

@@ -28,8 +28,8 @@ struct BatchNormOptions {
 /// m and v are mean and variance (divided by the number n of values) of the channel in this batch, and
 /// gradients flow through them. running_mean and running_var then move towards m and v n / (n - 1). In
 /// evaluation, m and v are the running ones. A batch without values leaves the running statistics as they
-/// are, and so does the second computation in a checkpoint(). If anything is thrown, they have not changed. Throws Error in training when a channel has one value
-/// only.
+/// are, and so does the second computation in a checkpoint(). If anything is thrown, they have not changed.
+/// Throws Error in training when a channel has one value only.
 Tensor batch_norm(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {},
                   const BatchNormOptions& options = {});
 

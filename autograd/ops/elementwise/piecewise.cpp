@@ -292,17 +292,17 @@ Tensor remainder(const Tensor& x, double s) {
 }
 
 Tensor minimum(const Tensor& a, const Tensor& b) {
-  static constexpr Extreme op = {"minimum", "minimum_grad", false,
-                                 kernels::zip_loops<kernels::Share, 3, false>,
-                                 kernels::zip_loops<kernels::Share, 3, false>};
-  return extreme(op, ops::broadcast<kernels::Minimum, true>("minimum", a, b), a, b);
+  static constexpr Extreme kOp = {"minimum", "minimum_grad", false,
+                                  kernels::zip_loops<kernels::Share, 3, false>,
+                                  kernels::zip_loops<kernels::Share, 3, false>};
+  return extreme(kOp, ops::broadcast<kernels::Minimum, true>("minimum", a, b), a, b);
 }
 
 Tensor maximum(const Tensor& a, const Tensor& b) {
-  static constexpr Extreme op = {"maximum", "maximum_grad", true,
-                                 kernels::zip_loops<kernels::Share, 3, false>,
-                                 kernels::zip_loops<kernels::Share, 3, false>};
-  return extreme(op, ops::broadcast<kernels::Maximum, true>("maximum", a, b), a, b);
+  static constexpr Extreme kOp = {"maximum", "maximum_grad", true,
+                                  kernels::zip_loops<kernels::Share, 3, false>,
+                                  kernels::zip_loops<kernels::Share, 3, false>};
+  return extreme(kOp, ops::broadcast<kernels::Maximum, true>("maximum", a, b), a, b);
 }
 
 Tensor clamp(Tensor x, const ClampOptions& options) {
@@ -315,15 +315,15 @@ Tensor clamp(Tensor x, const ClampOptions& options) {
 Tensor clamp(const Tensor& x, const Tensor& min, const Tensor& max) {
   check(min.defined() || max.defined(), "clamp: it needs a lower bound, min, or an upper bound, max");
   // At a bound, x gets dy and the bound nothing.
-  static constexpr Extreme from_below = {"clamp", "clamp_grad", true,
+  static constexpr Extreme kFromBelow = {"clamp", "clamp_grad", true,
                                          kernels::zip_loops<kernels::UnlessLess, 3, false>,
                                          kernels::zip_loops<kernels::IfMore, 3, false>};
-  static constexpr Extreme from_above = {"clamp", "clamp_grad", false,
+  static constexpr Extreme kFromAbove = {"clamp", "clamp_grad", false,
                                          kernels::zip_loops<kernels::UnlessLess, 3, false>,
                                          kernels::zip_loops<kernels::IfMore, 3, false>};
   Tensor y = x;
-  if (min.defined()) y = extreme(from_below, ops::broadcast<kernels::Maximum, true>("clamp", y, min), y, min);
-  if (max.defined()) y = extreme(from_above, ops::broadcast<kernels::Minimum, true>("clamp", y, max), y, max);
+  if (min.defined()) y = extreme(kFromBelow, ops::broadcast<kernels::Maximum, true>("clamp", y, min), y, min);
+  if (max.defined()) y = extreme(kFromAbove, ops::broadcast<kernels::Minimum, true>("clamp", y, max), y, max);
   return y;
 }
 
